@@ -1,0 +1,179 @@
+"""The nouns: who said what, where, and what Claude answered. Plain frozen values, no behaviour beyond their own form."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadKey:
+    """Where a conversation lives; its text form is the name everything is stored under.
+
+    `slack:T:C:root_ts`, `slack:T:D` (a direct message outside a thread), `slack:T:D:ts`,
+    `discord:G:<root message id>`, `discord:@me:C`, `terminal:local:<session>`.
+    """
+
+    platform: str
+    tenant: str
+    thread: str
+
+    def __str__(self) -> str:
+        return f"{self.platform}:{self.tenant}:{self.thread}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the key whose text form is `text`; raises ValueError when it has not three parts."""
+        platform, tenant, thread = text.split(":", 2)
+        return cls(platform, tenant, thread)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where on the platform an answer is written.
+
+    Args:
+        channel: the platform's channel id.
+        thread: Slack's `thread_ts`, or the id of the Discord thread (a channel of its own); None when flat.
+        reply_to: the message the answer is a reply to, where no thread could be had.
+        direct: whether it is a direct message.
+        root: the message a thread may still be opened from (Discord); None when there is nothing to open.
+    """
+
+    channel: str
+    thread: str | None = None
+    reply_to: str | None = None
+    direct: bool = False
+    root: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRef:
+    """One message of ours on the platform: what `edit` and `delete` need."""
+
+    channel: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """A person; `name` is the display name, empty while nobody has looked it up."""
+
+    id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file a person sent along. Only its description is kept: name, MIME type, size in bytes."""
+
+    name: str
+    mime: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What a person wrote.
+
+    Args:
+        key: the conversation it belongs to.
+        installation: whose credentials it came in by: `slack:T1`, `discord:APP`, `terminal:local`.
+        id: the platform's message id, unique within the installation (`C1:1700.1`, a snowflake).
+        author: who wrote it.
+        text: what they wrote, without the mention of the bot itself; other mentions as the platform wrote them.
+        attachments: files sent along.
+        sent_at: the platform's time, Unix seconds: it decides the order.
+        place: where the answer goes.
+        addressed: mentioned, replied to or written directly, as against a follow-up in a thread.
+        mid_thread: the bot is addressed here in the middle of a thread that went on without it.
+    """
+
+    key: ThreadKey
+    installation: str
+    id: str
+    author: Author
+    text: str
+    sent_at: float
+    place: Place
+    attachments: tuple[Attachment, ...] = ()
+    addressed: bool = True
+    mid_thread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer, as the API counted them."""
+
+    input: int = 0
+    output: int = 0
+    cache_write: int = 0
+    cache_read: int = 0
+    thinking: int = 0
+
+
+class Stop(enum.StrEnum):
+    """Why an answer ended. The first group comes from Claude, the second from us."""
+
+    END_TURN = "end_turn"
+    MAX_TOKENS = "max_tokens"
+    STOP_SEQUENCE = "stop_sequence"
+    TOOL_USE = "tool_use"
+    PAUSE_TURN = "pause_turn"
+    REFUSAL = "refusal"
+    CONTEXT_EXCEEDED = "model_context_window_exceeded"
+
+    STOPPED = "stopped"  # the person said stop, or deleted the placeholder or the question
+    MAX_PARTS = "max_parts"  # the answer filled as many messages as one answer may
+    FAILED = "failed"  # every attempt broke, or the API refused the request
+    LOCAL = "local"  # answered by the bot itself: help, greeting, polite refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """The person's message(s) and Claude's whole answer, as history keeps them.
+
+    `answer` is empty exactly when `stop` is FAILED, or STOPPED before any text: the question then goes before
+    the next one. `background` is what was said in the thread before the bot was first addressed in it.
+    """
+
+    id: str
+    questions: tuple[Message, ...]
+    answer: str
+    stop: Stop
+    background: tuple[Message, ...] = ()
+    usage: Usage = Usage()
+    model: str = ""
+    attempts: int = 1
+    finished_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of text as it arrived."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The end of a whole answer: `message_stop` was seen.
+
+    Args:
+        text: everything the deltas held, joined.
+        stop: why Claude stopped.
+        usage: tokens as counted by the API.
+        model: the model that answered.
+        request_id: the API's id of the request, for support.
+        first_token: seconds from sending the request to the first text; None when there was no text.
+        detail: more about the stop reason, such as a refusal's category; empty when there is none.
+    """
+
+    text: str
+    stop: Stop
+    usage: Usage
+    model: str
+    request_id: str
+    first_token: float | None
+    detail: str = ""
