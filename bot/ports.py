@@ -222,6 +222,8 @@ class Claim:
         messages: what is asked, frozen at the first claim, in platform order.
         place: where the answer goes; what `record` stored last, or else that of the last message.
         parts: what earlier claims posted, oldest first.
+        shown: the latest attempt of which readers may have seen text; 0 for none.
+        settled: the latest attempt whose messages were brought to their end (noted or removed); 0 for none.
         outcome: the finished answer of an earlier claim, not yet delivered; None mostly.
         stopped: a person asked to stop this turn.
         history: the thread's turns, oldest first.
@@ -238,6 +240,8 @@ class Claim:
     messages: tuple[Message, ...]
     place: Place
     parts: tuple[Part, ...] = ()
+    shown: int = 0
+    settled: int = 0
     outcome: Outcome | None = None
     stopped: bool = False
     history: tuple[Turn, ...] = ()
@@ -337,8 +341,20 @@ class TurnStore(Protocol):
         part: Part | None = None,
         attempts: int | None = None,
         partial: str | None = None,
+        shown: int | None = None,
+        settled: int | None = None,
     ) -> None:
-        """Note what must survive a crash: where the answer goes, a message posted, broken streams and their text."""
+        """Note what must survive a crash; each argument given is stored, all in one step.
+
+        Args:
+            claim: whose record it is.
+            place: where the answer goes, once it was opened.
+            part: a message that was posted; also noted as ours for `key_of`.
+            attempts: how many streams broke so far.
+            partial: the text of the attempt that broke, for inspection.
+            shown: the attempt of which readers may see text from now on.
+            settled: the attempt whose messages were brought to their end.
+        """
         ...
 
     async def finish(self, claim: Claim, outcome: Outcome) -> None:

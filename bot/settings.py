@@ -1,0 +1,171 @@
+"""Settings, read once from the environment (and a `.env` file), frozen, and wrong in one clear sentence.
+
+Nothing is read at import. A value's description says what it is for; `.env.example` and the README's table are
+checked against it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bot.errors import SettingsError
+
+_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+DEFAULT_SYSTEM_PROMPT = (
+    "You are Claude, answering in a team chat. Be helpful and concise; write Markdown. "
+    "Start with the answer itself: people watch your words appear. "
+    "Several people may write in one conversation; each message then says who wrote it."
+)
+
+
+def _seconds(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w|)\s*", value)
+    if not match:
+        raise ValueError("expected a duration such as 15s, 2m, 12h or 30d")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _ids(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return frozenset(part for part in re.split(r"[,\s]+", value) if part)
+
+
+def _base_url(value: str | None) -> str | None:
+    if value and not re.match(r"https?://[^/\s]+", value):
+        raise ValueError("expected an address that begins with http:// or https://")
+    return value or None
+
+
+def _api_url(ending: str) -> AfterValidator:
+    def check(value: str | None) -> str | None:
+        if value is None:
+            return None
+        normal = (
+            value if value.endswith("/") == ending.endswith("/") else value.rstrip("/") + "/"[: ending.endswith("/")]
+        )
+        if not normal.endswith(ending):
+            raise ValueError(f"expected an address that ends in {ending}")
+        return normal
+
+    return AfterValidator(check)
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Ids = Annotated[frozenset[str], NoDecode, BeforeValidator(_ids)]
+Url = Annotated[str | None, AfterValidator(_base_url)]
+
+
+class Settings(BaseSettings):
+    """Everything the operator decides. Durations are seconds; tokens are secret and never printed."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        case_sensitive=False,
+    )
+
+    anthropic_api_key: SecretStr | None = Field(None, description="Key of the Claude API")
+    anthropic_base_url: Url = Field(None, description="Another address of the Claude API")
+    claude_model: str = Field("claude-sonnet-5-5", description="Model that answers people")
+    claude_small_model: str = Field("claude-haiku-5-5", description="Model for text that code consumes")
+    claude_max_tokens: int = Field(16_000, ge=1, description="Upper bound on one answer in tokens, thinking included")
+    system_prompt: str = Field(DEFAULT_SYSTEM_PROMPT, description="What Claude is told before every conversation")
+
+    slack_bot_token: SecretStr | None = Field(None, description="Slack bot token (xoxb-...)")
+    slack_app_token: SecretStr | None = Field(None, description="Slack app-level token (xapp-...) for Socket Mode")
+    slack_signing_secret: SecretStr | None = Field(None, description="Slack signing secret, for events over HTTP")
+    slack_api_url: Annotated[Url, _api_url("/api/")] = Field(
+        None, description="Another address of the Slack API, ends in /api/"
+    )
+
+    discord_bot_token: SecretStr | None = Field(None, description="Discord bot token")
+    discord_api_url: Annotated[Url, _api_url("/api/v10")] = Field(
+        None, description="Another address of the Discord API, ends in /api/v10"
+    )
+
+    redis_url: SecretStr | None = Field(None, description="Redis address; unset: the embedded server, data in DATA_DIR")
+    data_dir: Path = Field(Path(".data"), description="Where the embedded server keeps its data")
+
+    http_host: str = Field("127.0.0.1", description="Address the health and event server listens on")
+    http_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes any free one")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
+    log_format: Literal["console", "json"] = Field("console", description="Form of the log lines")
+
+    allowed_users: Ids = Field(frozenset(), description="User ids that may ask; empty: everybody")
+    allowed_channels: Ids = Field(frozenset(), description="Channel ids in which one may ask; empty: all")
+    allowed_workspaces: Ids = Field(frozenset(), description="Slack team or Discord guild ids; empty: all")
+
+    follow_ups: Literal["all", "mention"] = Field(
+        "all", description="Which messages of a thread it takes part in are answered"
+    )
+    on_interrupt: Literal["keep", "discard"] = Field(
+        "keep", description="What happens to the partial text of a broken attempt"
+    )
+    max_attempts: int = Field(3, ge=1, le=20, description="Streams that may break before a turn is given up")
+    busy_timeout: Seconds = Field(120.0, ge=0, description="How long an overloaded Claude is waited for")
+    history_ttl: Seconds = Field(30 * 86400.0, gt=0, description="How long a quiet conversation is remembered")
+    context_tokens: int = Field(100_000, ge=1000, description="Upper bound on the history sent along, in tokens")
+    max_concurrent_turns: int = Field(64, ge=1, description="Answers one process writes at once")
+    lease_seconds: Seconds = Field(
+        15.0, ge=1, description="How long a turn stays with a worker that gives no sign of life"
+    )
+    drain_seconds: Seconds = Field(60.0, ge=0, description="How long running answers may go on at shutdown")
+    max_parts: int = Field(20, ge=1, description="Messages one answer may fill")
+    notify_after: Seconds = Field(
+        30.0, ge=0, description="Answers that took longer are announced to the asker; 0: never"
+    )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value that is set, for the log's redaction."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(v.get_secret_value() for v in values if isinstance(v, SecretStr) and v.get_secret_value())
+
+
+_EXPECTED = {
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "greater_than_equal": "expected at least {ge}",
+    "greater_than": "expected more than {gt}",
+    "less_than_equal": "expected at most {le}",
+    "literal_error": "expected {expected}",
+}
+
+
+def read(**overrides: Any) -> Settings:
+    """Read the environment once.
+
+    Args:
+        overrides: values that win over the environment, by field name.
+
+    Raises:
+        SettingsError: one sentence per wrong value that names the variable and what was expected; never the
+            value of a secret.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        sentences = []
+        for problem in error.errors(include_url=False):
+            name = ".".join(str(part) for part in problem["loc"])
+            expected = _EXPECTED.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+            expected = expected.format(**problem.get("ctx", {}))
+            field = Settings.model_fields.get(name)
+            given = (
+                "" if field is None or "SecretStr" in str(field.annotation) else f", got {str(problem['input'])[:60]!r}"
+            )
+            sentences.append(f"{name.upper()}: {expected}{given}.")
+        raise SettingsError(" ".join(sentences)) from None
