@@ -1,0 +1,12 @@
+"""Names a thread after the question it begins with."""
+
+from __future__ import annotations
+
+from bot.text.plain import plain
+
+FALLBACK = "Conversation"
+
+
+def title(text: str, limit: int = 100) -> str:
+    """Return a one-line plain name of at most `limit` characters, never empty."""
+    return plain(text, limit) or FALLBACK[:limit]
