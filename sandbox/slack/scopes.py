@@ -1,0 +1,67 @@
+"""Which scope each method needs, and which a sensible installation of a chat bot has. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sandbox.slack.call import Refusal
+from sandbox.slack.world import Channel
+
+BOT_SCOPES = (
+    "app_mentions:read",
+    "assistant:write",
+    "channels:history",
+    "chat:write",
+    "commands",
+    "files:read",
+    "groups:history",
+    "im:history",
+    "mpim:history",
+    "users:read",
+)
+"""What an app for this kind of bot asks for; nothing that reads channel lists, opens DMs or adds reactions."""
+
+APP_SCOPES = ("connections:write",)
+
+_FAMILY = {"channel": "channels", "group": "groups", "im": "im", "mpim": "mpim"}
+_NEEDS = {
+    # `*` stands for the conversation's kind: channels, groups, im, mpim (Slack's documentation of each method)
+    "chat.postMessage": "chat:write",
+    "chat.update": "chat:write",
+    "chat.delete": "chat:write",
+    "chat.postEphemeral": "chat:write",
+    "chat.startStream": "chat:write",
+    "chat.appendStream": "chat:write",
+    "chat.stopStream": "chat:write",
+    "assistant.threads.setStatus": "chat:write",
+    "conversations.history": "*:history",
+    "conversations.replies": "*:history",
+    "conversations.info": "*:read",
+    "conversations.members": "*:read",
+    "conversations.list": "*:read",
+    "users.conversations": "*:read",
+    "conversations.open": "im:write",
+    "users.info": "users:read",
+    "users.list": "users:read",
+    "bots.info": "users:read",
+    "team.info": "team:read",
+    "reactions.add": "reactions:write",
+}
+
+
+def needed(method: str, channel: Channel | None) -> list[str]:
+    """The scopes of which the call needs one; empty when any token will do."""
+    scope = _NEEDS.get(method)
+    if scope is None:
+        return []
+    if not scope.startswith("*"):
+        return [scope]
+    families = [_FAMILY[channel.kind]] if channel else list(_FAMILY.values())
+    return [scope.replace("*", family) for family in families]
+
+
+def check(method: str, channel: Channel | None, provided: Collection[str]) -> None:
+    """Refuse the call with `missing_scope`, naming what is needed and what was provided."""
+    scopes = needed(method, channel)
+    if scopes and not set(scopes) & set(provided):
+        raise Refusal("missing_scope", needed=",".join(scopes), provided=",".join(provided))
