@@ -1,4 +1,4 @@
-"""How a platform may count its calls: token bucket, sliding window or fixed window. Pure, with the clock passed in."""
+"""How a platform may count its calls: token bucket, sliding or fixed window. Pure, with the clock passed in."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
-Counting = Literal["bucket", "sliding", "fixed"]
+Counting = Literal["bucket", "sliding", "fixed", "anchored"]
+"""A "fixed" window follows the clock's multiples; an "anchored" one opens with the first call after the last closed."""
 
 
 @dataclass(slots=True)
 class Limiter:
-    """At most `calls` per `window` seconds, counted in one of three ways. A refused call does not count."""
+    """At most `calls` per `window` seconds, counted in one of these ways. A refused call does not count."""
 
     calls: int
     window: float
@@ -33,6 +34,13 @@ class Limiter:
                 self._level -= 1.0
                 return 0.0
             return (1.0 - self._level) / rate
+        if self.counting == "anchored":
+            if self._times and now - self._times[0] >= self.window:
+                self._times.clear()
+            if len(self._times) < self.calls:
+                self._times.append(now)
+                return 0.0
+            return max(0.001, self._times[0] + self.window - now)
         start = now - now % self.window if self.counting == "fixed" else now - self.window
         while self._times and self._times[0] <= start and not (self.counting == "fixed" and self._times[0] == start):
             self._times.popleft()
@@ -50,6 +58,10 @@ class Limiter:
                 else min(float(self.calls), self._level + (now - self._last) * self.calls / self.window)
             )
             return int(level), (self.calls - level) * self.window / self.calls
+        if self.counting == "anchored":
+            if not self._times or now - self._times[0] >= self.window:
+                return self.calls, 0.0
+            return self.calls - len(self._times), self._times[0] + self.window - now
         start = now - now % self.window if self.counting == "fixed" else now - self.window
         live = [at for at in self._times if at > start or (self.counting == "fixed" and at == start)]
         reset = (
