@@ -1,9 +1,9 @@
-"""The nouns: who said what, where, and what Claude answered. Plain frozen values, no behaviour beyond their own form."""
+"""The nouns: who said what, where, and what Claude answered. Plain frozen values without behaviour."""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 
@@ -143,7 +143,7 @@ class Turn:
     answer: str
     stop: Stop
     background: tuple[Message, ...] = ()
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     model: str = ""
     attempts: int = 1
     finished_at: float = 0.0

@@ -68,7 +68,14 @@ class PlatformError(BotError):
 
 
 class RateLimited(PlatformError):
-    """The platform refused the call for its rate; `retry_after` is always set."""
+    """The platform refused the call for its rate; `retry_after` is always set.
+
+    `bucket` names the one budget that was refused; empty when that is not known: all then rest.
+    """
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None, bucket: str = "") -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.bucket = bucket
 
 
 class Unavailable(PlatformError):
@@ -92,7 +99,7 @@ class PlaceClosed(PlatformError):
 
 
 class TooLong(PlatformError):
-    """The platform refused the text for its length; the adapter's dialect has a lower limit from now on."""
+    """The platform refused the text for its length; the dialect there has a lower limit from now on."""
 
 
 class ContentRefused(PlatformError):

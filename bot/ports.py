@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from bot.conversation import Delta, Finished, Message, MessageRef, Place, Stop, ThreadKey, Turn, Usage
@@ -198,12 +198,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A finished answer in the outbox: written before the last edit, so that a successor only delivers it."""
+    """A finished answer in the outbox: written before the last edit, so that a successor only delivers it.
+
+    `attempt` owns the messages it is shown in; `detail` is the bot's own sentence below it, empty for none.
+    """
 
     answer: str
     stop: Stop
     attempt: int
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     model: str = ""
     detail: str = ""
 
@@ -251,10 +254,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A renewed lease: the local deadline (`time.monotonic()`), and what people asked for meanwhile."""
+    """A renewed lease: the local deadline (`time.monotonic()`), and what people asked for meanwhile.
+
+    `edited` says that a question's text changed since the claim: the next claim of the turn has the new one.
+    """
 
     until: float
     stopped: bool = False
+    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +301,31 @@ class Inbox(Protocol):
 
     async def move_cursor(self, installation: str, value: str) -> None:
         """Remember how far messages were seen. Values are decimal numbers; it never moves back."""
+        ...
+
+
+@runtime_checkable
+class KnowsDirects(Protocol):
+    """An inbox that remembers where direct messages were: Discord lists no bot's direct messages, and backfill asks."""
+
+    async def directs(self, installation: str) -> tuple[str, ...]:
+        """Return the channels of the direct messages submitted last, newest first, capped. Raises StoreUnavailable."""
+        ...
+
+
+class History(Protocol):
+    """Turns without a mailbox, for a conversation that only one process takes part in (the terminal)."""
+
+    async def load(self, key: ThreadKey) -> tuple[Turn, ...]:
+        """Return the thread's turns, oldest first. Raises StoreUnavailable."""
+        ...
+
+    async def append(self, key: ThreadKey, turn: Turn, *, replaces: str | None = None) -> None:
+        """Add a turn, in place of the last one when its id is `replaces`. Raises StoreUnavailable."""
+        ...
+
+    async def forget(self, key: ThreadKey) -> None:
+        """Drop the thread's turns. Raises StoreUnavailable."""
         ...
 
 

@@ -1,6 +1,7 @@
 """Logging: one line an event, as console text or JSON, with every secret struck out wherever it turns up.
 
-Other rooms use the standard `logging` module and put fields into `extra`; only this file knows the form. Nothing is logged per delta.
+Other rooms use the standard `logging` module and put fields into `extra`; only this file knows the form. Nothing is
+logged per delta.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import structlog
 
 _STRUCK_OUT = "[secret]"
-_TOKEN_SHAPES = (
+_SHAPES = (
     r"xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,}|sk-ant-[\w-]{8,}|(?<=://)[^/\s@]*:[^/\s@]+(?=@)"
     r"|[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"
 )
@@ -26,7 +27,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = sorted((secret for secret in secrets if len(secret) >= 4), key=len, reverse=True)
-        self._pattern = re.compile("|".join([*map(re.escape, known), _TOKEN_SHAPES]))
+        self._pattern = re.compile("|".join([*map(re.escape, known), _SHAPES]))
 
     def clean(self, text: str) -> str:
         """Return `text` with known secrets and token-shaped words struck out."""

@@ -1,0 +1,95 @@
+"""What a dead worker left on the screen: found again and brought to its end by the turn's next claim.
+
+Where readers saw text, the first message becomes the note and the others go; a bare placeholder goes. Nothing of it is
+ever grown into an answer: the dead worker may only be asleep, and may still write into it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+
+from bot import phrases
+from bot.conversation import MessageRef, Place
+from bot.errors import PlatformError
+from bot.ledger import Ledger
+from bot.pacing import Urgency
+from bot.ports import Claim, Outcome
+from bot.writer import Writer
+
+log = logging.getLogger(__name__)
+
+
+def nonce_base(turn_id: str, attempt: int) -> str:
+    """The name of an attempt; with a message's number it is that message's nonce, for every worker alike."""
+    return f"{turn_id}.{attempt}"
+
+
+class Abandoned:
+    """The messages of earlier claims of one turn that were not brought to their end."""
+
+    def __init__(self, claim: Claim, writer: Writer, ledger: Ledger) -> None:
+        self._claim = claim
+        self._writer = writer
+        self._ledger = ledger
+        self._notes: list[MessageRef] = []
+
+    async def settle(self, place: Place, *, spare: Outcome | None) -> int:
+        """Bring them to their end.
+
+        Args:
+            place: where they are.
+            spare: a finished answer whose messages are still to become it.
+
+        Returns:
+            The highest attempt number that was ever used.
+        """
+        claim = self._claim
+        messages: dict[int, list[MessageRef]] = defaultdict(list)
+        for part in claim.parts:
+            messages[part.attempt].append(part.ref)
+        last = max([claim.settled, *messages])
+        if claim.claims > 1 and spare is None:
+            last = await self._find_unrecorded(place, messages, last)
+        for attempt in sorted(messages):
+            if attempt > claim.settled and (spare is None or attempt != spare.attempt):
+                await self._end(place, messages[attempt], seen=attempt <= claim.shown)
+                self._ledger.note(settled=attempt)
+        return last
+
+    async def note_again(self, place: Place) -> None:
+        """Write the notes once more: a worker that was only asleep may have written over them."""
+        for ref in self._notes:
+            await self._note(place, ref)
+
+    async def _find_unrecorded(self, place: Place, messages: dict[int, list[MessageRef]], last: int) -> int:
+        """Look for a message posted by a worker that died before it could record it."""
+        candidates = [(last + 1, 0)]
+        if last > self._claim.settled:
+            candidates.insert(0, (last, len(messages[last])))
+        for attempt, index in candidates:
+            try:
+                ref = await self._writer.find(place, f"{nonce_base(self._claim.turn_id, attempt)}.{index}")
+            except PlatformError as error:
+                log.warning("cannot look for abandoned messages", extra={"error": str(error)})
+                continue
+            if ref is not None:
+                messages[attempt].append(ref)
+                last = max(last, attempt)
+        return last
+
+    async def _end(self, place: Place, refs: list[MessageRef], *, seen: bool) -> None:
+        if seen:
+            await self._note(place, refs[0])
+            self._notes.append(refs[0])
+        for ref in refs[1:] if seen else refs:
+            try:
+                await self._writer.delete(place, ref, Urgency.ENDING)
+            except PlatformError as error:
+                log.warning("cannot remove an abandoned message", extra={"error": str(error)})
+
+    async def _note(self, place: Place, ref: MessageRef) -> None:
+        try:
+            await self._writer.edit(place, ref, lambda: phrases.INTERRUPTED_AGAIN, Urgency.ENDING)
+        except PlatformError as error:
+            log.warning("cannot write the note on an abandoned message", extra={"error": str(error)})

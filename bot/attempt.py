@@ -1,0 +1,180 @@
+"""One attempt: one stream on the wire, read into a reply, ending in exactly one way.
+
+The stream's reader never waits for the platform. Besides the stream itself, an attempt ends by an order (stop, drain,
+lost lease), by a reader who deletes the message, or when the answer fills as many messages as it may.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bot import phrases
+from bot.conversation import Delta, Finished, Stop
+from bot.errors import Busy, Interrupted, LeaseLost, MessageGone, ModelError, PlaceClosed, Refused
+from bot.lease import Order, Orders
+from bot.ports import Model, Request
+
+
+class Ended(enum.Enum):
+    """How one attempt ended."""
+
+    FINISHED = enum.auto()
+    STOPPED = enum.auto()  # a person said so
+    FULL = enum.auto()  # as many messages as one answer may fill
+    BROKE = enum.auto()  # the stream broke, or held no text
+    BUSY = enum.auto()  # overloaded or rate limited before any text
+    REFUSED = enum.auto()  # the API does not take this request
+    DRAINED = enum.auto()  # the process shuts down
+    DELETED = enum.auto()  # a person deleted a message of the answer
+    CLOSED = enum.auto()  # no way to write there any more
+    LOST = enum.auto()  # another worker holds the turn
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an attempt ended, with what the model said last."""
+
+    how: Ended
+    finished: Finished | None = None
+    error: ModelError | None = None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds the API asked to wait, where it did."""
+        return self.error.retry_after if self.error else None
+
+
+class Sink(Protocol):
+    """Where the text of an attempt goes."""
+
+    @property
+    def overflow(self) -> asyncio.Event:
+        """Set when no more text fits."""
+        ...
+
+    def write(self, text: str) -> None:
+        """Take a piece of text, at once."""
+        ...
+
+
+_ORDERS = {Order.STOP: Ended.STOPPED, Order.DRAIN: Ended.DRAINED, Order.LOST: Ended.LOST}
+
+
+async def attempt(
+    model: Model, request: Request, sink: Sink, orders: Orders, showing: asyncio.Future[None] | None = None
+) -> End:
+    """Stream one answer into `sink` until it ends.
+
+    Args:
+        model: whom to ask.
+        request: what.
+        sink: where the text goes; what it shows is left as it is.
+        orders: what ends the attempt from outside.
+        showing: done when the text can no longer be shown, with the reason as its exception.
+
+    Raises:
+        PlatformError: what `showing` failed with, when that is no way for an attempt to end.
+    """
+    if (order := orders.weightiest()) is not None:
+        return End(_ORDERS[order])
+    stream = asyncio.create_task(_read(model, request, sink), name="stream")
+    ordered = asyncio.create_task(orders.ordered.wait())
+    full = asyncio.create_task(sink.overflow.wait())
+    try:
+        ends: set[asyncio.Future[Any]] = (
+            {stream, ordered, full} if showing is None else {stream, ordered, full, showing}
+        )
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (stream, ordered, full):
+            if not task.done():
+                task.cancel()
+        await asyncio.wait({stream, ordered, full})
+    order = orders.weightiest()
+    if order is Order.LOST:
+        return End(Ended.LOST)
+    if showing is not None and showing.done() and (error := showing.exception()):
+        return End(_unshown(error))
+    if not stream.cancelled():
+        return _ended(stream)
+    return End(Ended.FULL if order is None else _ORDERS[order])
+
+
+async def _read(model: Model, request: Request, sink: Sink) -> Finished:
+    async with contextlib.aclosing(model.stream(request)) as events:  # type: ignore[type-var]
+        async for event in events:
+            if isinstance(event, Delta):
+                sink.write(event.text)
+            else:
+                return event
+    raise Interrupted("the stream ended without an end")
+
+
+def _ended(stream: asyncio.Task[Finished]) -> End:
+    try:
+        finished = stream.result()
+    except Busy as error:
+        return End(Ended.BUSY, error=error)
+    except Refused as error:
+        return End(Ended.REFUSED, error=error)
+    except Interrupted as error:
+        return End(Ended.BROKE, error=error)
+    if not finished.text.strip() and finished.stop in (Stop.END_TURN, Stop.STOP_SEQUENCE):
+        return End(Ended.BROKE, finished)
+    return End(Ended.FINISHED, finished)
+
+
+def _unshown(error: BaseException) -> Ended:
+    match error:
+        case MessageGone():
+            return Ended.DELETED
+        case PlaceClosed():
+            return Ended.CLOSED
+        case LeaseLost():
+            return Ended.LOST
+        case _:
+            raise error
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What is stored of a last attempt, and the bot's own sentence below it (empty for none).
+
+    The answer is what the attempt's text became; it is empty exactly when `stop` is FAILED or nothing was written.
+    """
+
+    answer: str
+    stop: Stop
+    sentence: str
+
+
+def conclude(end: End, text: str) -> Conclusion:
+    """What the last attempt of a turn comes to.
+
+    Args:
+        end: how it ended.
+        text: what it wrote.
+    """
+    match end.how:
+        case Ended.FINISHED if end.finished is not None:
+            stop = end.finished.stop
+            if stop is Stop.REFUSAL:
+                gap = "\n\n" if text.strip() else ""
+                return Conclusion(f"{text}{gap}{phrases.refusal(end.finished.detail)}", stop, "")
+            if not text.strip():
+                return Conclusion("", Stop.FAILED, phrases.nothing(stop))
+            return Conclusion(text, stop, phrases.below(stop))
+        case Ended.STOPPED | Ended.DRAINED:
+            return Conclusion(text, Stop.STOPPED, phrases.below(Stop.STOPPED))
+        case Ended.FULL:
+            return Conclusion(text, Stop.MAX_PARTS, phrases.below(Stop.MAX_PARTS))
+        case Ended.BUSY:
+            return Conclusion("", Stop.FAILED, phrases.BUSY_FOR_GOOD)
+        case Ended.REFUSED:
+            return Conclusion("", Stop.FAILED, phrases.refused_by_api(str(end.error)))
+        case _:
+            return Conclusion("", Stop.FAILED, phrases.INTERRUPTED_FOR_GOOD)

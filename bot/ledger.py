@@ -1,0 +1,109 @@
+"""What a running turn writes to the store: in order, through outages, and never in the reader's way.
+
+Notes are written one after the other in the background. The outbox waits two seconds at most; the commit waits until
+the store is back. A stale token ends everything: the hold is told, and nothing more is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from bot.conversation import Turn
+from bot.errors import LeaseLost, StoreUnavailable
+from bot.lease import Hold, Order
+from bot.ports import Outcome, TurnStore
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+OUTBOX_PATIENCE = 2.0
+"""Seconds the last edit waits for the outbox: a reader waits behind it."""
+
+BACKOFF, BACKOFF_CAP = 0.2, 5.0
+
+
+class Ledger:
+    """The records of one claim."""
+
+    def __init__(self, store: TurnStore, hold: Hold) -> None:
+        self._store = store
+        self._hold = hold
+        self._notes: deque[dict[str, Any]] = deque()
+        self._writing: asyncio.Task[None] | None = None
+
+    def note(self, **record: Any) -> None:
+        """Have `record` written soon (the arguments of `TurnStore.record`); returns at once."""
+        self._notes.append(record)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_notes(), name="ledger")
+
+    async def finish(self, outcome: Outcome) -> bool:
+        """Put the answer into the outbox; False when the store did not answer in time. Raises LeaseLost."""
+        try:
+            async with asyncio.timeout(OUTBOX_PATIENCE):
+                await self._noted()
+                await self._store.finish(self._hold.claim, outcome)
+        except (TimeoutError, StoreUnavailable) as error:
+            log.warning("the outbox cannot be written, delivering without it", extra={"error": str(error)})
+            return False
+        except LeaseLost:
+            self._hold.give(Order.LOST)
+            raise
+        return True
+
+    async def commit(self, turn: Turn | None, *, replaces: str | None = None) -> None:
+        """End the turn in the store, however long that takes.
+
+        Raises LeaseLost, and StoreUnavailable when the process shuts down during an outage.
+        """
+        await self._noted()
+        await self._through(lambda: self._store.commit(self._hold.claim, turn, replaces=replaces))
+
+    async def release(self, delay: float = 0.0) -> None:
+        """Give the turn back, in a few tries: what is not given back is taken when the lease ends."""
+        try:
+            async with asyncio.timeout(OUTBOX_PATIENCE):
+                await self._noted()
+                await self._store.release(self._hold.claim, delay=delay)
+        except (TimeoutError, StoreUnavailable) as error:
+            log.warning("the turn could not be given back", extra={"error": str(error)})
+
+    async def close(self) -> None:
+        """Stop writing notes."""
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.wait({self._writing})
+
+    async def _noted(self) -> None:
+        if self._writing is not None:
+            await asyncio.shield(self._writing)
+
+    async def _write_notes(self) -> None:
+        while self._notes:
+            try:
+                await self._through(lambda: self._store.record(self._hold.claim, **self._notes[0]))
+            except (LeaseLost, StoreUnavailable):
+                self._notes.clear()
+                return
+            self._notes.popleft()
+
+    async def _through(self, call: Callable[[], Awaitable[T]]) -> T:
+        pause = BACKOFF
+        while True:
+            try:
+                return await call()
+            except LeaseLost:
+                self._hold.give(Order.LOST)
+                raise
+            except StoreUnavailable as error:
+                if self._hold.weightiest() is Order.DRAIN:
+                    raise
+                log.warning("the store does not answer, trying again", extra={"error": str(error)})
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                pause = min(pause * 2, BACKOFF_CAP)

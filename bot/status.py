@@ -1,0 +1,62 @@
+"""The platform's own "is thinking" while there is no text: shown at once, kept up, gone when the first text comes.
+
+Best effort: a status that cannot be shown costs nothing but a debug line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from bot import phrases
+from bot.conversation import Place
+from bot.errors import PlatformError
+from bot.ports import ShowsStatus
+from bot.writer import Writer
+
+log = logging.getLogger(__name__)
+
+
+class Status:
+    """The status of one turn; without a platform that shows one it does nothing."""
+
+    def __init__(self, platform: ShowsStatus | None, writer: Writer) -> None:
+        self._platform = platform
+        self._writer = writer
+        self._place: Place | None = None
+        self._again = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def show(self, place: Place) -> None:
+        """Show the status there, or show it again (posting a message takes it away on some platforms)."""
+        self._place = place
+        self._again.set()
+        if self._task is None and self._platform is not None:
+            self._task = asyncio.create_task(self._keep_up(self._platform, place), name="status")
+
+    def hide(self) -> None:
+        """Take the status away; returns at once."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def close(self) -> None:
+        """Take the status away and wait until it went."""
+        self.hide()
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    async def _keep_up(self, platform: ShowsStatus, place: Place) -> None:
+        try:
+            while True:
+                self._again.clear()
+                place = self._place or place
+                with contextlib.suppress(TimeoutError):
+                    await self._writer.once(platform.show_status(place, phrases.STATUS))
+                    async with asyncio.timeout(platform.status_lasts):
+                        await self._again.wait()
+        except PlatformError as error:
+            log.debug("no status", extra={"error": str(error)})
+        finally:
+            with contextlib.suppress(PlatformError):
+                await self._writer.once(platform.clear_status(place))

@@ -1,0 +1,441 @@
+"""One turn, from claim to commit. The only file that knows the sequence.
+
+A claimed turn asks Claude in attempts. Each attempt is one stream on the wire and owns the messages it posts; it ends
+in exactly one way (`Ended`), and `TABLE` says what follows, by whether readers saw text of it:
+
+    DELIVER    the text goes into the outbox, then into the last edit, then the turn is committed
+    NOTE       the messages end with the note; ask again from scratch, in new messages
+    ASK        nobody saw anything: ask again behind the same placeholder
+    GIVE_BACK  the messages end with the note, or go; another worker asks again
+    COMMIT     nothing more can or should be shown: keep what there is
+    NOTHING    another worker holds the turn: touch nothing
+
+When attempts or patience run out, NOTE and ASK become DELIVER with a visible failure. A successor of a dead worker
+first brings the abandoned messages to their end; what it finds in the outbox it delivers without asking Claude again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bot import context, phrases
+from bot.abandoned import Abandoned, nonce_base
+from bot.attempt import End, Ended, attempt, conclude
+from bot.commands import Access, Kind, classify
+from bot.conversation import Message, Place, Stop, Turn, Usage
+from bot.errors import LeaseLost, MessageGone, OutcomeUnknown, PlaceClosed, PlatformError, StoreUnavailable, Unavailable
+from bot.lease import Hold
+from bot.ledger import Ledger
+from bot.pacing import Pacer, Urgency
+from bot.ports import (
+    CompletesMessages,
+    Model,
+    NotifiesAsker,
+    Outcome,
+    Part,
+    Platform,
+    ReadsThread,
+    Request,
+    ShowsStatus,
+    TurnStore,
+    Write,
+)
+from bot.reply import PLACEHOLDER, Reply
+from bot.status import Status
+from bot.text.title import title
+from bot.writer import Writer
+
+log = logging.getLogger(__name__)
+
+
+class Next(enum.Enum):
+    """What follows an attempt; see the module's first lines."""
+
+    DELIVER = enum.auto()
+    NOTE = enum.auto()
+    ASK = enum.auto()
+    GIVE_BACK = enum.auto()
+    COMMIT = enum.auto()
+    NOTHING = enum.auto()
+
+
+TABLE: dict[Ended, tuple[Next, Next]] = {
+    # ended          readers saw text   they saw none
+    Ended.FINISHED: (Next.DELIVER, Next.DELIVER),
+    Ended.STOPPED: (Next.DELIVER, Next.DELIVER),
+    Ended.FULL: (Next.DELIVER, Next.DELIVER),
+    Ended.REFUSED: (Next.DELIVER, Next.DELIVER),
+    Ended.BROKE: (Next.NOTE, Next.ASK),
+    Ended.BUSY: (Next.NOTE, Next.ASK),
+    Ended.DRAINED: (Next.GIVE_BACK, Next.GIVE_BACK),
+    Ended.DELETED: (Next.COMMIT, Next.COMMIT),
+    Ended.CLOSED: (Next.COMMIT, Next.COMMIT),
+    Ended.LOST: (Next.NOTHING, Next.NOTHING),
+}
+
+POISONED = 5
+"""Claims after which a turn that kills its workers ends with an apology; two more, and it ends without a word."""
+
+RETURN_DELAY = 30.0
+"""Seconds a turn rests in the store when its platform cannot be written to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The operator's choices that concern a turn; seconds, tokens and counts as `Settings` names them."""
+
+    system_prompt: str
+    access: Access = field(default_factory=Access)
+    keep_partials: bool = True
+    max_attempts: int = 3
+    busy_timeout: float = 120.0
+    context_tokens: int = 100_000
+    max_parts: int = 20
+    notify_after: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What every turn of a process works with.
+
+    `backoff` gives the seconds to wait before the n-th repetition (from 1), given what the other side asked for.
+    """
+
+    model: Model
+    store: TurnStore
+    pacer: Pacer
+    policy: Policy
+    backoff: Callable[[int, float | None], float]
+
+
+class TurnRun:
+    """One claim, carried through."""
+
+    def __init__(self, desk: Desk, platform: Platform, hold: Hold) -> None:
+        self._desk = desk
+        self._policy = desk.policy
+        self._platform = platform
+        self._hold = hold
+        self._claim = hold.claim
+        self._place: Place = hold.claim.place
+        self._opening: asyncio.Task[Place] | None = None
+        self._ledger = Ledger(desk.store, hold)
+        self._writer = Writer(platform, desk.pacer, fence=hold.fence, since=self._claim.first_claimed_at)
+        self._status = Status(platform if isinstance(platform, ShowsStatus) else None, self._writer)
+        self._abandoned = Abandoned(self._claim, self._writer, self._ledger)
+        self._questions = self._claim.messages
+        self._background: tuple[Message, ...] = ()
+        self._history = self._claim.history
+        self._replaces: str | None = None
+        self._attempt = 0
+        self._broken = self._claim.attempts
+        self._busy_since: float | None = None
+        self._waits = 0
+        self._pause = 0.0
+        self._began = time.monotonic()
+        self._reply: Reply | None = None
+
+    async def run(self) -> None:
+        """Carry the claim to its commit, or give it back.
+
+        Raises whatever was not foreseen: the lease then ends by itself, and the next claim counts.
+        """
+        try:
+            await self._run()
+        except LeaseLost:
+            log.warning("another worker took this turn over", extra=self._names())
+        except StoreUnavailable as error:
+            log.warning("shut down while the store was away", extra={**self._names(), "error": str(error)})
+        except PlatformError as error:
+            log.error("cannot write there now, the turn waits", extra={**self._names(), "error": str(error)})  # noqa: TRY400
+            await self._ledger.release(delay=error.retry_after or RETURN_DELAY)
+        finally:
+            if self._reply is not None:
+                await self._reply.abandon()
+            await self._status.close()
+            await self._writer.settle()
+            await self._ledger.close()
+
+    async def _run(self) -> None:
+        claim = self._claim
+        if claim.claims > POISONED + 2:
+            await self._commit("", Stop.FAILED)
+            return
+        self._attempt = await self._abandoned.settle(self._place, spare=claim.outcome)
+        if claim.outcome is not None:
+            await self._deliver_stored(claim.outcome)
+        elif claim.claims > POISONED:
+            await self._say(phrases.APOLOGY)
+            await self._commit("", Stop.FAILED)
+        else:
+            await self._answer(classify(claim.messages[-1], self._policy.access))
+
+    async def _answer(self, kind: Kind) -> None:
+        match kind:
+            case Kind.QUESTION:
+                await self._ask()
+            case Kind.RETRY if self._history:
+                last = self._history[-1]
+                self._questions, self._background, self._replaces = last.questions, last.background, last.id
+                self._history = self._history[:-1]
+                await self._ask()
+            case _:
+                if kind is Kind.RESET:
+                    await self._desk.store.forget(self._claim.key)
+                await self._say(phrases.LOCAL[kind])
+                await self._ledger.commit(None)
+
+    # --- asking Claude ----------------------------------------------------------------------------------------
+
+    async def _ask(self) -> None:
+        reply, editor = self._start_reply()
+        request = await self._request()
+        while True:
+            end = await attempt(self._desk.model, request, reply, self._hold, editor)
+            step = self._next(end, reply)
+            if step is Next.ASK:
+                reply.restart()
+            elif step is Next.NOTE:
+                if not await self._interrupt(reply):
+                    step = Next.COMMIT
+                    break
+                reply, editor = self._start_reply()
+            else:
+                break
+            await self._hold.pause(self._pause)
+        self._status.hide()
+        match step:
+            case Next.DELIVER:
+                await self._deliver(reply, end)
+            case Next.GIVE_BACK:
+                await self._give_back(reply)
+            case Next.COMMIT:
+                await reply.abandon()
+                await self._commit(reply.text, Stop.STOPPED)
+            case _:
+                await reply.abandon()
+
+    def _next(self, end: End, reply: Reply) -> Next:
+        """What follows; counts broken streams and waits, and decides how long to pause."""
+        step = TABLE[end.how][0 if reply.exposed else 1]
+        if step not in (Next.ASK, Next.NOTE):
+            return step
+        if end.how is Ended.BUSY and step is Next.ASK:
+            self._waits += 1
+            self._busy_since = self._busy_since or time.monotonic()
+            self._pause = self._desk.backoff(self._waits, end.retry_after)
+            reply.say(phrases.BUSY)
+            waited = time.monotonic() - self._busy_since
+            return Next.DELIVER if waited + self._pause > self._policy.busy_timeout else step
+        self._broken += 1
+        self._pause = self._desk.backoff(self._broken, end.retry_after)
+        self._ledger.note(attempts=self._broken, partial=reply.text)
+        log.info("stream broke", extra={**self._names(), "attempt": self._broken, "error": str(end.error or "no text")})
+        return Next.DELIVER if self._broken >= self._policy.max_attempts else step
+
+    async def _request(self) -> Request:
+        """What Claude is asked; what the platform cannot add is left out."""
+        platform = self._platform
+        try:
+            if isinstance(platform, ReadsThread) and self._questions[0].mid_thread and not self._history:
+                self._background = self._background or await self._writer.once(
+                    platform.thread_before(self._questions[0])
+                )
+            if isinstance(platform, CompletesMessages):
+                whole = await self._writer.once(platform.complete((*self._background, *self._questions)))
+                seen = len(self._background)
+                self._background, self._questions = whole[:seen], whole[seen:]
+        except PlatformError as error:
+            log.warning("asking without names or the thread so far", extra={**self._names(), "error": str(error)})
+        return context.build(
+            self._policy.system_prompt,
+            self._history,
+            self._questions,
+            background=self._background,
+            tokens=self._policy.context_tokens,
+        )
+
+    # --- what the reader sees ---------------------------------------------------------------------------------
+
+    def _make_reply(self, number: int) -> Reply:
+        def posted(part: Part) -> None:
+            self._ledger.note(part=part, place=self._place)
+            if not reply.exposed:
+                self._status.show(self._place)
+
+        def exposed() -> None:
+            self._status.hide()
+            self._ledger.note(shown=number)
+
+        reply = self._reply = Reply(
+            self._writer,
+            self._place,
+            nonce_base(self._claim.turn_id, number),
+            number,
+            max_parts=self._policy.max_parts,
+            on_posted=posted,
+            on_exposed=exposed,
+        )
+        return reply
+
+    def _start_reply(self) -> tuple[Reply, asyncio.Task[None]]:
+        self._attempt += 1
+        reply = self._make_reply(self._attempt)
+        self._status.show(self._place)
+        crowded = self._desk.pacer.crowded(self._platform.budgets(Write.POST, self._place))
+        bare = crowded and isinstance(self._platform, ShowsStatus)
+        return reply, reply.begin(None if bare else PLACEHOLDER, open_place=self._open)
+
+    async def _open(self) -> Place:
+        """Open the place once, whatever it takes."""
+        if self._claim.place.root is None or self._place != self._claim.place:
+            return self._place
+        name = title(self._claim.messages[0].text)
+        while True:
+            try:
+                self._place = await self._writer.once(self._platform.open(self._claim.place, name))
+            except (Unavailable, OutcomeUnknown) as error:
+                log.info("the thread could not be opened, trying again", extra={"error": str(error)})
+                await asyncio.sleep(self._desk.backoff(1, error.retry_after))
+            else:
+                return self._place
+
+    async def _say(self, text: str) -> None:
+        """Show a word of the bot's own."""
+        self._attempt += 1
+        reply = self._make_reply(self._attempt)
+        reply.write(text)
+        reply.begin(None, open_place=self._open, look_first=self._claim.claims > 1)
+        await self._shown(reply.finish())
+
+    async def _interrupt(self, reply: Reply) -> bool:
+        """End a broken attempt's messages with the note; False when nothing can be shown there any more."""
+        if not await self._shown(reply.interrupt(phrases.INTERRUPTED_AGAIN, keep=self._policy.keep_partials)):
+            return False
+        self._ledger.note(settled=reply.attempt)
+        return True
+
+    async def _give_back(self, reply: Reply) -> None:
+        if reply.exposed:
+            await self._interrupt(reply)
+        else:
+            await reply.withdraw()
+            self._ledger.note(settled=reply.attempt)
+        await self._ledger.release()
+        log.info("turn given back", extra=self._names())
+
+    async def _deliver(self, reply: Reply, end: End) -> None:
+        """Outbox, last edit, commit."""
+        outcome = self._outcome(reply, end)
+        keep = outcome.stop is not Stop.FAILED or self._policy.keep_partials
+        await self._ledger.finish(outcome)
+        if await self._shown(reply.interrupt(outcome.detail, keep=keep)):
+            await self._tell_asker(reply)
+        await self._commit(outcome.answer, outcome.stop, outcome, end)
+
+    async def _deliver_stored(self, outcome: Outcome) -> None:
+        """Show the answer that an earlier worker finished and could not bring to its end."""
+        reply = self._make_reply(outcome.attempt)
+        reply.adopt([part for part in self._claim.parts if part.attempt == outcome.attempt])
+        reply.write(outcome.answer)
+        reply.begin(None, open_place=self._open)
+        await self._shown(reply.finish(outcome.detail))
+        await self._commit(outcome.answer, outcome.stop, outcome)
+
+    def _outcome(self, reply: Reply, end: End) -> Outcome:
+        """What goes into the outbox; the reply is brought to the very text that is stored."""
+        text = reply.text
+        conclusion = conclude(end, text)
+        reply.write(conclusion.answer[len(text) :])
+        stop, sentence = conclusion.stop, conclusion.sentence
+        if stop is not Stop.FAILED and reply.cut():
+            stop, sentence = Stop.MAX_PARTS, phrases.below(Stop.MAX_PARTS)
+        return Outcome(
+            answer="" if stop is Stop.FAILED else reply.text,
+            stop=stop,
+            attempt=reply.attempt,
+            detail=sentence,
+            usage=end.finished.usage if end.finished else Usage(),
+            model=end.finished.model if end.finished else "",
+        )
+
+    async def _shown(self, ending: Awaitable[None]) -> bool:
+        """Await the end of some messages; False when a person removed them or the place closed."""
+        try:
+            await ending
+        except (MessageGone, PlaceClosed) as error:
+            log.info("the end is not shown", extra={**self._names(), "error": str(error)})
+            return False
+        return True
+
+    async def _tell_asker(self, reply: Reply) -> None:
+        """Point the asker to an answer that took long: edits notify nobody."""
+        platform, after = self._platform, self._policy.notify_after
+        long = after > 0 and time.monotonic() - self._began > after
+        if not long or self._place.direct or not isinstance(platform, NotifiesAsker) or reply.first is None:
+            return
+        asker, nonce = self._questions[-1].author.id, f"{self._claim.turn_id}.n"
+        try:
+            await self._desk.pacer.admit(platform.budgets(Write.POST, self._place), Urgency.HOUSEKEEPING)
+            await self._writer.once(platform.notify(self._place, asker, reply.first, nonce))
+        except PlatformError as error:
+            log.info("the asker could not be told", extra={**self._names(), "error": str(error)})
+
+    # --- what is kept -----------------------------------------------------------------------------------------
+
+    async def _commit(self, answer: str, stop: Stop, outcome: Outcome | None = None, end: End | None = None) -> None:
+        turn = Turn(
+            id=self._claim.turn_id,
+            questions=self._questions,
+            background=self._background,
+            answer=answer if answer.strip() else "",
+            stop=stop,
+            attempts=self._broken + (stop is not Stop.FAILED),
+            finished_at=time.time(),
+            usage=outcome.usage if outcome else Usage(),
+            model=outcome.model if outcome else "",
+        )
+        await self._abandoned.note_again(self._place)
+        await self._ledger.commit(turn, replaces=self._replaces)
+        self._report(turn, end)
+
+    def _report(self, turn: Turn, end: End | None) -> None:
+        """The one log line of a turn."""
+        finished = end.finished if end else None
+        reply = self._reply
+        first_text = reply.first_text_at - self._began if reply and reply.first_text_at else None
+        tally = self._writer.tally
+        log.info(
+            "turn done",
+            extra={
+                **self._names(),
+                "stop": turn.stop.value,
+                "first_token_s": _rounded(finished.first_token if finished else None),
+                "first_text_s": _rounded(first_text),
+                "total_s": _rounded(time.monotonic() - self._began),
+                "attempts": turn.attempts,
+                "waits": self._waits,
+                "characters": len(turn.answer),
+                "posts": tally.posts,
+                "edits": tally.edits,
+                "refused": tally.refused,
+                "repeated": tally.repeated,
+                "input_tokens": turn.usage.input,
+                "cached_tokens": turn.usage.cache_read,
+                "output_tokens": turn.usage.output,
+                "model": turn.model,
+                "request_id": finished.request_id if finished else (end.error.request_id if end and end.error else ""),
+            },
+        )
+
+    def _names(self) -> dict[str, object]:
+        return {"conversation": str(self._claim.key), "turn": self._claim.turn_id, "claim": self._claim.claims}
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

@@ -1,0 +1,144 @@
+"""Claims turns and carries them through, as many at once as the process may; drains when asked to.
+
+It owns every task it starts. It is woken by the store's signals, by a turn that ended, and by a sweep every second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+
+from bot.conversation import ThreadKey
+from bot.errors import StoreUnavailable
+from bot.lease import Hold, Order
+from bot.ports import Claim, Platform
+from bot.turn import Desk, TurnRun
+
+log = logging.getLogger(__name__)
+
+SWEEP = 1.0
+"""Seconds between looks at the store when nothing wakes the worker: due retries and ended leases send no signal."""
+
+GIVE_BACK = 20.0
+"""Seconds that turns get to end with the note and be given back, once draining ran out of time."""
+
+
+class Worker:
+    """The turns of one process.
+
+    Args:
+        desk: what every turn works with.
+        platforms: where turns are written, by installation; only these installations' turns are claimed.
+        name: names this worker in the store.
+        lease: seconds a claim lasts without renewal.
+        limit: turns at once.
+    """
+
+    def __init__(self, desk: Desk, platforms: Mapping[str, Platform], *, name: str, lease: float, limit: int) -> None:
+        self._desk = desk
+        self._platforms = platforms
+        self._name = name
+        self._lease = lease
+        self._limit = limit
+        self._holds: dict[ThreadKey, Hold] = {}
+        self._turns: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._draining = False
+        self.store_answers = True
+        """Whether the store answered when it was asked last."""
+
+    @property
+    def running(self) -> int:
+        """Turns being carried through now."""
+        return len(self._turns)
+
+    async def run(self) -> None:
+        """Claim turns until `drain` is called or this is cancelled."""
+        listening = asyncio.create_task(self._listen(), name="signals")
+        try:
+            while not self._draining:
+                self._wake.clear()
+                if len(self._turns) < self._limit and await self._claim_one():
+                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SWEEP):
+                        await self._wake.wait()
+        finally:
+            listening.cancel()
+            await asyncio.wait({listening})
+
+    async def drain(self, seconds: float, hurry: asyncio.Event) -> None:
+        """Claim nothing more; let running turns finish, and give back those that do not.
+
+        Args:
+            seconds: how long they may go on.
+            hurry: set when nobody wants to wait any longer.
+        """
+        self._draining = True
+        self._wake.set()
+        if self._turns:
+            log.info("letting running answers finish", extra={"running": len(self._turns), "seconds": seconds})
+        hurried = asyncio.create_task(hurry.wait())
+        finished = asyncio.create_task(self._all_done())
+        await asyncio.wait({hurried, finished}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for hold in self._holds.values():
+            hold.give(Order.DRAIN)
+        await asyncio.wait({finished}, timeout=GIVE_BACK)
+        for task in (hurried, finished, *self._turns):
+            task.cancel()
+        await asyncio.wait({hurried, finished, *self._turns})
+
+    async def _all_done(self) -> None:
+        while self._turns:
+            await asyncio.wait(self._turns)
+
+    async def _claim_one(self) -> bool:
+        try:
+            claim = await self._desk.store.claim(self._platforms.keys(), self._name, self._lease)
+        except StoreUnavailable as error:
+            if self.store_answers:
+                log.warning("the store does not answer; running answers go on", extra={"error": str(error)})
+            self.store_answers = False
+            return False
+        if not self.store_answers:
+            log.info("the store answers again")
+        self.store_answers = True
+        if claim is None:
+            return False
+        task = asyncio.create_task(self._carry(claim), name=f"turn {claim.key}")
+        self._turns.add(task)
+        task.add_done_callback(self._ended)
+        return True
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._turns.discard(task)
+        self._wake.set()
+
+    async def _carry(self, claim: Claim) -> None:
+        hold = Hold(self._desk.store, claim, self._lease)
+        self._holds[claim.key] = hold
+        keeping = asyncio.create_task(hold.keep(), name=f"lease {claim.key}")
+        try:
+            await TurnRun(self._desk, self._platforms[claim.installation], hold).run()
+        except Exception:
+            # The lease ends by itself and the next claim counts: a turn that always fails ends with an apology.
+            log.exception(
+                "turn failed", extra={"conversation": str(claim.key), "turn": claim.turn_id, "claim": claim.claims}
+            )
+        finally:
+            keeping.cancel()
+            await asyncio.wait({keeping})
+            if self._holds.get(claim.key) is hold:
+                del self._holds[claim.key]
+
+    async def _listen(self) -> None:
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                async for signal in self._desk.store.signals(self._platforms.keys()):
+                    if signal.kind == "ready":
+                        self._wake.set()
+                    elif signal.key is not None and (hold := self._holds.get(signal.key)):
+                        hold.look()
+            await asyncio.sleep(SWEEP)

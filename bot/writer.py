@@ -1,0 +1,208 @@
+"""One write to a platform, carried through: admitted by pacing, never cancelled in flight, repeated until it is known.
+
+A write is repeated through rate limits, server errors, dropped connections and lost answers; a post whose answer was
+lost is looked for before it is posted again. The text is asked for at the last moment, so that the newest wins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from bot.conversation import MessageRef, Place
+from bot.errors import OutcomeUnknown, PlatformError, RateLimited, Unavailable
+from bot.pacing import Pacer, Urgency, Viewer
+from bot.ports import Budget, Platform, Receipt, Write
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PATIENCE = 300.0
+"""Seconds of nothing but transient failures after which a write is given up (the turn then waits in the store)."""
+
+BACKOFF, BACKOFF_CAP = 0.5, 15.0
+"""First pause after a transient failure, and the longest, in seconds; doubled each time, half of it random."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one turn's writes came to, for its log line."""
+
+    posts: int = 0
+    edits: int = 0
+    refused: int = 0
+    repeated: int = 0
+
+
+class Writer:
+    """The writes of one turn.
+
+    Args:
+        platform: where to write.
+        pacer: admits every write.
+        fence: awaited before every write; raises when the turn is no longer ours.
+        since: Unix seconds before which no message of this turn was posted.
+    """
+
+    def __init__(self, platform: Platform, pacer: Pacer, *, fence: Callable[[], Awaitable[None]], since: float) -> None:
+        self.platform = platform
+        self.pacer = pacer
+        self.tally = Tally()
+        self._fence = fence
+        self._since = since
+        self._calls: set[asyncio.Task[Any]] = set()
+
+    async def post(
+        self,
+        place: Place,
+        text: Callable[[], str | None],
+        nonce: str,
+        who: Viewer | Urgency,
+        posted: Callable[[Receipt, str | None], None],
+        *,
+        look_first: bool = False,
+    ) -> None:
+        """Post `text()` as a new message, once.
+
+        Args:
+            place: where.
+            text: called when the write may go; None means that there is nothing to post any more.
+            nonce: identifies the message for ever.
+            who: for whom pacing admits it.
+            posted: told of the message and its text (None when an earlier try is found, whose text is not known),
+                also when the caller was cancelled while the call was in flight.
+            look_first: an earlier, unknown try may already have posted it.
+
+        Raises:
+            PlatformError: one that repeating does not mend, or the last of `PATIENCE` seconds of those it would.
+        """
+        budgets = self.platform.budgets(Write.POST, place)
+        unsure = look_first
+
+        async def call(content: str) -> None:
+            receipt = await self.platform.post(place, content, nonce)
+            self.tally.posts += 1
+            self._observe(receipt)
+            posted(receipt, content)
+
+        async def attempt() -> None:
+            nonlocal unsure
+            if unsure and (ref := await self._find_or_none(place, nonce)):
+                posted(Receipt(ref), None)
+                return
+            unsure = False
+            await self._admit(budgets, who)
+            if (content := text()) is None:
+                return
+            try:
+                await self._call(call(content))
+            except OutcomeUnknown:
+                unsure = True
+                raise
+
+        await self._carry_through(attempt, budgets)
+
+    async def edit(
+        self, place: Place, ref: MessageRef, text: Callable[[], str | None], who: Viewer | Urgency
+    ) -> tuple[Receipt, str] | None:
+        """Replace a message's text by `text()`; as `post`, but an edit may always be repeated.
+
+        Returns:
+            The receipt and the text that was written; None when there was nothing to write any more.
+        """
+        budgets = self.platform.budgets(Write.EDIT, place)
+
+        async def attempt() -> tuple[Receipt, str] | None:
+            await self._admit(budgets, who)
+            if (content := text()) is None:
+                return None
+            receipt = await self._call(self.platform.edit(place, ref, content))
+            self.tally.edits += 1
+            self._observe(receipt)
+            return receipt, content
+
+        return await self._carry_through(attempt, budgets)
+
+    async def delete(self, place: Place, ref: MessageRef, who: Viewer | Urgency = Urgency.HOUSEKEEPING) -> None:
+        """Delete one of our messages; raises as `post` does."""
+        budgets = self.platform.budgets(Write.DELETE, place)
+
+        async def attempt() -> None:
+            await self._admit(budgets, who)
+            await self._call(self.platform.delete(place, ref))
+
+        await self._carry_through(attempt, budgets)
+
+    async def find(self, place: Place, nonce: str) -> MessageRef | None:
+        """Look for a message of this turn; raises as `post` does."""
+        return await self._carry_through(lambda: self._look(place, nonce), ())
+
+    async def once(self, call: Coroutine[Any, Any, T]) -> T:
+        """Carry out one other platform call in a task of our own, so that no cancellation reaches it in flight."""
+        return await self._call(call)
+
+    async def settle(self) -> None:
+        """Wait until no call is in flight."""
+        while self._calls:
+            await asyncio.wait(self._calls)
+
+    async def _find_or_none(self, place: Place, nonce: str) -> MessageRef | None:
+        try:
+            return await self._look(place, nonce)
+        except (Unavailable, OutcomeUnknown):
+            raise
+        except PlatformError as error:
+            # Losing the answer is worse than the small chance of showing it twice.
+            log.warning("cannot look for a post whose answer was lost, posting it again", extra={"error": str(error)})
+            return None
+
+    async def _look(self, place: Place, nonce: str) -> MessageRef | None:
+        try:
+            return await self._call(self.platform.find(place, nonce, self._since))
+        except RateLimited as error:
+            raise Unavailable(str(error), retry_after=error.retry_after) from error
+
+    async def _admit(self, budgets: tuple[Budget, ...], who: Viewer | Urgency) -> None:
+        await self.pacer.admit(budgets, who)
+        await self._fence()
+
+    async def _call(self, call: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.ensure_future(call)
+        self._calls.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _observe(self, receipt: Receipt) -> None:
+        for observed in receipt.observed:
+            self.pacer.observe(observed)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._calls.discard(task)
+        if not task.cancelled():
+            task.exception()  # fetched: a caller that was cancelled meanwhile has no use for it
+
+    async def _carry_through(self, attempt: Callable[[], Awaitable[T]], budgets: tuple[Budget, ...]) -> T:
+        failing_since: float | None = None
+        pause = BACKOFF
+        while True:
+            try:
+                return await attempt()
+            except RateLimited as error:
+                self.tally.refused += 1
+                limited = tuple(budget for budget in budgets if budget.name == error.bucket) or budgets
+                self.pacer.refused(limited, error.retry_after or 1.0)
+            except (Unavailable, OutcomeUnknown) as error:
+                self.tally.repeated += 1
+                now = time.monotonic()
+                failing_since = failing_since or now
+                if now - failing_since > PATIENCE:
+                    raise
+                log.info("platform call failed, trying again", extra={"error": repr(error), "pause": round(pause, 2)})
+                await asyncio.sleep(error.retry_after or pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                pause = min(pause * 2, BACKOFF_CAP)
