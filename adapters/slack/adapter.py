@@ -1,0 +1,140 @@
+"""The Slack adapter put together: what the application builds, starts, listens with and closes. No logic of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from adapters.slack import doctor
+from adapters.slack.api import Api
+from adapters.slack.delivery import Delivery
+from adapters.slack.events import FollowUps, Identity
+from adapters.slack.intake import EventsEndpoint, Intake
+from adapters.slack.sockets import Sockets
+from bot.errors import PlatformError
+from bot.ports import Inbox
+
+log = logging.getLogger(__name__)
+
+
+class SlackAdapter:
+    """One workspace's Slack.
+
+    Call `start` first; `platform` and `installation` exist from then on. Socket Mode is used when there is an app-level
+    token, else events come in over `routes`.
+
+    Args:
+        bot_token: xoxb-….
+        app_token: xapp-…, for Socket Mode.
+        signing_secret: for events over HTTP.
+        api_url: another address of the Web API, ends in `/api/`.
+        follow_ups: which messages of a thread it takes part in are answered: "all", or those that "mention" it.
+    """
+
+    def __init__(
+        self,
+        bot_token: str,
+        app_token: str | None = None,
+        signing_secret: str | None = None,
+        *,
+        api_url: str | None = None,
+        follow_ups: FollowUps = "all",
+    ) -> None:
+        self._bot_token = bot_token.strip()
+        self._app_token = (app_token or "").strip() or None
+        self._signing_secret = (signing_secret or "").strip() or None
+        self._follow_ups: FollowUps = follow_ups
+        self._api = Api(self._bot_token, api_url)
+        self._us: Identity | None = None
+        self._scopes: frozenset[str] | None = None
+        self._delivery: Delivery | None = None
+        self._sockets: Sockets | None = None
+        self._listening = False
+        self._endpoint = EventsEndpoint(self._signing_secret) if self._signing_secret and not self._app_token else None
+
+    # --- life -----------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Find out who the bot is. Raises SettingsError: a token, scope or address that nothing works with."""
+        doctor.check_form(self._bot_token, self._app_token, self._signing_secret)
+        self._us, self._scopes = await doctor.identify(self._api)
+        for warning in doctor.check_scopes(self._scopes):
+            log.warning(warning)
+        self._delivery = Delivery(self._api, self._us)
+
+    async def check(self) -> list[str]:
+        """Try everything `run` would need; returns warnings, one a lost feature. Raises SettingsError as `start`."""
+        if self._us is None:
+            await self.start()
+        if self._app_token is not None:
+            await doctor.check_app_token(self._api, self._app_token)
+        return doctor.check_scopes(self._scopes)
+
+    async def listen(self, inbox: Inbox) -> None:
+        """Take events in from now on; returns once they can come. Raises SettingsError for a bad app-level token."""
+        intake = Intake(self._identity, inbox, self._follow_ups)
+        if self._app_token is not None:
+            self._sockets = Sockets(self._api, self._app_token, intake.envelope)
+            try:
+                await self._sockets.start()
+            except PlatformError as error:
+                raise doctor.app_token_refused(error) from error
+        elif self._endpoint is not None:
+            self._endpoint.intake = intake
+        self._listening = True
+
+    async def stop_intake(self) -> None:
+        """Take no more events; returns when those under way are stored. Answers can still be written."""
+        self._listening = False
+        if self._sockets is not None:
+            await self._sockets.stop()
+        if self._endpoint is not None:
+            await self._endpoint.finish()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.stop_intake()
+        if self._delivery is not None:
+            await self._delivery.close()
+        await self._api.close()
+
+    # --- what it is ------------------------------------------------------------------------------------------
+
+    @property
+    def _identity(self) -> Identity:
+        if self._us is None:
+            raise RuntimeError("start() comes first")
+        return self._us
+
+    @property
+    def installation(self) -> str:
+        """The name of its mailboxes: `slack:<team id>`."""
+        return self._identity.installation
+
+    @property
+    def platform(self) -> Delivery:
+        """Where answers are written."""
+        if self._delivery is None:
+            raise RuntimeError("start() comes first")
+        return self._delivery
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """What the application's HTTP server must serve: events, unless Socket Mode brings them."""
+        return [web.post(EventsEndpoint.PATH, self._endpoint.handle)] if self._endpoint is not None else []
+
+    @property
+    def connected(self) -> bool:
+        """Whether events can come in now."""
+        return self._listening and (self._sockets is None or self._sockets.connected)
+
+    @property
+    def health(self) -> str:
+        """One line about the connection, for people."""
+        if self._us is None or not self._listening:
+            return "not listening"
+        if self._sockets is None:
+            return f"{self.installation}: waiting for events on {EventsEndpoint.PATH}"
+        state = "connected" if self._sockets.connected else "not connected"
+        return f"{self.installation}: {state}" + (f" ({self._sockets.problem})" if self._sockets.problem else "")

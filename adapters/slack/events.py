@@ -1,0 +1,201 @@
+"""Is it for us, and what does it say: Slack's events as `Message`s. Pure: knows payloads, no network and no store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from adapters.slack.mrkdwn import addresses_others, mentions, readable, text_of
+from bot.conversation import Attachment, Author, Message, Place, ThreadKey
+from bot.text.wellformed import wellformed
+
+Event = Mapping[str, Any]
+FollowUps = Literal["all", "mention"]
+
+ORDINARY = frozenset({"", "file_share", "thread_broadcast", "me_message"})
+"""Subtypes of `message` events that are a person saying something."""
+
+SLACKBOT = "USLACKBOT"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the bot is in the workspace it is installed in, as `auth.test` says.
+
+    Args:
+        team: the id of the workspace.
+        user: the bot's user id.
+        bot: its bot id; empty where Slack names none.
+        name: its user name.
+    """
+
+    team: str
+    user: str
+    bot: str = ""
+    name: str = ""
+
+    @property
+    def installation(self) -> str:
+        """The name its mailbox goes by."""
+        return f"slack:{self.team}"
+
+
+def field(event: Event, name: str) -> str:
+    """The value of `name` if it is text, else an empty text: payloads are not to be trusted in their form."""
+    value = event.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def is_direct(event: Event) -> bool:
+    """Whether it happened in a direct message between one person and the bot."""
+    return field(event, "channel_type") == "im" or field(event, "channel").startswith("D")
+
+
+def in_thread(event: Event) -> bool:
+    """Whether it is a reply in a thread, as against the message a thread begins with."""
+    return field(event, "thread_ts") not in {"", field(event, "ts")}
+
+
+def is_human(message: Event, us: Identity) -> bool:
+    """Whether a person wrote it: not a bot or app, not Slack itself, not the bot."""
+    if field(message, "bot_id") or message.get("bot_profile") or message.get("hidden"):
+        return False
+    return field(message, "user") not in {"", SLACKBOT, us.user}
+
+
+def is_addressed(event: Event, us: Identity) -> bool:
+    """Whether it is written to the bot itself: directly, or with a mention."""
+    return is_direct(event) or field(event, "type") == "app_mention" or mentions(text_of(event), us.user)
+
+
+def is_for_us(event: Event, us: Identity, *, follow_ups: FollowUps, takes_part: bool) -> bool:
+    """Whether the bot answers this event.
+
+    Args:
+        event: a `message` or `app_mention` event.
+        us: who the bot is.
+        follow_ups: "all" answers messages without a mention in threads the bot takes part in; "mention" does not.
+        takes_part: whether it takes part in the event's thread.
+    """
+    if field(event, "type") not in {"message", "app_mention"} or field(event, "subtype") not in ORDINARY:
+        return False
+    if not (field(event, "channel") and is_time(field(event, "ts")) and is_human(event, us)):
+        return False
+    if is_addressed(event, us):
+        return True
+    return follow_ups == "all" and takes_part and in_thread(event) and not addresses_others(text_of(event), us.user)
+
+
+def is_time(ts: str) -> bool:
+    """Whether `ts` is a message's time as Slack writes it."""
+    seconds, _, fraction = ts.partition(".")
+    return seconds.isdecimal() and len(seconds) <= 12 and (not fraction or fraction.isdecimal())
+
+
+def message_id(channel: str, ts: str) -> str:
+    """The id a message is known by within its installation."""
+    return f"{channel}:{ts}"
+
+
+def thread_key(event: Event, us: Identity) -> ThreadKey:
+    """The conversation an event belongs to by its place alone."""
+    channel, thread = field(event, "channel"), field(event, "thread_ts")
+    if is_direct(event):
+        return ThreadKey("slack", us.team, f"{channel}:{thread}" if thread else channel)
+    return ThreadKey("slack", us.team, f"{channel}:{thread or field(event, 'ts')}")
+
+
+def to_message(event: Event, us: Identity, key: ThreadKey | None = None, *, mid_thread: bool = False) -> Message:
+    """Return what a person wrote.
+
+    Args:
+        event: an event for which `is_for_us` holds, or a message of `conversations.replies` with its channel.
+        us: who the bot is.
+        key: the conversation, where it is another than the place says.
+        mid_thread: see `Message`.
+    """
+    channel, ts, direct = field(event, "channel"), field(event, "ts"), is_direct(event)
+    thread = field(event, "thread_ts") or (None if direct else ts)
+    return Message(
+        key=key or thread_key(event, us),
+        installation=us.installation,
+        id=message_id(channel, ts),
+        author=author_of(event),
+        text=readable(text_of(event), us.user),
+        sent_at=float(ts),
+        place=Place(channel, thread=thread, direct=direct),
+        attachments=tuple(attachments_of(event)),
+        addressed=is_addressed(event, us),
+        mid_thread=mid_thread,
+    )
+
+
+def author_of(message: Event) -> Author:
+    """Who wrote it; a bot's name stands in its message, a person's has to be looked up."""
+    profile = message.get("bot_profile")
+    name = field(message, "username") or (field(profile, "name") if isinstance(profile, Mapping) else "")
+    return Author(field(message, "user") or field(message, "bot_id"), wellformed(name))
+
+
+def attachments_of(message: Event) -> list[Attachment]:
+    """The files sent along. Of a file from another company's workspace only the id is known."""
+    files = message.get("files")
+    found = []
+    for file in files if isinstance(files, list) else ():
+        if isinstance(file, Mapping) and field(file, "mode") != "tombstone":
+            size = file.get("size")
+            name = field(file, "name") or field(file, "title") or field(file, "id") or "file"
+            found.append(Attachment(wellformed(name), field(file, "mimetype"), size if isinstance(size, int) else 0))
+    return found
+
+
+def edit_of(event: Event, us: Identity) -> Event | None:
+    """The new version of a message whose text a person changed, with its channel; None for anything else.
+
+    Link previews, the bot's own edits and thread counters come as `message_changed` too, with the same text.
+    """
+    new, old = event.get("message"), event.get("previous_message")
+    if field(event, "subtype") != "message_changed" or not isinstance(new, Mapping):
+        return None
+    if (
+        field(new, "subtype") not in ORDINARY
+        or not is_human({**new, "hidden": None}, us)
+        or not is_time(field(new, "ts"))
+    ):
+        return None
+    if isinstance(old, Mapping) and readable(text_of(new), us.user) == readable(text_of(old), us.user):
+        return None
+    return _placed(new, event)
+
+
+def deletion_of(event: Event, us: Identity) -> Event | None:
+    """The message a person deleted, as far as it is known, with its channel; None for anything else.
+
+    A message that has replies leaves a tombstone, which comes as `message_changed`.
+    """
+    new, old = event.get("message"), event.get("previous_message")
+    if not isinstance(old, Mapping):
+        old = {}
+    if field(event, "subtype") == "message_deleted":
+        ts = field(event, "deleted_ts") or field(old, "ts")
+    elif (
+        field(event, "subtype") == "message_changed"
+        and isinstance(new, Mapping)
+        and field(new, "subtype") == "tombstone"
+    ):
+        ts = field(new, "ts")
+    else:
+        return None
+    if not is_time(ts) or (old and not is_human({**old, "hidden": None}, us)):
+        return None
+    return _placed({"thread_ts": field(event, "thread_ts"), **old, "ts": ts}, event)
+
+
+def _placed(message: Event, event: Event) -> Event:
+    return {
+        **message,
+        "type": "message",
+        "channel": field(event, "channel"),
+        "channel_type": field(event, "channel_type"),
+    }

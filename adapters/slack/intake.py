@@ -1,0 +1,230 @@
+"""Takes events in: what is for us is in the inbox before Slack hears that it arrived; all else is acknowledged too.
+
+Bolt acknowledges before its listeners run and forgets an event whose listener fails. So there is no listener: one
+global middleware hands the message in and acknowledges. Without the store there is no acknowledgement, and Slack
+delivers again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from weakref import WeakValueDictionary
+
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters.slack.api import library_logger
+from adapters.slack.events import (
+    Event,
+    FollowUps,
+    Identity,
+    deletion_of,
+    edit_of,
+    field,
+    in_thread,
+    is_direct,
+    is_for_us,
+    message_id,
+    thread_key,
+    to_message,
+)
+from bot.conversation import ThreadKey
+from bot.errors import StoreUnavailable
+from bot.ports import Inbox
+
+log = logging.getLogger(__name__)
+
+LARGEST_BODY = 1 << 20
+"""Bytes of one request; an event with a message of 40,000 characters and its blocks stays far below."""
+
+FRESH = 300.0
+"""Seconds a signature is good for, either way (Slack's documentation on verifying requests)."""
+
+
+def is_signed(secret: str, body: bytes, timestamp: str, signature: str, now: float) -> bool:
+    """Whether Slack signed `body` with `secret` within `FRESH` seconds of `now` (Unix s); compares in constant time."""
+    if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12):
+        return False
+    if abs(now - int(timestamp)) > FRESH:
+        return False
+    signed = hmac.new(secret.encode(), b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(f"v0={signed}".encode(), signature.encode("utf-8", "replace"))
+
+
+class Intake:
+    """Hands events to an inbox, over Socket Mode and HTTP alike.
+
+    Args:
+        us: who the bot is; Bolt is told so as well, or it would ask Slack ahead of every middleware.
+        inbox: where messages go.
+        follow_ups: see `is_for_us`.
+    """
+
+    def __init__(self, us: Identity, inbox: Inbox, follow_ups: FollowUps) -> None:
+        self._us = us
+        self._inbox = inbox
+        self._follow_ups = follow_ups
+        self._order: WeakValueDictionary[ThreadKey, asyncio.Lock] = WeakValueDictionary()
+        self._app = self._bolt_app()
+
+    def _bolt_app(self) -> AsyncApp:
+        us = self._us
+
+        async def authorize() -> AuthorizeResult:
+            return AuthorizeResult(
+                enterprise_id=None, team_id=us.team, bot_user_id=us.user, bot_id=us.bot, user_id=us.user
+            )
+
+        app = AsyncApp(
+            name="firsttoken",
+            logger=library_logger(),
+            client=AsyncWebClient(retry_handlers=[], logger=library_logger()),
+            authorize=authorize,
+            # The signature is checked on the raw bytes before Bolt sees them; whose events count is decided here alone.
+            request_verification_enabled=False,
+            ignoring_self_events_enabled=False,
+            attaching_function_token_enabled=False,
+        )
+
+        async def take(body: dict[str, Any], ack: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
+            try:
+                await self.receive(body)
+            except StoreUnavailable as error:
+                log.warning("the store is away, Slack will deliver this event again", extra={"error": str(error)})
+                return BoltResponse(status=503, body="")
+            return await ack()
+
+        app.middleware(take)
+        return app
+
+    # --- the two ways in ------------------------------------------------------------------------------------
+
+    async def envelope(self, request: SocketModeRequest) -> bool:
+        """Take a Socket Mode envelope; whether to acknowledge it."""
+        response = await run_async_bolt_app(self._app, request)
+        return bool(response.status == 200)
+
+    async def request(self, body: bytes, headers: Mapping[str, str]) -> web.Response:
+        """Take an HTTP request whose signature was checked; any status but 200 makes Slack deliver again."""
+        try:
+            request = AsyncBoltRequest(body=body.decode(), headers={**headers})
+        except ValueError:
+            return web.Response(status=400)
+        return await to_aiohttp_response(await self._app.async_dispatch(request))
+
+    # --- what an event means --------------------------------------------------------------------------------
+
+    async def receive(self, body: Event) -> None:
+        """Hand in what `body` says, if it is for us. Raises StoreUnavailable."""
+        event = body.get("event")
+        if body.get("type") != "event_callback" or not isinstance(event, dict):
+            return
+        if (changed := edit_of(event, self._us)) is not None:
+            await self._in_order(changed, self._edited)
+        elif (gone := deletion_of(event, self._us)) is not None:
+            await self._in_order(gone, self._deleted)
+        elif is_for_us(event, self._us, follow_ups=self._follow_ups, takes_part=True):
+            await self._in_order(event, self._asked)
+
+    async def _in_order(self, event: Event, take: Callable[[Event], Awaitable[None]]) -> None:
+        """One thread's events one after the other, or a quick follow-up would find a bot that takes no part yet."""
+        key = thread_key(event, self._us)
+        lock = self._order.setdefault(key, asyncio.Lock())
+        async with lock:
+            await take(event)
+
+    async def _asked(self, event: Event) -> None:
+        key, takes_part = await self._conversation(event)
+        if is_for_us(event, self._us, follow_ups=self._follow_ups, takes_part=takes_part):
+            message = to_message(event, self._us, key, mid_thread=in_thread(event) and not takes_part)
+            if await self._inbox.submit(message):
+                log.info("message accepted", extra={"key": str(key), "id": message.id})
+
+    async def _edited(self, event: Event) -> None:
+        key, _ = await self._conversation(event)
+        await self._inbox.edited(to_message(event, self._us, key))
+
+    async def _deleted(self, event: Event) -> None:
+        key, _ = await self._conversation(event)
+        identity = message_id(field(event, "channel"), field(event, "ts"))
+        await self._inbox.deleted(key, self._us.installation, identity)
+
+    async def _conversation(self, event: Event) -> tuple[ThreadKey, bool]:
+        """The conversation an event belongs to, and whether the bot takes part in it.
+
+        A thread below one of the bot's flat answers in a direct message continues the conversation of that answer.
+        """
+        key = thread_key(event, self._us)
+        if not in_thread(event):
+            return key, False
+        if await self._inbox.takes_part(key):
+            return key, True
+        if is_direct(event):
+            root = message_id(field(event, "channel"), field(event, "thread_ts"))
+            if (known := await self._inbox.key_of(self._us.installation, root)) is not None:
+                return known, True
+        return key, False
+
+
+class EventsEndpoint:
+    """The HTTP address Slack posts events to: checks size and signature, then hands the body on.
+
+    Args:
+        secret: the app's signing secret.
+        clock: Unix seconds.
+    """
+
+    PATH = "/slack/events"
+
+    def __init__(self, secret: str, *, clock: Callable[[], float] = time.time) -> None:
+        self.intake: Intake | None = None
+        """Where bodies go; while there is none Slack is told to come back."""
+        self._secret = secret
+        self._clock = clock
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Serve one request: 413 when too large, 401 when not signed, 503 when nobody listens."""
+        body = await self._read(request)
+        if body is None:
+            return web.Response(status=413)
+        timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
+        signature = request.headers.get("X-Slack-Signature", "")
+        if not is_signed(self._secret, body, timestamp, signature, self._clock()):
+            return web.Response(status=401)
+        if self.intake is None:
+            return web.Response(status=503)
+        # A task of its own: a client that hangs up must not stop what was begun.
+        task = asyncio.create_task(self.intake.request(body, request.headers), name="slack event")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _read(self, request: web.Request) -> bytes | None:
+        if (request.content_length or 0) > LARGEST_BODY:
+            return None
+        body = bytearray()
+        async for chunk in request.content.iter_chunked(1 << 16):
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                return None
+        return bytes(body)
+
+    async def finish(self) -> None:
+        """Take nothing more in, and return when what was begun is done."""
+        self.intake = None
+        if self._running:
+            await asyncio.wait(tuple(self._running))

@@ -1,0 +1,124 @@
+"""Names of people: looked up once, kept for a while, never waited for long. Without the scope the id is the name."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from adapters.slack.api import Api
+from adapters.slack.events import field
+from bot.conversation import Author, Message
+from bot.errors import BadCredentials, OutcomeUnknown, PlatformError, RateLimited, Unavailable
+from bot.text.wellformed import wellformed
+
+log = logging.getLogger(__name__)
+
+KEPT = 5_000
+"""People remembered at most."""
+
+LIFE = 3600.0
+"""Seconds a name is believed."""
+
+WAIT = 2.0
+"""Seconds an answer waits for names; one that comes later serves the next answer."""
+
+LONGEST = 80
+"""Characters of a name; Slack allows as many."""
+
+_MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|([^<>]*))?>")
+_ID = re.compile(r"[UW][A-Z0-9]+")
+
+
+class People:
+    """Display names by user id.
+
+    Args:
+        api: where they are looked up (users.info, Tier 4: 100 a minute).
+        clock: seconds, for their age.
+    """
+
+    def __init__(self, api: Api, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._api = api
+        self._clock = clock
+        self._names: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._lookups: dict[str, asyncio.Task[None]] = {}
+        self._refused = False
+
+    async def complete(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """Return the messages with the authors' names and with `@name` for every mention."""
+        await self._look_up({user for message in messages for user in _people_in(message)})
+        return tuple(self._completed(message) for message in messages)
+
+    def _completed(self, message: Message) -> Message:
+        author = message.author if message.author.name else Author(message.author.id, self._name(message.author.id))
+        text = _MENTION.sub(lambda mention: "@" + self._name(mention[1], mention[2] or ""), message.text)
+        return replace(message, author=author, text=text)
+
+    def _name(self, user: str, otherwise: str = "") -> str:
+        return self._names.get(user, (otherwise or user, 0.0))[0]
+
+    async def _look_up(self, users: Iterable[str]) -> None:
+        now = self._clock()
+        for user in users:
+            if self._refused or (user in self._names and self._names[user][1] > now):
+                continue
+            if user not in self._lookups:
+                self._lookups[user] = asyncio.create_task(self._look_up_one(user), name=f"name of {user}")
+        wanted = {self._lookups[user] for user in users if user in self._lookups}
+        if wanted:
+            # Those that take longer go on: no call is cut off, and the name is there next time.
+            await asyncio.wait(wanted, timeout=WAIT)
+
+    async def _look_up_one(self, user: str) -> None:
+        try:
+            await self._fetch(user)
+        finally:
+            del self._lookups[user]
+
+    async def _fetch(self, user: str) -> None:
+        try:
+            answer = await self._api.call("users.info", {"user": user})
+        except BadCredentials as error:
+            self._refused = True
+            log.warning("people's names are not known, their ids are used", extra={"error": str(error)})
+            return
+        except (RateLimited, Unavailable, OutcomeUnknown) as error:
+            log.info("a name could not be looked up now", extra={"error": str(error)})
+            return
+        except PlatformError:
+            name = user
+        else:
+            name = _shown_name(answer.data.get("user")) or user
+        self._names[user] = (name, self._clock() + LIFE)
+        self._names.move_to_end(user)
+        while len(self._names) > KEPT:
+            self._names.popitem(last=False)
+
+    async def close(self) -> None:
+        """End what is still being looked up."""
+        lookups = tuple(self._lookups.values())
+        for lookup in lookups:
+            lookup.cancel()
+        await asyncio.gather(*lookups, return_exceptions=True)
+
+
+def _people_in(message: Message) -> set[str]:
+    mentioned = {user for user, _ in _MENTION.findall(message.text)}
+    if not message.author.name and _ID.fullmatch(message.author.id):
+        mentioned.add(message.author.id)
+    return mentioned
+
+
+def _shown_name(user: object) -> str:
+    """The name Slack shows beside a person's messages."""
+    if not isinstance(user, Mapping):
+        return ""
+    profile = user.get("profile")
+    profile = profile if isinstance(profile, Mapping) else {}
+    name = field(profile, "display_name") or field(profile, "real_name") or field(user, "real_name")
+    return " ".join(wellformed(name or field(user, "name")).split())[:LONGEST]

@@ -1,0 +1,241 @@
+"""Socket Mode: keeps WebSockets to Slack open and gives every envelope to one handler, which says what to acknowledge.
+
+slack_sdk's own client tries a URL that is good for one use over and over once its first try has failed, and has tasks
+that nobody owns. Here every connection has a fresh URL and one life: one that is told to leave, closes, breaks or falls
+silent is replaced by a new one, opened before the old one is closed. Two are kept, so that one can always go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
+
+from adapters.slack.api import Api
+from bot.errors import BadCredentials, PlatformError
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[SocketModeRequest], Awaitable[bool]]
+"""Takes an envelope; returns whether it may be acknowledged. Slack delivers what is not acknowledged again."""
+
+CONNECTIONS = 2
+"""Slack allows 10; each event goes to one of them."""
+
+HEARTBEAT = 10.0
+"""Seconds between our pings. A connection on which nothing has come back half of that later is dead."""
+
+HELLO = 3.0
+"""Seconds a new connection is given to say hello before it is trusted without; pings find out if it is dead."""
+
+RETIREMENT = 10.0
+"""Seconds a connection that was told to leave is kept for what is still under way; Slack closes it about then."""
+
+BACKOFF, BACKOFF_CAP = 0.5, 30.0
+"""First pause after a failed try to connect, and the longest, in seconds; doubled each time, half of it random."""
+
+STABLE = 10.0
+"""Seconds a connection must have lived for its successor to be opened without a pause."""
+
+FINISH = 10.0
+"""Seconds envelopes under way may take at the end."""
+
+LARGEST = 16 << 20
+"""Bytes of one frame; Slack's are far smaller."""
+
+
+class Connection:
+    """One WebSocket from its ticket to its end."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.leaving = asyncio.Event()
+        """Set when it wants to be replaced: told to leave, closed or broken."""
+        self._greeted = asyncio.Event()
+        self._closing = False
+        self._handler = handler
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._handlers: set[asyncio.Task[None]] = set()
+
+    @property
+    def alive(self) -> bool:
+        """Whether events can come in by it."""
+        return self._socket is not None and not self._socket.closed and not self.leaving.is_set()
+
+    async def open(self, api: Api, app_token: str) -> None:
+        """Connect with a fresh ticket and wait for Slack's hello.
+
+        Raises:
+            PlatformError: there is no ticket to be had, or it does not open a connection.
+        """
+        answer = await api.call("apps.connections.open", token=app_token)
+        try:
+            self._socket = await api.session.ws_connect(
+                answer.text("url"), heartbeat=HEARTBEAT, proxy=api.proxy, max_msg_size=LARGEST
+            )
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            # The cause is left out: its text holds the ticket.
+            raise PlatformError(f"Socket Mode: cannot connect ({type(error).__name__})") from None
+        self._reader = asyncio.create_task(self._read(self._socket), name="slack socket")
+        try:
+            async with asyncio.timeout(HELLO):
+                await self._greeted.wait()
+        except TimeoutError:
+            log.info("Slack did not say hello")
+        if self.leaving.is_set():
+            raise PlatformError("Socket Mode: the connection was closed as soon as it was opened")
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        try:
+            async for frame in socket:
+                if frame.type is aiohttp.WSMsgType.TEXT:
+                    self._take(socket, frame.data)
+        finally:
+            self.leaving.set()
+            self._greeted.set()
+
+    def _take(self, socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
+        try:
+            envelope = json.loads(text)
+        except ValueError:
+            log.warning("Slack sent a frame that is no JSON")
+            return
+        kind = envelope.get("type") if isinstance(envelope, dict) else None
+        self._greeted.set()
+        if kind == "disconnect":
+            log.info("Slack asks for a new connection", extra={"reason": envelope.get("reason")})
+            self.leaving.set()
+        elif kind not in {None, "hello"} and not self._closing:
+            task = asyncio.create_task(self._handle(socket, envelope), name="slack envelope")
+            self._handlers.add(task)
+            task.add_done_callback(self._handlers.discard)
+
+    async def _handle(self, socket: aiohttp.ClientWebSocketResponse, envelope: dict[str, Any]) -> None:
+        try:
+            request = SocketModeRequest.from_dict(envelope)
+            if request is not None and await self._handler(request):
+                acknowledgement = SocketModeResponse(envelope_id=request.envelope_id).to_dict()
+                await socket.send_str(json.dumps(acknowledgement))
+        except (ConnectionError, aiohttp.ClientError):
+            log.info("an acknowledgement found its connection closed; Slack delivers the event again")
+        except Exception:
+            # Whatever one payload does to the code that reads it, the connection lives on.
+            log.exception("an envelope could not be handled")
+
+    async def close(self, *, grace: float = 0.0) -> None:
+        """Go on up to `grace` seconds or until Slack closes it; finish the envelopes under way; close it."""
+        if self._reader is not None and grace:
+            await asyncio.wait({self._reader}, timeout=grace)
+        self._closing = True
+        if self._handlers:
+            await asyncio.wait(tuple(self._handlers), timeout=FINISH)
+        if self._socket is not None:
+            await self._socket.close()
+        remaining = [task for task in (self._reader, *self._handlers) if task is not None]
+        for task in remaining:
+            task.cancel()
+        await asyncio.gather(*remaining, return_exceptions=True)
+
+
+class Sockets:
+    """Keeps `CONNECTIONS` connections open from `start` to `stop`.
+
+    Args:
+        api: hands out the tickets.
+        app_token: the app-level token.
+        handler: what is done with an envelope.
+    """
+
+    def __init__(self, api: Api, app_token: str, handler: Handler) -> None:
+        self._api = api
+        self._token = app_token
+        self._handler = handler
+        self._keepers: set[asyncio.Task[None]] = set()
+        self._live: set[Connection] = set()
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._first: asyncio.Future[None] | None = None
+        self.problem = ""
+
+    @property
+    def connected(self) -> bool:
+        """Whether events can come in."""
+        return any(connection.alive for connection in self._live)
+
+    async def start(self) -> None:
+        """Begin, and return when the first connection stands.
+
+        Raises:
+            BadCredentials: the app-level token opens nothing. Anything else is tried again until it works.
+        """
+        self._first = asyncio.get_running_loop().create_future()
+        self._keepers = {asyncio.create_task(self._keep(), name=f"slack socket {n}") for n in range(CONNECTIONS)}
+        try:
+            await self._first
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _keep(self) -> None:
+        """Have one connection, and the next when that one leaves."""
+        pause = BACKOFF
+        while True:
+            connection = await self._connect()
+            opened = time.monotonic()
+            await connection.leaving.wait()
+            self._retire(connection)
+            if time.monotonic() - opened >= STABLE:
+                pause = BACKOFF
+            else:
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                pause = min(pause * 2, BACKOFF_CAP)
+
+    async def _connect(self) -> Connection:
+        pause = BACKOFF
+        while True:
+            connection = Connection(self._handler)
+            self._live.add(connection)
+            try:
+                await connection.open(self._api, self._token)
+            except PlatformError as error:
+                self._live.discard(connection)
+                await connection.close()
+                self._note(error)
+                await asyncio.sleep(error.retry_after or pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                pause = min(pause * 2, BACKOFF_CAP)
+            else:
+                self.problem = ""
+                if self._first is not None and not self._first.done():
+                    self._first.set_result(None)
+                return connection
+
+    def _note(self, error: PlatformError) -> None:
+        log.warning("no connection to Slack", extra={"error": str(error)})
+        self.problem = str(error)
+        if isinstance(error, BadCredentials) and self._first is not None and not self._first.done():
+            self._first.set_exception(error)
+
+    def _retire(self, connection: Connection) -> None:
+        """Let the connection end by itself while the next one is being opened."""
+        task = asyncio.create_task(self._see_off(connection), name="slack socket retiring")
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def _see_off(self, connection: Connection) -> None:
+        await connection.close(grace=RETIREMENT)
+        self._live.discard(connection)
+
+    async def stop(self) -> None:
+        """Take no more events, finish those under way, close every connection."""
+        for task in (*self._keepers, *self._retiring):
+            task.cancel()
+        await asyncio.gather(*self._keepers, *self._retiring, return_exceptions=True)
+        await asyncio.gather(*(connection.close() for connection in self._live))
+        self._live.clear()
