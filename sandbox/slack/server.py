@@ -61,6 +61,7 @@ class SlackServer:
         self.bot_token = bot_token
         self.app_token = app_token
         self.signing_secret = signing_secret
+        self.journal = journal
         self.faults = Faults()
         self.rules = rules or Rules()
         self.rates = rates or Rates()
