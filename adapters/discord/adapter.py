@@ -1,0 +1,178 @@
+"""Discord, whole: what the program starts, listens with and stops. Only wires the parts together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+
+import aiohttp
+import discord
+
+from adapters.discord.calls import Calls
+from adapters.discord.delivery import Delivery
+from adapters.discord.gateway import FINAL, INTENT_CURE, Gateway, set_api, set_gateway
+from adapters.discord.intake import Intake
+from adapters.discord.own import OwnMessages
+from adapters.discord.predicate import FollowUps
+from bot.errors import SettingsError, Unavailable
+from bot.ports import Inbox
+
+log = logging.getLogger(__name__)
+
+STORE_GRACE = 5.0
+"""Seconds in which what was taken in must reach the store when intake stops."""
+
+BAD_TOKEN = FINAL[4004]
+
+
+class DiscordAdapter:
+    """One Discord bot.
+
+    Args:
+        token: DISCORD_BOT_TOKEN.
+        api_url: DISCORD_API_URL, which ends in `/api/v10`; None for Discord's own. Holds for the whole process.
+        follow_ups: FOLLOW_UPS.
+        identify_delay: seconds before a new session after a lost one (Discord allows one per 5 s).
+    """
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        api_url: str | None = None,
+        follow_ups: FollowUps = "all",
+        identify_delay: float = 5.0,
+    ) -> None:
+        self._token = token.strip()
+        self._api_url = api_url
+        self._follow_ups = follow_ups
+        self._calls = Calls()
+        self._client = Gateway(self._calls.trace, message_content=follow_ups == "all", identify_delay=identify_delay)
+        self._own = OwnMessages()
+        self._platform: Delivery | None = None
+        self._intake: Intake | None = None
+        self._connection: asyncio.Task[None] | None = None
+        self._over: asyncio.Event = asyncio.Event()
+
+    # --- beginning ------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Log in. From then on `platform` can write.
+
+        Raises:
+            SettingsError: DISCORD_BOT_TOKEN is not accepted, or DISCORD_API_URL is no Discord API.
+            Unavailable: Discord cannot be reached.
+        """
+        if not re.fullmatch(r"[!-~]+", self._token):
+            raise SettingsError(
+                "DISCORD_BOT_TOKEN is no token: copy it, without 'Bot', from your application's Bot page"
+            )
+        if self._api_url is not None:
+            set_api(self._api_url)
+        try:
+            await self._client.login(self._token)
+            if self._api_url is not None:
+                await set_gateway(self._client.http)
+        except discord.LoginFailure:
+            await self._client.close()
+            raise SettingsError(BAD_TOKEN) from None
+        except (discord.HTTPException, aiohttp.ClientError, OSError, LookupError, TypeError, ValueError) as error:
+            await self._client.close()
+            raise self._unreachable(error) from None
+        self._platform = Delivery(self._client, self._calls, self.installation, self._own)
+        for warning in self.warnings:
+            log.warning(warning)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What will not work as the application is set up, one sentence each; known after `start`."""
+        if self._client.content_allowed or self._follow_ups == "mention":
+            return []
+        return [f"The application's Message Content Intent is switched off, which FOLLOW_UPS=all needs: {INTENT_CURE}"]
+
+    @property
+    def installation(self) -> str:
+        """`discord:<application id>`; known after `start`."""
+        return f"discord:{self._client.application_id}"
+
+    @property
+    def platform(self) -> Delivery:
+        """Where answers are written; exists after `start`."""
+        if self._platform is None:
+            raise RuntimeError("start() first")
+        return self._platform
+
+    async def listen(self, inbox: Inbox) -> None:
+        """Connect and hand messages to `inbox` until `stop_intake`; returns when Discord has accepted the connection.
+
+        Waits for the store and for Discord as long as it takes. Raises SettingsError when Discord refuses for good.
+        """
+        intake = Intake(self._client, self.installation, inbox, self._follow_ups, self._own)
+        await intake.start()
+        self._intake = self._client.intake = intake
+        self._connection = asyncio.create_task(self._client.stay_connected(), name="discord gateway")
+        self._connection.add_done_callback(self._ended)
+        began = asyncio.create_task(self._client.began.wait())
+        try:
+            await asyncio.wait({began, self._connection}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            began.cancel()
+        if self._connection.done():
+            await self._connection
+
+    # --- while it runs --------------------------------------------------------------------------------------
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages arrive."""
+        return self._client.connected
+
+    @property
+    def health(self) -> str:
+        """The connection's state in a few words."""
+        if self.connected:
+            return f"connected as {self._client.user}"
+        return "not listening" if self._connection is None or self._connection.done() else "connecting"
+
+    async def closed(self) -> None:
+        """Wait until nothing is listened to any more. Raises SettingsError when Discord refused the bot for good."""
+        await self._over.wait()
+        if (
+            self._connection is not None
+            and not self._connection.cancelled()
+            and (error := self._connection.exception())
+        ):
+            raise error
+
+    # --- the end --------------------------------------------------------------------------------------------
+
+    async def stop_intake(self) -> None:
+        """Listen no more; what was taken in goes to the store. Writing goes on."""
+        connection = self._connection
+        if connection is not None and not connection.done():
+            connection.cancel()  # it only listens: no call of ours is cut off
+            await asyncio.wait({connection})
+        await self._client.hang_up()
+        if self._intake is not None:
+            await self._intake.stop(STORE_GRACE)
+        self._over.set()
+
+    async def close(self) -> None:
+        """Stop, wait for the answer to every call, and disconnect. May be repeated."""
+        await self.stop_intake()
+        await self._calls.close()
+        if self._intake is not None:
+            await self._intake.close()
+        await self._client.close()
+
+    def _ended(self, connection: asyncio.Task[None]) -> None:
+        self._over.set()
+        if not connection.cancelled():
+            connection.exception()  # fetched here, raised by `closed`
+
+    def _unreachable(self, error: Exception) -> SettingsError | Unavailable:
+        what = f"HTTP {error.status}" if isinstance(error, discord.HTTPException) else type(error).__name__
+        if self._api_url is not None:
+            return SettingsError(f"DISCORD_API_URL: no Discord API answers at {self._api_url} ({what})")
+        return Unavailable(f"Discord cannot be reached ({what}): check the network, and discordstatus.com")

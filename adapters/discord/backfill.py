@@ -1,0 +1,190 @@
+"""Fetches what was written while the bot was not listening: after every start and every new session.
+
+What comes in live in a channel that may hold missed messages is held until its history was read, so that a channel's
+messages keep their order. It reads and hands on; what a message means, and where the cursor stands, is Intake's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from datetime import timedelta
+
+import aiohttp
+import discord
+
+log = logging.getLogger(__name__)
+
+REACH = timedelta(hours=1)
+"""Nothing older is answered any more."""
+
+OVERLAP = timedelta(seconds=5)
+"""Read again before the cursor: messages of different channels do not arrive in the order of their ids."""
+
+PER_CHANNEL = 1000
+"""Messages read of one channel."""
+
+AT_ONCE = 4
+"""Channels read at the same time."""
+
+TRIES, PAUSE = 5, 1.0
+"""How often reading a channel is tried, and the first pause between tries (s), doubled each time."""
+
+HOLD_MESSAGES = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, discord.Thread)
+"""Channels with messages of their own; a forum's are in its threads."""
+
+DIRECTS = 0
+"""Stands for the direct messages where a server's id is expected; no snowflake is 0."""
+
+
+def snowflake_before(snowflake: int, span: timedelta) -> int:
+    """The id of a moment `span` before that of `snowflake`."""
+    return max(0, snowflake - (int(span.total_seconds() * 1000) << 22))
+
+
+class Backfill:
+    """Missed messages of all channels.
+
+    Args:
+        client: reads history.
+        emit: takes messages, a channel's in order; must not block.
+        directs: returns the channels of direct messages that are known.
+    """
+
+    def __init__(
+        self,
+        client: discord.Client,
+        emit: Callable[[discord.Message], None],
+        directs: Callable[[], Awaitable[Iterable[int]]],
+    ) -> None:
+        self._client = client
+        self._emit = emit
+        self._directs = directs
+        self._after: int | None = None
+        self._unsettled: set[int] = set()
+        self._held: dict[int, list[discord.Message]] = {}
+        self._session = 0
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def pending(self) -> bool:
+        """Whether messages may still be missing: the cursor must not be stored."""
+        return bool(self._unsettled or self._held or self._tasks)
+
+    def begin(self, cursor: int) -> None:
+        """A new session begins, or messages were lost: read what came after `cursor` everywhere."""
+        self._session += 1
+        after = snowflake_before(cursor, OVERLAP)
+        self._after = after if not self.pending or self._after is None else min(after, self._after)
+        self._unsettled = {DIRECTS, *(guild.id for guild in self._client.guilds)}
+        self._spawn(self._settle_directs())
+        for guild in self._client.guilds:
+            if not guild.unavailable:
+                self.settle(guild)
+
+    def settle(self, guild: discord.Guild) -> None:
+        """A server's channels are known now: read those that have something newer."""
+        self._unsettled.discard(guild.id)
+        if self._after is None:
+            return
+        for channel in (*guild.channels, *guild.threads):
+            if isinstance(channel, HOLD_MESSAGES):
+                self._catch_up(channel, channel.id, channel.last_message_id)
+
+    def settle_rest(self) -> None:
+        """Every server that will come for now has come; one that is down is settled when it is back."""
+        for guild in self._client.guilds:
+            if guild.id in self._unsettled and not guild.unavailable:
+                self.settle(guild)
+        self._unsettled &= {DIRECTS}
+
+    def admit(self, message: discord.Message) -> bool:
+        """Whether a live message may be handled now; False when it is held until its channel has caught up."""
+        channel = message.channel
+        if (held := self._held.get(channel.id)) is not None:
+            held.append(message)
+            return False
+        if (message.guild.id if message.guild else DIRECTS) not in self._unsettled:
+            return True
+        self._catch_up(channel, channel.id, message.id)
+        return self.admit(message) if channel.id in self._held else True
+
+    def stop(self) -> None:
+        """Hand on nothing more; what was not read is read after the next start."""
+        self._session += 1
+        self._after = None
+        self._unsettled.clear()
+        self._held.clear()
+
+    async def close(self) -> None:
+        """End what is being read; not before the last write has its answer, for the client may be unusable then."""
+        self.stop()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _catch_up(self, channel: discord.abc.Messageable, channel_id: int, last: int | None) -> None:
+        if self._after is None or channel_id in self._held or last is None:
+            return
+        after = max(self._after, discord.utils.time_snowflake(discord.utils.utcnow() - REACH))
+        if last > after:
+            self._held[channel_id] = []
+            self._spawn(self._read(channel, channel_id, after))
+
+    async def _settle_directs(self) -> None:
+        session = self._session
+        known = await self._directs()
+        if session != self._session:
+            return
+        self._unsettled.discard(DIRECTS)
+        for id_ in known:
+            channel = self._client.get_partial_messageable(id_, type=discord.ChannelType.private)
+            self._catch_up(channel, id_, sys.maxsize)  # how new its last message is, nobody knows
+
+    async def _read(self, channel: discord.abc.Messageable, channel_id: int, after: int) -> None:
+        missed: dict[int, discord.Message] = {}
+        session = -1
+        async with self._at_once:
+            while session != self._session and self._after is not None:
+                session = self._session  # one that begins meanwhile may have missed more
+                async for message in self._history(channel, max((after, *missed))):
+                    missed[message.id] = message
+        for message in self._held.pop(channel_id, ()):
+            missed.setdefault(message.id, message)
+        if self._after is not None:
+            for id_ in sorted(missed):
+                self._emit(missed[id_])
+
+    async def _history(self, channel: discord.abc.Messageable, after: int) -> AsyncIterator[discord.Message]:
+        """Yield what was written after an id, oldest first; tried again where Discord or the network fails."""
+        pause, left = PAUSE, PER_CHANNEL
+        for _ in range(TRIES):
+            try:
+                async for message in channel.history(limit=left, after=discord.Object(after), oldest_first=True):
+                    yield message
+                    after, left = message.id, left - 1
+            except (discord.Forbidden, discord.NotFound):
+                return
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                log.info("reading missed messages failed, trying again", extra={"error": type(error).__name__})
+                await asyncio.sleep(pause)
+                pause *= 2
+            else:
+                if left <= 0:
+                    log.warning("a channel holds more missed messages than are read", extra={"read": PER_CHANNEL})
+                return
+        log.warning("missed messages of a channel could not be read", extra={"tries": TRIES})
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("reading missed messages failed", exc_info=error)

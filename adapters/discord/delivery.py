@@ -1,0 +1,219 @@
+"""Writes answers to Discord. No message pings anyone or shows link previews; what is written is decided elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import discord
+
+from adapters.discord.calls import Calls
+from adapters.discord.content import wellformed
+from adapters.discord.cooldown import Cooldown
+from adapters.discord.history import thread_before
+from adapters.discord.limits import Limits
+from adapters.discord.own import OwnMessages
+from adapters.discord.refusals import Answer, length_allowed, refusal
+from adapters.discord.threads import ThreadOpener
+from bot.conversation import Message, MessageRef, Place
+from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, TooLong
+from bot.ports import Budget, Receipt, Write
+from bot.text import Dialect
+from bot.text.measure import utf16
+from bot.text.tables import monospaced
+
+log = logging.getLogger(__name__)
+
+LIMIT = 2000
+"""What a message holds (Developer Docs, "Create Message"), counted the careful way: UTF-16 code units."""
+
+TABLE_WIDTH = 80
+"""Columns of a table that a desktop client shows in a fence without wrapping; wider ones become lists."""
+
+SUPPRESS_EMBEDS = 1 << 2
+"""Message flag: no link previews."""
+
+SILENT: dict[str, Any] = {"parse": [], "replied_user": False}
+"""`allowed_mentions` that ping nobody. On an edit it must be sent again: absent means that everything pings."""
+
+CLOCK_SKEW = 60.0
+"""Seconds our clock and Discord's may differ when a message is looked for."""
+
+PAGE, PAGES = 100, 5
+"""Messages a page of history holds, and pages looked through for a message of ours."""
+
+MESSAGES = "/channels/{channel_id}/messages"
+ONE_MESSAGE = "/channels/{channel_id}/messages/{message_id}"
+
+
+class Delivery:
+    """Discord as the core's `Platform`; also shows status (typing), reads threads and notifies the asker.
+
+    Works from the login on; a gateway connection is not needed.
+
+    Args:
+        client: logged in before the first call.
+        calls: carries the calls out.
+        installation: `discord:<application id>`.
+        own: remembers what is written here.
+    """
+
+    status_lasts = 9.0
+    """Typing shows for 10 s (Developer Docs, "Trigger Typing Indicator")."""
+
+    def __init__(self, client: discord.Client, calls: Calls, installation: str, own: OwnMessages) -> None:
+        self._client = client
+        self._calls = calls
+        self._installation = installation
+        self._own = own
+        self._limits = Limits(installation)
+        self._limit = LIMIT
+        self._cooldown = Cooldown(time.monotonic)
+        self._threads = ThreadOpener(client, calls, Cooldown(time.monotonic))
+
+    @property
+    def installation(self) -> str:
+        """Whose credentials this writes with."""
+        return self._installation
+
+    def dialect(self, place: Place) -> Dialect:
+        """Discord's Markdown: tables as fenced text, at most 2,000 UTF-16 units a message."""
+        return Dialect("discord", self._limit, utf16, lambda markdown: monospaced(markdown, TABLE_WIDTH))
+
+    def budgets(self, write: Write, place: Place) -> tuple[Budget, ...]:
+        """The channel's budget for that kind of write, and the whole bot's."""
+        return self._limits.budgets(write, target(place))
+
+    # --- writing --------------------------------------------------------------------------------------------
+
+    async def open(self, place: Place, title: str) -> Place:
+        """Open a thread from the question; where that may not be, the place of a reply to it."""
+        return await self._threads.open(place, title)
+
+    async def post(self, place: Place, text: str, nonce: str) -> Receipt:
+        """Post a message. The same nonce within a few minutes posts nothing and returns the message that is there."""
+        body = self._body(text, SILENT)
+        reply_to = place.reply_to or (place.root if place.thread is None else None)
+        return await self._post(place, text, nonce, body, reply_to)
+
+    async def edit(self, place: Place, ref: MessageRef, text: str) -> Receipt:
+        """Replace a message's text."""
+        body = self._body(text, SILENT)
+        answer = await self._call(ref.channel, "PATCH", ONE_MESSAGE, Write.EDIT, json=body, message_id=ref.id)
+        return self._receipt(Write.EDIT, ref, text, answer)
+
+    async def delete(self, place: Place, ref: MessageRef) -> None:
+        """Delete one of our messages; one that is gone is success."""
+        self._own.deleting(ref.id)
+        try:
+            await self._call(ref.channel, "DELETE", ONE_MESSAGE, Write.DELETE, message_id=ref.id)
+        except MessageGone:
+            return
+
+    async def notify(self, place: Place, user: str, ref: MessageRef, nonce: str) -> Receipt:
+        """Post a short reply to `ref` that pings `user` and nobody else."""
+        text = f"<@{user}> The answer is ready."
+        body = self._body(text, {"parse": [], "users": [user], "replied_user": False})
+        return await self._post(place, text, nonce, body, ref.id)
+
+    async def show_status(self, place: Place, text: str) -> None:
+        """Show that the bot is typing."""
+        await self._call(target(place), "POST", "/channels/{channel_id}/typing")
+
+    async def clear_status(self, place: Place) -> None:
+        """Nothing to do: typing ends with the next message, or by itself."""
+
+    # --- reading --------------------------------------------------------------------------------------------
+
+    async def find(self, place: Place, nonce: str, since: float) -> MessageRef | None:
+        """Look for a message of ours by its nonce.
+
+        Discord keeps a nonce for a few minutes only, and history may show it or not: None is no proof. Posting again
+        with the same nonce is safe all the same, for within those minutes Discord answers with the first message.
+        """
+        if known := self._own.find(nonce):
+            return known
+        channel, after = (
+            target(place),
+            str(discord.utils.time_snowflake(datetime.fromtimestamp(since - CLOCK_SKEW, UTC))),
+        )
+        for _ in range(PAGES):
+            page = (await self._call(channel, "GET", MESSAGES, query={"after": after, "limit": str(PAGE)})).items
+            for message in page:
+                if str(message.get("nonce", "")) == nonce and message.get("author", {}).get("id") == self._own_id:
+                    return self._note(nonce, MessageRef(channel, str(message["id"])))
+            if len(page) < PAGE:
+                break
+            after = max((str(message["id"]) for message in page), key=int)
+        return None
+
+    async def thread_before(self, message: Message) -> tuple[Message, ...]:
+        """What was said in the thread, or in the replies, before `message`; oldest first, at most 50 messages."""
+        return await self._calls.complete(thread_before(self._client, message))
+
+    # --- within ---------------------------------------------------------------------------------------------
+
+    def _body(self, text: str, mentions: dict[str, Any]) -> dict[str, Any]:
+        return {"content": wellformed(text), "allowed_mentions": mentions, "flags": SUPPRESS_EMBEDS}
+
+    async def _post(self, place: Place, text: str, nonce: str, body: dict[str, Any], reply_to: str | None) -> Receipt:
+        channel = target(place)
+        body |= {"nonce": nonce, "enforce_nonce": True}
+        if reply_to is not None:
+            body["message_reference"] = {"message_id": reply_to, "fail_if_not_exists": False}
+        answer = await self._call(channel, "POST", MESSAGES, Write.POST, json=body)
+        id_ = answer.data.get("id")
+        if not isinstance(id_, str):
+            raise OutcomeUnknown("Discord posted the message and its answer was lost")
+        return self._receipt(Write.POST, self._note(nonce, MessageRef(channel, id_)), text, answer)
+
+    async def _call(
+        self,
+        channel: str,
+        method: str,
+        path: str,
+        write: Write | None = None,
+        *,
+        json: dict[str, Any] | None = None,
+        query: dict[str, str] | None = None,
+        **parameters: str,
+    ) -> Answer:
+        """Make a call; returns a good answer or raises what another means."""
+        if self._cooldown.rests(channel):
+            raise PlaceClosed("Discord has refused the bot there several times; it tries again in a minute")
+        answer = await self._calls.request(
+            self._client.http, method, path, json=json, query=query, channel_id=channel, **parameters
+        )
+        if answer.ok:
+            self._cooldown.accepted(channel)
+            return answer
+        bucket = self._limits.bucket(write, channel) if write and not answer.rate_limited_everywhere else ""
+        error = refusal(answer, write, bucket=bucket)
+        if answer.status == 403 and isinstance(error, PlaceClosed):
+            self._cooldown.refused(channel)
+        if isinstance(error, TooLong):
+            allowed = length_allowed(answer.data) or 0
+            self._limit = allowed if 0 < allowed < self._limit else max(self._limit * 9 // 10, 100)
+        raise error
+
+    def _receipt(self, write: Write, ref: MessageRef, text: str, answer: Answer) -> Receipt:
+        stored = answer.data.get("content")
+        if isinstance(stored, str) and stored.strip() == wellformed(text).strip():
+            stored = text  # blanks at the ends, which Discord cuts off, make no other text
+        observed = self._limits.learn(write, ref.channel, answer.headers)
+        return Receipt(ref, stored if isinstance(stored, str) else None, observed)
+
+    def _note(self, nonce: str, ref: MessageRef) -> MessageRef:
+        self._own.posted(nonce, ref)
+        return ref
+
+    @property
+    def _own_id(self) -> str:
+        return str(self._client.user.id) if self._client.user else ""
+
+
+def target(place: Place) -> str:
+    """The channel id that is written to: a thread is a channel of its own."""
+    return place.thread or place.channel

@@ -1,0 +1,168 @@
+"""The connection to Discord: the client with the events the bot needs, where it connects, and when that is hopeless."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import aiohttp
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import HTTPClient, Route
+
+from adapters.discord.intake import Intake
+from bot.errors import SettingsError
+
+log = logging.getLogger(__name__)
+
+INTENT_CURE = (
+    "discord.com/developers/applications, your application, Bot, Privileged Gateway Intents, switch on "
+    "'Message Content Intent'; or set FOLLOW_UPS=mention, which does without it"
+)
+
+FINAL: dict[int, str] = {
+    4004: "DISCORD_BOT_TOKEN is not accepted by Discord: copy the token from the Bot page of your application",
+    4010: "Discord refused the connection: invalid shard (4010)",
+    4011: "this bot is in too many servers for one connection (4011): Discord asks for sharding from 2,500",
+    4012: "Discord refused the connection: its gateway no longer speaks this version (4012); update discord.py",
+    4013: "Discord refused the connection: invalid intents (4013)",
+    4014: f"DISCORD_BOT_TOKEN belongs to an application whose Message Content Intent is switched off: {INTENT_CURE}",
+}
+"""Close codes after which connecting again is useless (Developer Docs, "Gateway Close Event Codes")."""
+
+RECONNECT_FIRST, RECONNECT_LONGEST = 1.0, 60.0
+"""Seconds between connections that fail before they begin; doubled each time."""
+
+
+def set_api(url: str) -> None:
+    """Send every REST call of this process to `url` (it ends in `/api/v10`): discord.py knows no other way."""
+    Route.BASE = url.rstrip("/")
+
+
+async def set_gateway(http: HTTPClient) -> None:
+    """Connect every client of this process to the gateway that the API names: discord.py asks no API by itself.
+
+    Raises discord.HTTPException, aiohttp.ClientError, OSError, KeyError or ValueError.
+    """
+    data = await http.request(Route("GET", "/gateway/bot"))
+    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(data["url"])
+
+
+class Gateway(discord.Client):
+    """discord.py's client. Its handlers pass on at once: only so do the tasks that discord.py makes keep their order.
+
+    Args:
+        trace: sees every HTTP answer.
+        message_content: whether messages in threads that do not name the bot are needed.
+        identify_delay: seconds before another IDENTIFY after a lost session; Discord allows one per 5 s.
+    """
+
+    def __init__(self, trace: aiohttp.TraceConfig, *, message_content: bool, identify_delay: float) -> None:
+        self._wanted = discord.Intents.none()
+        self._wanted.guilds = self._wanted.guild_messages = self._wanted.dm_messages = True
+        self._wanted.message_content = message_content
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody misses voice here
+        super().__init__(
+            intents=self._wanted,
+            http_trace=trace,
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
+        self.intake: Intake | None = None
+        self.connected = False
+        self.began = asyncio.Event()
+        self._identify_delay = identify_delay
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Wait between two IDENTIFYs."""
+        if not initial:
+            await asyncio.sleep(self._identify_delay)
+
+    async def login(self, token: str) -> None:
+        """Log in. Asks for the content of all messages where the application may have it, needed or not."""
+        await super().login(token)
+        self._wanted.message_content |= self.content_allowed
+
+    @property
+    def content_allowed(self) -> bool:
+        """Whether the application's Message Content Intent is switched on."""
+        flags = self.application_flags
+        return flags.gateway_message_content or flags.gateway_message_content_limited
+
+    async def stay_connected(self) -> None:
+        """Be connected until cancelled. Raises SettingsError when Discord says that it is hopeless."""
+        pause = RECONNECT_FIRST
+        while True:
+            try:
+                await self.connect()
+            except discord.PrivilegedIntentsRequired:
+                raise SettingsError(FINAL[4014]) from None
+            except discord.ConnectionClosed as error:
+                if error.code in FINAL:
+                    raise SettingsError(FINAL[error.code]) from None
+                log.warning("Discord's gateway closed the connection", extra={"code": error.code})
+            except Exception as error:  # noqa: BLE001 - discord.py fails in many ways when its first try finds no gateway
+                log.warning(
+                    "Discord's gateway cannot be reached, trying again", extra={"error": repr(error), "pause": pause}
+                )
+            self.connected = False
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, RECONNECT_LONGEST)
+
+    async def hang_up(self) -> None:
+        """Close the gateway connection; calls go on working. After `stay_connected` was cancelled."""
+        self.connected = False
+        ws: DiscordWebSocket | None = self.ws
+        if ws is not None and ws.open:
+            await ws.close(code=1000)
+
+    # --- what discord.py calls ------------------------------------------------------------------------------
+
+    async def on_connect(self) -> None:
+        """READY: a new session."""
+        self.connected = True
+        self.began.set()
+        if self.intake:
+            self.intake.session_began()
+
+    async def on_resumed(self) -> None:
+        """The old session goes on and what was missed was sent again."""
+        self.connected = True
+
+    async def on_disconnect(self) -> None:
+        """The connection was lost; discord.py connects again."""
+        self.connected = False
+
+    async def on_ready(self) -> None:
+        """All servers were sent."""
+        if self.intake:
+            self.intake.ready()
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """A server was sent after READY, or is back."""
+        if self.intake:
+            self.intake.guild_available(guild)
+
+    on_guild_join = on_guild_available
+
+    async def on_message(self, message: discord.Message) -> None:
+        """A message was written."""
+        if self.intake:
+            self.intake.message(message)
+
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """A message changed."""
+        if self.intake:
+            self.intake.edited(payload.message)
+
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """A message was deleted."""
+        if self.intake:
+            self.intake.deleted(payload.channel_id, payload.guild_id, {payload.message_id})
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """Messages were deleted together."""
+        if self.intake:
+            self.intake.deleted(payload.channel_id, payload.guild_id, payload.message_ids)

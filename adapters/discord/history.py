@@ -1,0 +1,74 @@
+"""Reads what was said before the bot was spoken to, and looks for a message of its own. Writes nothing."""
+
+from __future__ import annotations
+
+import discord
+
+from adapters.discord.content import attachments_of, name_of, text_of
+from adapters.discord.reading import ORDINARY
+from bot.conversation import Author, Message, Place
+
+THREAD_MESSAGES = 50
+"""Messages read of a thread that the bot is first mentioned in the middle of."""
+
+REPLY_CHAIN = 5
+"""Messages read of a chain of replies that ends in a mention of the bot."""
+
+
+async def thread_before(client: discord.Client, message: Message) -> tuple[Message, ...]:
+    """What was said before `message`, oldest first: in its thread, or up the chain of replies it ends.
+
+    At most `THREAD_MESSAGES` or `REPLY_CHAIN`. Raises whatever discord.py raises.
+    """
+    guild_id = int(message.key.tenant)
+    if message.place.thread is not None:
+        channel = client.get_partial_messageable(int(message.place.thread), guild_id=guild_id)
+        found = await _thread(channel, int(message.id))
+    else:
+        channel = client.get_partial_messageable(int(message.place.channel), guild_id=guild_id)
+        found = await _chain(channel, int(message.id))
+    return tuple(read for said in found if (read := _read(said, client, message)) is not None)
+
+
+async def _thread(channel: discord.PartialMessageable, before: int) -> list[discord.Message]:
+    found = [item async for item in channel.history(limit=THREAD_MESSAGES, before=discord.Object(before))]
+    found.reverse()
+    return found
+
+
+async def _chain(channel: discord.PartialMessageable, last: int) -> list[discord.Message]:
+    found: list[discord.Message] = []
+    current = await channel.fetch_message(last)
+    while len(found) < REPLY_CHAIN and current.reference and current.reference.channel_id == channel.id:
+        resolved, id_ = current.reference.resolved, current.reference.message_id
+        if isinstance(resolved, discord.DeletedReferencedMessage) or id_ is None:
+            break
+        # Discord sends along the message referred to, but not the one that refers to in turn.
+        current = resolved if resolved and not found else await channel.fetch_message(id_)
+        found.append(current)
+    found.reverse()
+    return found
+
+
+def _read(said: discord.Message, client: discord.Client, asked: Message) -> Message | None:
+    if said.type is discord.MessageType.thread_starter_message and said.reference:
+        # The thread's opening: what it was opened from stands in the parent channel.
+        if not isinstance(said.reference.resolved, discord.Message):
+            return None
+        said = said.reference.resolved
+    elif said.type not in ORDINARY:
+        return None
+    text, attachments = text_of(said, client.user.id if client.user else 0), attachments_of(said)
+    if not text and not attachments:
+        return None
+    return Message(
+        key=asked.key,
+        installation=asked.installation,
+        id=str(said.id),
+        author=Author(str(said.author.id), name_of(said.author)),
+        text=text,
+        sent_at=said.created_at.timestamp(),
+        place=Place(asked.place.channel, thread=asked.place.thread),
+        attachments=attachments,
+        addressed=False,
+    )

@@ -1,0 +1,72 @@
+"""Discord's rate limits as budgets: what the headers said, and cautious values until they have spoken. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.ports import Budget, Observed, Write
+
+CALLS, WINDOW = 5, 5.0
+"""Creates, edits and deletes per channel, each, and their window (s), as the community measured; headers correct it."""
+
+BURST = 3
+"""Writes that may go at once. It is below `CALLS` because discord.py sleeps through the rest of a window whose last
+call was spent: that call should be a final, not an interim edit."""
+
+BOT_CALLS, BOT_BURST = 45, 5
+"""Requests per second of the whole bot. Discord allows 50 (Developer Docs, "Rate Limits"); the rest is for reading and
+typing, which nobody paces."""
+
+
+@dataclass(slots=True)
+class _Known:
+    calls: int = CALLS
+    window: float = WINDOW
+
+
+class Limits:
+    """The budgets of one bot's writes.
+
+    Args:
+        installation: begins every bucket's name.
+    """
+
+    def __init__(self, installation: str) -> None:
+        self._installation = installation
+        self._known = {write: _Known() for write in Write}
+        self._bot = Budget(f"{installation}:all", BOT_CALLS, 1.0, BOT_BURST)
+
+    def bucket(self, write: Write, channel: str) -> str:
+        """The name of the bucket that such a write spends from, beside the whole bot's."""
+        return f"{self._installation}:{channel}:{write.value}"
+
+    @property
+    def whole_bot(self) -> str:
+        """The name of the bucket that every call spends from."""
+        return self._bot.name
+
+    def budgets(self, write: Write, channel: str) -> tuple[Budget, ...]:
+        """The budgets one write to `channel` (the thread's id in a thread) spends from."""
+        known = self._known[write]
+        burst = min(BURST, max(1, known.calls - 1))
+        return (Budget(self.bucket(write, channel), known.calls, known.window, burst), self._bot)
+
+    def learn(self, write: Write, channel: str, headers: Mapping[str, str]) -> tuple[Observed, ...]:
+        """Read `X-RateLimit-*` from an answer; empty when it has none that can be read.
+
+        A limit other than the known one holds from now on. The window is the longest reset seen with it.
+        """
+        try:
+            limit = int(headers["X-RateLimit-Limit"])
+            remaining = int(headers["X-RateLimit-Remaining"])
+            reset_after = float(headers["X-RateLimit-Reset-After"])
+        except (KeyError, ValueError):
+            return ()
+        if limit < 1 or remaining < 0 or not 0 <= reset_after < 86400:
+            return ()
+        known = self._known[write]
+        if limit != known.calls:
+            known.calls, known.window = limit, WINDOW
+        known.window = max(known.window, reset_after)
+        return (Observed(self.bucket(write, channel), limit, remaining, reset_after),)

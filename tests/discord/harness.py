@@ -1,0 +1,121 @@
+"""The adapter against the stand-in, through the real discord.py, and an inbox that keeps what it is handed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
+
+from adapters.discord import DiscordAdapter
+from adapters.discord.predicate import FollowUps
+from bot.conversation import Message, Place, ThreadKey
+from bot.errors import StoreUnavailable
+from sandbox.discord import DiscordServer
+
+T = TypeVar("T")
+
+
+class Box:
+    """An inbox in memory. While `down` it does not answer; `heard` is set at every change."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.edits: list[Message] = []
+        self.deletions: list[tuple[str, str]] = []
+        self.ours: dict[str, ThreadKey] = {}
+        self.cursors: dict[str, str] = {}
+        self.known_directs: tuple[str, ...] = ()
+        self.refused = 0
+        self.down = False
+        self._taken: set[str] = set()
+        self._changed = asyncio.Event()
+
+    def texts(self) -> list[str]:
+        """What was submitted, in order."""
+        return [message.text for message in self.messages]
+
+    async def until(self, condition: Callable[[], T]) -> T:
+        """Wait until `condition()` is truthy and return it."""
+        async with asyncio.timeout(5):
+            while not (result := condition()):
+                self._changed.clear()
+                await self._changed.wait()
+            return result
+
+    async def submit(self, message: Message) -> bool:
+        self._answer()
+        if message.id in self._taken:
+            return False
+        self._taken.add(message.id)
+        self.messages.append(message)
+        return True
+
+    async def takes_part(self, key: ThreadKey) -> bool:
+        self._answer()
+        return any(message.key == key for message in self.messages)
+
+    async def key_of(self, installation: str, message_id: str) -> ThreadKey | None:
+        self._answer()
+        return self.ours.get(message_id)
+
+    async def edited(self, message: Message) -> None:
+        self._answer()
+        self.edits.append(message)
+
+    async def deleted(self, key: ThreadKey, installation: str, message_id: str) -> None:
+        self._answer()
+        self.deletions.append((str(key), message_id))
+
+    async def cursor(self, installation: str) -> str | None:
+        self._answer()
+        return self.cursors.get(installation)
+
+    async def move_cursor(self, installation: str, value: str) -> None:
+        self._answer()
+        self.cursors[installation] = str(max(int(self.cursors.get(installation, "0")), int(value)))
+
+    async def directs(self, installation: str) -> tuple[str, ...]:
+        self._answer()
+        return self.known_directs
+
+    def _answer(self) -> None:
+        self._changed.set()
+        if self.down:
+            self.refused += 1
+            raise StoreUnavailable("down")
+
+
+def adapter_for(server: DiscordServer, follow_ups: FollowUps = "all") -> DiscordAdapter:
+    """An adapter that begins a new session without Discord's five seconds."""
+    return DiscordAdapter(server.bot_token, api_url=server.url, follow_ups=follow_ups, identify_delay=0.0)
+
+
+@contextlib.asynccontextmanager
+async def logged_in(server: DiscordServer) -> AsyncIterator[DiscordAdapter]:
+    """An adapter that can write and does not listen."""
+    adapter = adapter_for(server)
+    await adapter.start()
+    try:
+        yield adapter
+    finally:
+        await adapter.close()
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    server: DiscordServer, box: Box, follow_ups: FollowUps = "all"
+) -> AsyncIterator[DiscordAdapter]:
+    """An adapter that hands messages to `box`."""
+    adapter = adapter_for(server, follow_ups)
+    await adapter.start()
+    try:
+        await adapter.listen(box)
+        yield adapter
+    finally:
+        await adapter.close()
+
+
+def place(server: DiscordServer, channel: str = "general") -> Place:
+    """A text channel, flat."""
+    return Place(server.channel(channel))
