@@ -1,4 +1,4 @@
-"""Makes Slack's live tokens inert, so that nothing Claude or a person wrote pings anyone or hides where a link leads."""
+"""Makes Slack's live tokens inert, so that no text pings anyone or hides where a link leads."""
 
 from __future__ import annotations
 

@@ -1,14 +1,34 @@
-"""Lays a growing text out over messages of one dialect."""
+"""Lays a growing text out over messages of one dialect.
+
+All but the last page are closed: they never change again and cost nothing. One call looks at the last page alone, so
+that it costs no more than a page however long the whole text is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from bot.text.blocks import Outline, outline
+from bot.text.ending import Ending, ending_at
+from bot.text.graphemes import visible
+from bot.text.page import Page
+from bot.text.split import cuts, highest, past_line_end
+from bot.text.wellformed import wellformed, without_controls
+
+_MOST_TRIES = 24  # cuts tried for one page before the last resort
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a platform takes text: at most `limit` of what `measure` counts; `render` turns Markdown into it."""
+    """How a platform takes text.
+
+    Args:
+        name: for logs.
+        limit: how much one message holds, in what `measure` counts; 40 at least.
+        measure: counts a rendered text; at least one for each code point.
+        render: turns the balanced Markdown of one page into what is sent. It may make a text longer.
+    """
 
     name: str
     limit: int
@@ -16,51 +36,177 @@ class Dialect:
     render: Callable[[str], str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """A page that never changes again: what was sent, where its source ends, what was open there."""
+
+    text: str
+    end: int
+    ending: Ending
+
+
 class Layout:
-    """A growing text, laid out over messages."""
+    """A growing text, laid out over messages.
+
+    The pages' sources are a partition of all that was fed. What is added for display (closers, a fence's or a
+    table's beginning repeated) is in the pages only.
+    """
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._source = ""
-        self._kept: list[tuple[str, int]] = []
+        self._pieces: list[str] = []
+        self._fresh: list[str] = []
+        self._closed: list[_Closed] = []
+        self._page = Page(dialect.limit)
+        self._shown: tuple[str, int] | None = None
+        self._all_shown = False
 
     @property
     def source(self) -> str:
         """Everything fed, exactly."""
-        return self._source
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
 
     def feed(self, text: str) -> None:
-        """Append Claude's text."""
-        self._source += text
+        """Append a piece of Claude's text."""
+        if text:
+            self._pieces.append(text)
+            self._fresh.append(text)
 
     def pages(self, *, final: bool = False, trailer: str = "") -> list[str]:
-        """Return the rendered text of every message so far, in order."""
-        pages = [page for page, _ in self._slices()]
-        if trailer:
-            joined = f"{pages[-1]}\n\n{trailer}" if pages else trailer
-            if self._dialect.measure(joined) <= self._dialect.limit:
-                pages[-1:] = [joined]
-            else:
-                pages.append(trailer)
-        return pages
+        """Return what every message holds by now, in order; empty while there is nothing to see.
+
+        Args:
+            final: no more text comes: everything is shown as it was written. Otherwise half-finished Markdown is
+                closed or held back on the last page.
+            trailer: a sentence of the bot's own, put below the text after a blank line, outside of any fence; on a
+                page of its own when it does not fit.
+        """
+        self._page.absorb(without_controls("".join(self._fresh)), final=final)
+        self._fresh.clear()
+        body, end = self._settle(final=final)
+        if visible(body):
+            self._shown = body, end
+        self._all_shown = final
+        pages = [page.text for page in self._closed]
+        if self._shown:
+            pages.append(self._shown[0])
+        return self._with_trailer(pages, trailer) if trailer else pages
 
     def covered(self, pages: int) -> str:
-        """Return the source shown on the first `pages` pages."""
-        ends = [0, *(end for _, end in self._slices())]
-        return self._source[: ends[min(pages, len(ends) - 1)]]
+        """Return the source shown on the first `pages` pages, as of the last call of `pages()`."""
+        if pages <= len(self._closed) and not (self._all_shown and pages == len(self._closed) and not self._shown):
+            return self.source[: self._closed[pages - 1].end] if pages > 0 and self._closed else ""
+        if self._all_shown:
+            return self.source[: len(self.source) - sum(map(len, self._fresh))]
+        return self.source[: self._shown[1] if self._shown else self._page.start]
 
     def relimit(self, dialect: Dialect, keep: int) -> None:
-        """Lay out what follows the first `keep` pages anew in `dialect`."""
-        self._kept = self._slices()[:keep]
-        self._dialect = dialect
+        """Leave the first `keep` pages as they are and lay out the rest anew in `dialect`.
 
-    def _slices(self) -> list[tuple[str, int]]:
-        done = list(self._kept)
-        start = done[-1][1] if done else 0
-        step = max(1, self._dialect.limit // 2)
-        while start < len(self._source):
-            end = min(len(self._source), start + step)
-            if page := self._dialect.render(self._source[start:end]).strip():
-                done.append((page, end))
-            start = end
-        return done
+        A page kept while it was still growing is closed as it was last shown.
+        """
+        if keep > len(self._closed) and self._shown:
+            text, end = self._shown
+            whole = self._page.whole
+            cut = max(0, end - self._page.at) + len(self._page.lead.prefix)
+            self._closed.append(_Closed(text, end, ending_at(outline(whole[:cut]), cut)))
+        self._dialect = dialect
+        del self._closed[max(keep, 0) :]
+        last = self._closed[-1] if self._closed else _Closed("", 0, Ending())
+        self._fresh.clear()
+        self._begin(last.end, without_controls(self.source[last.end :]), last.ending)
+
+    def _settle(self, *, final: bool) -> tuple[str, int]:
+        """Close pages until what is left fits one, and return how that is shown and up to where."""
+        while True:
+            if not self._page.crowded:
+                markdown, end = self._page.shown(final=final)
+                body = self._render(markdown)
+                if self._fits(body):
+                    return body, end
+            self._close()
+            self._page.absorb("", final=final)
+
+    def _begin(self, start: int, text: str, ending: Ending) -> None:
+        self._page = Page(self._dialect.limit, start, self._affordable(ending))
+        self._page.absorb(text, final=False)
+        self._shown = None
+
+    def _affordable(self, ending: Ending) -> Ending:
+        """Return `ending` without what would take too much of a page to take up again."""
+        measure, limit = self._dialect.measure, self._dialect.limit
+        if measure(ending.prefix) + len(ending.closer) <= limit // 3:
+            return ending
+        marker = ending.block.lstrip(" \t>")[:1]
+        if marker and marker in "`~":
+            return replace(ending, block=f"{marker * 3}\n", line="")
+        return Ending(dedent=ending.dedent)
+
+    def _close(self) -> None:
+        """Close the page at the best place and begin the next one."""
+        page = self._page
+        whole = page.whole
+        floor = len(page.lead.prefix)
+        window = min(len(whole), floor + self._dialect.limit + 1)
+        structure = outline(whole[:window])
+        ceiling = highest(
+            lambda cut: self._fits(self._closed_text(structure, cut)),
+            lambda cut: self._dialect.measure(self._closed_text(structure, cut)) - self._dialect.limit,
+            floor,
+            min(window, len(whole) - 1),
+        )
+        cut, text = self._best(structure, floor, max(ceiling, floor + 1))
+        cut = past_line_end(whole, cut)
+        ending = ending_at(structure if cut <= window else outline(whole[:cut]), cut)
+        end = page.at + cut - floor
+        rest = whole[cut:]
+        if visible(text):
+            self._closed.append(_Closed(text, end, ending))
+            self._begin(end, rest, ending)
+        else:  # nothing to see in it: it goes with what comes next
+            start = page.start
+            self._begin(end, rest, ending)
+            self._page.start = start
+
+    def _best(self, structure: Outline, floor: int, ceiling: int) -> tuple[int, str]:
+        """Return the best cut that fits, and the page that it makes."""
+        cut = ceiling
+        for tries, cut in enumerate(cuts(structure, floor, ceiling)):
+            text = self._closed_text(structure, cut)
+            if self._fits(text) and visible(text):
+                return cut, text
+            if tries >= _MOST_TRIES:
+                break
+        text = self._closed_text(structure, cut)
+        while not self._fits(text) and cut > floor + 1:
+            cut = floor + max(1, (cut - floor) // 2)
+            text = self._closed_text(structure, cut)
+        return cut, self._clipped(text)
+
+    def _closed_text(self, structure: Outline, cut: int) -> str:
+        return self._render(self._page.closed_at(structure, cut))
+
+    def _render(self, markdown: str) -> str:
+        if not markdown:
+            return ""
+        return wellformed(self._dialect.render(wellformed(markdown))).strip("\n").rstrip()
+
+    def _fits(self, text: str) -> bool:
+        return self._dialect.measure(text) <= self._dialect.limit
+
+    def _clipped(self, text: str) -> str:
+        while not self._fits(text):
+            text = text[: len(text) * 7 // 8]
+        return text
+
+    def _with_trailer(self, pages: list[str], trailer: str) -> list[str]:
+        below = self._render(trailer)
+        if pages and self._fits(joined := f"{pages[-1]}\n\n{below}"):
+            return [*pages[:-1], joined]
+        if self._fits(below):
+            return [*pages, below] if visible(below) else pages
+        own = Layout(self._dialect)
+        own.feed(trailer)
+        return pages + own.pages(final=True)

@@ -1,0 +1,199 @@
+"""Where a text that is too long for one message is cut: never inside what must stay whole, best between paragraphs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from bot.text.blocks import Block, Kind, Outline
+from bot.text.graphemes import boundary_before, is_boundary
+from bot.text.inline import Inline, scan
+
+_SENTENCE = re.compile(r"[.!?…][\"'”’»)\]*_]*\s+|[。！？][”’」』）]*\s*|[:;]\s+")
+_WORD = re.compile(r"\s+|[、，；：]|(?<=\w)[-–—/](?=\w)")
+_AFTER_CUT = re.compile(r"[ \t]*\n(?:[ \t]*\n)*")
+_LONGEST_EMPHASIS = 200  # characters; emphasis longer than that is closed at the cut and opened again
+_BRACKET_SHARE = 2  # an open bracket further back than this part of a page is no link any more
+
+# Ranks of a boundary, the best first.
+_PARAGRAPH, _ITEM, _LINE, _CODE_PARAGRAPH, _CODE_LINE, _SENTENCE_END, _WORD_END, _CHARACTER, _AWKWARD = range(9)
+
+
+def cuts(outline: Outline, floor: int, ceiling: int) -> Iterator[int]:
+    """Yield offsets in (`floor`, `ceiling`] at which to cut, the best first; the last resort comes at the end.
+
+    A cut that leaves the page at least half full is better than one that does not; among those paragraphs go
+    before items of a list, lines, sentences, words and grapheme clusters. Links, addresses, mentions, spoilers and code
+    spans stay whole as long as they begin after `floor`.
+    """
+    half = floor + (ceiling - floor + 1) // 2
+    whole = _Whole(outline, half, ceiling, ceiling - floor)
+    lines = [(rank, -cut) for cut, rank in _line_cuts(outline, floor, ceiling) if not whole.holds(cut)]
+    yield from (-cut for rank, cut in sorted(lines) if -cut >= half and rank < _AWKWARD)
+    for pattern in (_SENTENCE, _WORD):
+        yield from (cut for cut in _text_cuts(outline, pattern, half, ceiling) if not whole.holds(cut))
+    cut = _character_cut(outline, half, ceiling, whole)
+    if cut > half:
+        yield cut
+    early = _Whole(outline, floor, ceiling, ceiling - floor)
+    below = {cut for pattern in (_SENTENCE, _WORD) for cut in _text_cuts(outline, pattern, floor, half)}
+    below.update(-cut for _, cut in lines)
+    yield from sorted((cut for cut in below if not early.holds(cut)), reverse=True)
+    cut = _character_cut(outline, floor, half, early)
+    if cut > floor:
+        yield cut
+    yield from _text_cuts(outline, _WORD, half, ceiling)
+    yield _forced(outline, floor, ceiling)
+
+
+def past_line_end(text: str, cut: int) -> int:
+    """Return `cut`, moved behind the line's end and the blank lines after it when nothing else stands between."""
+    match = _AFTER_CUT.match(text, cut)
+    return match.end() if match else cut
+
+
+class _Whole:
+    """The stretches of text between two offsets that must not be cut."""
+
+    def __init__(self, outline: Outline, low: int, high: int, page: int) -> None:
+        self._spans: list[tuple[int, int]] = []
+        for block in outline.blocks:
+            first, last = outline.starts[block.first], outline.starts[block.last]
+            if last <= low or first >= high:
+                continue
+            if block.kind in (Kind.TEXT, Kind.HEADING, Kind.TABLE):
+                self._spans += _wholes(outline.text[first : min(last, high + 1)], first, last > high, page)
+            elif block.kind is Kind.FENCE:
+                self._spans += _fence_lines(outline, block)
+        self._spans.sort()
+
+    def holds(self, cut: int) -> bool:
+        """Return whether `cut` lies inside one of the stretches."""
+        return any(start < cut < end for start, end in self._spans)
+
+    def before(self, cut: int) -> int:
+        """Return the start of the outermost stretch that holds `cut`, or `cut` itself."""
+        return min((start for start, end in self._spans if start < cut < end), default=cut)
+
+
+def _wholes(text: str, offset: int, unfinished: bool, page: int) -> list[tuple[int, int]]:
+    inline = scan(text)
+    spans = [(atom.start, atom.end) for atom in inline.atoms]
+    spans += [(p.start, p.end) for p in inline.pairs if p.kind == "||" or p.end - p.start <= _LONGEST_EMPHASIS]
+    if unfinished:
+        end = len(text) + page
+        spans += [(start, end) for start in _begun(text, inline) if len(text) - start <= page // _BRACKET_SHARE]
+        if (
+            inline.bracketed
+            and text.startswith("(", inline.bracketed.end)
+            and not re.search(r"[\s)]", text[inline.bracketed.end :])
+        ):
+            spans.append((inline.bracketed.start, end))
+        if inline.atoms and inline.atoms[-1].end == len(text):
+            spans.append((inline.atoms[-1].start, end))
+    return [(offset + start, offset + end) for start, end in spans]
+
+
+def _begun(text: str, inline: Inline) -> Iterator[int]:
+    """Yield where a link, spoiler, code span or `<…` token begins whose end is not in the text."""
+    yield from inline.brackets[-1:]
+    if inline.bracketed and inline.bracketed.end >= len(text) - 1:
+        yield inline.bracketed.start
+    if inline.backticks:
+        yield inline.backticks.start
+    yield from (mark.start for mark in inline.unpaired if mark.text == "||")
+    yield from (mark.start for mark in inline.unpaired if len(text) - mark.start <= _LONGEST_EMPHASIS)
+    angle = text.rfind("<")
+    if angle >= 0 and re.match(r"<[!@#:a-z/][^<>\n]*$", text[angle:], re.IGNORECASE):
+        yield angle
+
+
+def _fence_lines(outline: Outline, block: Block) -> list[tuple[int, int]]:
+    """Return the first and the last line of a fence: neither is cut, nor cut off from the code beside it."""
+    spans = [(outline.starts[block.first], outline.starts[min(block.first + 1, block.last)] + 1)]
+    if block.closed:
+        spans.append((outline.starts[block.last - 1] - 1, outline.starts[block.last]))
+    return spans
+
+
+def _line_cuts(outline: Outline, floor: int, ceiling: int) -> Iterator[tuple[int, int]]:
+    """Yield every line's beginning with its rank, blank lines left out."""
+    for number in range(1, len(outline.starts) - 1):
+        start = outline.starts[number]
+        if floor < start <= ceiling and outline.line(number).strip():
+            yield start, _rank(outline, number)
+
+
+def _rank(outline: Outline, number: int) -> int:
+    block = outline.block_at(outline.starts[number])
+    before = outline.line(number - 1)
+    if block and block.first < number:
+        match block.kind:
+            case Kind.FENCE:
+                return _CODE_LINE if before.strip() else _CODE_PARAGRAPH
+            case Kind.TABLE:
+                return _CODE_LINE if number >= block.first + 3 else _AWKWARD
+            case Kind.HEADING:
+                return _AWKWARD
+            case _:
+                return _LINE
+    last = number - 1
+    while last and not outline.line(last).strip():
+        last -= 1
+    earlier = outline.block_at(outline.starts[last])
+    if earlier and earlier.kind is Kind.HEADING:
+        return _AWKWARD
+    introduced = outline.line(last).rstrip(" \t\n*_").endswith((":", "："))
+    depth = outline.items.get(number)
+    if before.strip():
+        rank = _LINE if depth else _ITEM
+    elif depth is None:
+        rank = _ITEM if block and block.nested and outline.in_list(number) else _PARAGRAPH
+    else:
+        rank = _PARAGRAPH if number in outline.tops else _ITEM
+    return max(rank, _LINE) if introduced else rank
+
+
+def _text_cuts(outline: Outline, pattern: re.Pattern[str], low: int, high: int) -> list[int]:
+    """Return the ends of matches in [`low`, `high`], the last one first."""
+    # A few characters before `low` are searched too, so that a match that begins there is seen whole.
+    found = (match.end() for match in pattern.finditer(outline.text, max(0, low - 8), high))
+    return [cut for cut in found if low <= cut <= high and is_boundary(outline.text, cut)][::-1]
+
+
+def _character_cut(outline: Outline, floor: int, ceiling: int, whole: _Whole) -> int:
+    cut = ceiling
+    while cut > floor:
+        outside = whole.before(cut)
+        if outside == cut:
+            cut = boundary_before(outline.text, cut, floor)
+            if whole.before(cut) == cut:
+                return cut
+        else:
+            cut = outside
+    return floor
+
+
+def _forced(outline: Outline, floor: int, ceiling: int) -> int:
+    return max(floor + 1, boundary_before(outline.text, ceiling, floor))
+
+
+Fits = Callable[[int], bool]
+
+
+def highest(fits: Fits, overflow: Callable[[int], int], floor: int, ceiling: int) -> int:
+    """Return about the largest offset in [`floor`, `ceiling`] that fits, at the cost of a few tries.
+
+    `overflow` says by how much a cut there is over the limit. Fitting is taken to be monotone; what is not
+    (a table that grows narrower) costs a shorter page, never one that is too long.
+    """
+    if fits(ceiling):
+        return ceiling
+    guess = ceiling - overflow(ceiling)
+    if guess > floor + (ceiling - floor) * 7 // 8 and fits(guess):
+        return guess
+    low, high = floor, ceiling
+    while high - low > max(1, (ceiling - floor) // 64):
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
