@@ -1,0 +1,238 @@
+"""The way to the server: one client, scripts by their digest, calls of one moment sent together, errors as sentences.
+
+The only file that speaks to redis-py's clients. It knows nothing of mailboxes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from redis import exceptions as redis_errors
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import EqualJitterBackoff
+
+from bot.errors import SettingsError, StoreUnavailable
+
+TIMEOUT: Final = 2.0
+"""Seconds to wait for a connection, and for an answer."""
+
+RETRIES: Final = 2
+"""With `TIMEOUT` a call to a server that hangs fails after some 7 s: a lease of 15 s, renewed every 5, outlives one."""
+
+MAX_CONNECTIONS: Final = 32
+
+Argument = bytes | str | int | float
+Client = Redis | RedisCluster
+
+FAILURES: Final = (redis_errors.RedisError, redis_errors.RedisClusterException, OSError, TimeoutError)
+"""What redis-py raises when a server does not answer as it should."""
+
+_TO_SEND_AGAIN: Final = (
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.ClusterDownError,
+    redis_errors.MovedError,
+    redis_errors.AskError,
+    redis_errors.TryAgainError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script: its text and the SHA-1 digest the server knows it by."""
+
+    text: bytes
+    digest: str
+
+
+@cache
+def script(name: str) -> Script:
+    """Load `scripts/<name>.lua`, with what all scripts share before it."""
+    folder = files("bot.store") / "scripts"
+    text = (folder / "common.lua").read_bytes() + (folder / f"{name}.lua").read_bytes()
+    return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
+
+
+class Run(NamedTuple):
+    """A script to run; `key` decides on which node of a cluster."""
+
+    script: Script
+    key: bytes
+    arguments: tuple[Argument, ...]
+
+    def command(self, *, by_text: bool = False) -> tuple[Argument, ...]:
+        """The command as the server takes it: by digest, or with the text where the server does not know it yet."""
+        if by_text:
+            return ("EVAL", self.script.text, 1, self.key, *self.arguments)
+        return ("EVALSHA", self.script.digest, 1, self.key, *self.arguments)
+
+
+Call = Run | tuple[Argument, ...]
+"""A script, or a plain command."""
+
+
+class Link:
+    """One client, of a lone server or a cluster, shared by everybody in the process.
+
+    Calls made in the same turn of the event loop travel in one pipeline, which is what makes thousands of turns a
+    second possible. A call is never cancelled in flight: when its caller is, the pipeline goes on without it.
+
+    Args:
+        target: `redis://`, `rediss://`, `unix://`, or `redis+cluster://` and `rediss+cluster://`; or a client.
+    """
+
+    def __init__(self, target: str | Client) -> None:
+        if isinstance(target, str):
+            self._client, self.name = _connect(target)
+        else:
+            self._client, self.name = target, "Redis"
+        self._queue: list[tuple[Sequence[Call], asyncio.Future[list[Any]]]] = []
+        self._batches: set[asyncio.Task[None]] = set()
+
+    async def call(self, *calls: Call) -> list[Any]:
+        """Send the calls, in their order, in one round trip (one a node on a cluster) and return their answers.
+
+        Raises StoreUnavailable when any of them failed.
+        """
+        loop = asyncio.get_running_loop()
+        answers: asyncio.Future[list[Any]] = loop.create_future()
+        self._queue.append((calls, answers))
+        if len(self._queue) == 1:
+            loop.call_soon(self._flush)
+        return await answers
+
+    def pubsub(self) -> PubSub:
+        """A subscription of its own connection."""
+        return self._client.pubsub()
+
+    def unavailable(self, error: BaseException) -> StoreUnavailable:
+        """Say in one sentence what is wrong with the server, and where known the cure; without any password."""
+        return StoreUnavailable(f"{self.name} {_complaint(error)}")
+
+    async def infos(self) -> list[dict[str, Any]]:
+        """What `INFO` says, a dictionary for each primary. Raises StoreUnavailable."""
+        try:
+            if isinstance(self._client, RedisCluster):
+                found = await self._client.info(target_nodes=RedisCluster.PRIMARIES)
+                return [found] if "redis_version" in found else list(found.values())
+            return [await self._client.info()]
+        except redis_errors.NoPermissionError:
+            return []
+        except FAILURES as error:
+            raise self.unavailable(error) from None
+
+    async def close(self) -> None:
+        """Let what is under way end, then close every connection."""
+        while self._batches:
+            await asyncio.wait(self._batches)
+        await self._client.aclose()
+
+    def _flush(self) -> None:
+        queue, self._queue = self._queue, []
+        batch = asyncio.get_running_loop().create_task(self._send(queue))
+        self._batches.add(batch)
+        batch.add_done_callback(self._batches.discard)
+
+    async def _send(self, queue: list[tuple[Sequence[Call], asyncio.Future[list[Any]]]]) -> None:
+        everything = [call for calls, _ in queue for call in calls]
+        try:
+            answers = await self._answers(everything)
+        except Exception as error:  # noqa: BLE001 - handed to the callers, who raise it
+            answers = [error] * len(everything)
+        except BaseException:
+            for _, waiting in queue:
+                waiting.cancel()
+            raise
+        position = 0
+        for calls, waiting in queue:
+            mine = answers[position : position + len(calls)]
+            position += len(calls)
+            if waiting.done():
+                continue
+            failed = next((answer for answer in mine if isinstance(answer, BaseException)), None)
+            if failed is None:
+                waiting.set_result(mine)
+            else:
+                waiting.set_exception(self.unavailable(failed) if isinstance(failed, FAILURES) else failed)
+
+    async def _answers(self, calls: list[Call]) -> list[Any]:
+        answers = await self._pipeline(call.command() if isinstance(call, Run) else call for call in calls)
+        unknown = [i for i, answer in enumerate(answers) if isinstance(answer, redis_errors.NoScriptError)]
+        if unknown:
+            runs = [call for i in unknown if isinstance(call := calls[i], Run)]
+            for i, answer in zip(unknown, await self._pipeline(run.command(by_text=True) for run in runs), strict=True):
+                answers[i] = answer
+        return answers
+
+    async def _pipeline(self, commands: Iterable[tuple[Argument, ...]]) -> list[Any]:
+        sent = list(commands)
+        pipeline = self._client.pipeline(transaction=False)
+        for command in sent:
+            pipeline.execute_command(*command)
+        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        if isinstance(self._client, RedisCluster):
+            # A cluster's pipeline neither looks for the slots anew nor retries; a single command does.
+            again = [i for i, answer in enumerate(answers) if isinstance(answer, _TO_SEND_AGAIN)]
+            single = (self._client.execute_command(*sent[i]) for i in again)
+            for i, answer in zip(again, await asyncio.gather(*single, return_exceptions=True), strict=True):
+                answers[i] = answer
+        return answers
+
+
+def _connect(url: str) -> tuple[Client, str]:
+    retry = Retry(EqualJitterBackoff(cap=0.5, base=0.05), RETRIES)
+    common: dict[str, Any] = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT, "protocol": 2}
+    try:
+        parts = urlsplit(url)
+        name = f"Redis at {parts.path if parts.scheme == 'unix' else f'{parts.hostname}:{parts.port or 6379}'}"
+        if parts.scheme.endswith("+cluster"):
+            nodes = url.replace("+cluster", "", 1)
+            return RedisCluster.from_url(nodes, retry=retry, max_connections=MAX_CONNECTIONS, **common), name
+        pool = BlockingConnectionPool.from_url(
+            url, retry=retry, max_connections=MAX_CONNECTIONS, timeout=TIMEOUT, **common
+        )
+    except (ValueError, redis_errors.RedisClusterException):
+        raise SettingsError(
+            "REDIS_URL cannot be read: expected redis://[[user]:password@]host[:port][/database], rediss:// for TLS, "
+            "unix:///path, or redis+cluster:// for a cluster."
+        ) from None
+    return Redis.from_pool(pool), name
+
+
+_COMPLAINTS: Final = (
+    # What the error is or says, and what that means. Of an error inside a script Redis 6 tells only the text.
+    (redis_errors.BusyLoadingError, "LOADING", "is still loading its data."),
+    (redis_errors.ReadOnlyError, "READONLY", "is read-only (a replica?): REDIS_URL must name the primary."),
+    (
+        redis_errors.OutOfMemoryError,
+        "OOM ",
+        "is full (maxmemory reached, nothing may be evicted): give it more memory.",
+    ),
+    (redis_errors.NoPermissionError, "NOPERM", "does not permit this user what the bot needs: see its ACL."),
+    (redis_errors.AuthenticationError, "NOAUTH", "refuses the user name or password in REDIS_URL."),
+    (redis_errors.MovedError, "MOVED", "is a cluster's node: write redis+cluster:// in REDIS_URL."),
+    (redis_errors.ClusterDownError, "CLUSTERDOWN", "belongs to a cluster that is down."),
+    (redis_errors.MaxConnectionsError, "No connection available", "does not answer: every connection is waiting."),
+    (redis_errors.ResponseError, "MISCONF", "cannot write to its disk and takes no changes: look at its free space."),
+)
+
+
+def _complaint(error: BaseException) -> str:
+    text = str(error)
+    for kind, code, complaint in _COMPLAINTS:
+        if code in text or (isinstance(error, kind) and kind is not redis_errors.ResponseError):
+            return complaint
+    if isinstance(error, redis_errors.TimeoutError | TimeoutError):
+        return f"did not answer within {TIMEOUT:g} s."
+    if isinstance(error, redis_errors.ConnectionError | redis_errors.RedisClusterException | OSError):
+        return "cannot be reached."
+    return f"refused a command: {text:.200}"

@@ -1,0 +1,56 @@
+"""A subscription that comes back by itself. Best effort: whoever listens must also look for himself now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
+
+from bot.store.link import FAILURES, Link
+
+_log = logging.getLogger(__name__)
+
+PING_AFTER: Final = 10.0
+"""Seconds of silence after which the server is asked for a sign of life; as long again and it is taken for dead."""
+
+LONGEST_PAUSE: Final = 5.0
+"""Seconds between two attempts to subscribe, at most."""
+
+
+async def listen(link: Link, channels: Sequence[bytes]) -> AsyncGenerator[tuple[bytes, bytes]]:
+    """Yield the channel and text of what is published, and two empty ones whenever the subscription was made.
+
+    Never ends by itself and raises nothing; closing the generator closes its connection.
+    """
+    pause = 0.1
+    while True:
+        pubsub = link.pubsub()
+        try:
+            await pubsub.subscribe(*channels)
+            confirmed, silent = 0, False
+            while True:
+                message = await pubsub.get_message(timeout=PING_AFTER)
+                if message is None:
+                    if silent:
+                        break
+                    silent = True
+                    await pubsub.ping()
+                    continue
+                silent = False
+                if message["type"] == "message":
+                    yield message["channel"], message["data"]
+                elif message["type"] == "subscribe":
+                    # The client re-subscribes by itself after a short break: each time to all channels.
+                    confirmed += 1
+                    if confirmed % len(channels) == 0:
+                        pause = 0.1
+                        yield b"", b""
+        except FAILURES as error:
+            _log.info("signals are lost for now: %s", link.unavailable(error))
+        finally:
+            with contextlib.suppress(*FAILURES):
+                await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)

@@ -1,0 +1,406 @@
+"""TurnStore in the process's own memory: for the terminal without a server, and for tests. Nothing survives it.
+
+The same semantics as `redis.py` in plain Python; every method runs to its end without waiting, and so is atomic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Hashable
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+from bot.conversation import Message, Place, ThreadKey, Turn
+from bot.errors import LeaseLost
+from bot.ports import Claim, Lease, Outcome, Part, Signal
+from bot.store import rules
+from bot.store.codec import capped
+
+_K = TypeVar("_K", bound=Hashable)
+_V = TypeVar("_V")
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A turn that was claimed and not yet committed. Its token is empty while it waits for its next attempt."""
+
+    turn_id: str
+    ids: list[str]
+    first: float
+    token: str = ""
+    claims: int = 0
+    attempts: int = 0
+    place: Place | None = None
+    parts: list[Part] = field(default_factory=list)
+    shown: int = 0
+    settled: int = 0
+    outcome: Outcome | None = None
+    gone: set[str] = field(default_factory=set)
+    stopped: bool = False
+    edited: bool = False
+
+
+@dataclass(slots=True)
+class _Thread:
+    """A thread waits in line (`ready`, its fair turn), waits until `later`, or does neither; never both."""
+
+    key: ThreadKey
+    installation: str
+    mail: dict[str, tuple[Message, bool]] = field(default_factory=dict)
+    flight: _Flight | None = None
+    lanes: tuple[tuple[str, float], ...] = ()
+    ready: float | None = None
+    later: float | None = None
+
+    def waiting(self) -> list[str]:
+        """Message ids in platform order, ties by id."""
+        return sorted(self.mail, key=lambda id_: (self.mail[id_][0].sent_at, id_))
+
+
+class _Expiring(Generic[_K, _V]):
+    """A dictionary whose entries go `ttl` seconds after they were set."""
+
+    def __init__(self, clock: Callable[[], float], ttl: float) -> None:
+        self._clock, self._ttl = clock, ttl
+        self._entries: dict[_K, tuple[float, _V]] = {}
+
+    def __setitem__(self, name: _K, value: _V) -> None:
+        now = self._clock()
+        self._entries.pop(name, None)
+        self._entries[name] = (now + self._ttl, value)
+        while self._entries[oldest := next(iter(self._entries))][0] <= now:
+            del self._entries[oldest]
+
+    def get(self, name: _K) -> _V | None:
+        until, value = self._entries.get(name, (0.0, None))
+        return value if until > self._clock() else None
+
+    def pop(self, name: _K) -> None:
+        self._entries.pop(name, None)
+
+
+class MemoryStore:
+    """See `bot.ports.TurnStore`.
+
+    Args:
+        history_ttl: seconds that history is kept after a thread's last turn.
+        clock: Unix seconds.
+        monotonic: what leases are measured by, locally.
+    """
+
+    def __init__(
+        self,
+        *,
+        history_ttl: float,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock, self._monotonic = clock, monotonic
+        self._threads: dict[tuple[str, ThreadKey], _Thread] = {}
+        self._history: _Expiring[tuple[str, ThreadKey], list[Turn]] = _Expiring(clock, history_ttl)
+        self._joined: _Expiring[ThreadKey, str] = _Expiring(clock, history_ttl)
+        self._ours: _Expiring[tuple[str, str], ThreadKey] = _Expiring(clock, history_ttl)
+        self._partials: _Expiring[tuple[str, int], str] = _Expiring(clock, history_ttl)
+        self._seen: _Expiring[tuple[str, str], bool] = _Expiring(clock, rules.SEEN_TTL)
+        self._fences: _Expiring[str, str] = _Expiring(clock, rules.FENCE_TTL)
+        self._cursors: _Expiring[str, str] = _Expiring(clock, rules.CURSOR_TTL)
+        self._pace: dict[tuple[str, str], float] = {}
+        self._directs: dict[str, dict[str, float]] = {}
+        self._listeners: set[tuple[frozenset[str], asyncio.Queue[Signal]]] = set()
+
+    async def submit(self, message: Message, *, alone: bool = False) -> bool:
+        """See `TurnStore.submit`."""
+        if self._seen.get((message.installation, message.id)):
+            return False
+        message = capped(message)
+        self._seen[message.installation, message.id] = True
+        self._joined[message.key] = message.installation
+        if message.place.direct:
+            self._directs.setdefault(message.installation, {})[message.place.channel] = message.sent_at
+        name = (message.installation, message.key)
+        thread = self._threads.setdefault(name, _Thread(message.key, message.installation))
+        thread.mail[message.id] = (message, alone)
+        thread.lanes = rules.lanes(message)
+        if thread.flight is None and thread.ready is None:
+            self._make_ready(thread, self._fair_turn(thread))
+        return True
+
+    async def takes_part(self, key: ThreadKey) -> bool:
+        """See `TurnStore.takes_part`."""
+        return self._joined.get(key) is not None
+
+    async def key_of(self, installation: str, message_id: str) -> ThreadKey | None:
+        """See `TurnStore.key_of`; a message is known by its id and by `channel:id`."""
+        return self._ours.get((installation, message_id))
+
+    async def directs(self, installation: str) -> tuple[str, ...]:
+        """See `KnowsDirects.directs`."""
+        times = self._directs.get(installation, {})
+        return tuple(sorted(times, key=lambda channel: times[channel], reverse=True)[: rules.MAX_DIRECTS])
+
+    async def amend(
+        self, key: ThreadKey, installation: str, *, message_id: str | None = None, text: str | None = None
+    ) -> bool:
+        """See `TurnStore.amend`. An edit of what a running turn asks shows as `Lease.edited`, and in its next claim."""
+        thread = self._threads.get((installation, key))
+        if thread is None:
+            return False
+        flight = thread.flight
+        if message_id is None:
+            if flight is None:
+                return False
+            flight.stopped = True
+            self._tell(thread, hurry=True)
+            return True
+        if message_id not in thread.mail or (flight and message_id in flight.gone):
+            return False
+        frozen = flight is not None and message_id in flight.ids
+        if text is not None:
+            if flight and frozen and flight.outcome:
+                return False
+            message, alone = thread.mail[message_id]
+            thread.mail[message_id] = (replace(message, text=text[: rules.MAX_TEXT]), alone)
+            if flight and frozen:
+                flight.edited = True
+                self._tell(thread, hurry=False)
+        elif flight and frozen:
+            flight.gone.add(message_id)
+            flight.stopped = flight.stopped or bool(flight.token)
+            self._tell(thread, hurry=flight.gone.issuperset(flight.ids))
+        else:
+            del thread.mail[message_id]
+            self._tidy(thread)
+        return True
+
+    async def claim(self, installations: Collection[str], worker: str, lease: float) -> Claim | None:
+        """See `TurnStore.claim`."""
+        until = self._monotonic() + lease
+        while thread := self._next(installations):
+            thread.ready = thread.later = None
+            asked = self._asked(thread.flight) if thread.flight else []
+            if thread.flight and not asked:
+                self._drop_flight(thread)
+            if not asked:
+                asked = self._freeze(thread)
+            flight = thread.flight
+            if flight is None:
+                self._tidy(thread)
+                continue
+            flight.token = f"{worker}-{secrets.token_hex(8)}"
+            flight.claims += 1
+            flight.edited = False
+            thread.later = self._clock() + lease
+            messages = tuple(thread.mail[id_][0] for id_ in asked)
+            return Claim(
+                key=thread.key,
+                installation=thread.installation,
+                turn_id=flight.turn_id,
+                token=flight.token,
+                claims=flight.claims,
+                attempts=flight.attempts,
+                messages=messages,
+                place=flight.place or messages[-1].place,
+                parts=tuple(flight.parts),
+                shown=flight.shown,
+                settled=flight.settled,
+                outcome=flight.outcome,
+                stopped=flight.stopped,
+                history=tuple(self._history.get((thread.installation, thread.key)) or ()),
+                lease_until=until,
+                first_claimed_at=flight.first,
+            )
+        return None
+
+    async def renew(self, claim: Claim, lease: float) -> Lease:
+        """See `TurnStore.renew`."""
+        until = self._monotonic() + lease
+        thread, flight = self._held(claim)
+        thread.ready, thread.later = None, self._clock() + lease
+        return Lease(until, stopped=flight.stopped, edited=flight.edited)
+
+    async def record(
+        self,
+        claim: Claim,
+        *,
+        place: Place | None = None,
+        part: Part | None = None,
+        attempts: int | None = None,
+        partial: str | None = None,
+        shown: int | None = None,
+        settled: int | None = None,
+    ) -> None:
+        """See `TurnStore.record`."""
+        _, flight = self._held(claim)
+        if place is not None:
+            flight.place = place
+        if part is not None:
+            if part not in flight.parts:
+                flight.parts.append(part)
+            for name in (part.ref.id, f"{part.ref.channel}:{part.ref.id}"):
+                self._ours[claim.installation, name] = claim.key
+        if attempts is not None:
+            flight.attempts = attempts
+        if shown is not None:
+            flight.shown = shown
+        if settled is not None:
+            flight.settled = settled
+        if partial is not None:
+            number = claim.attempts if attempts is None else attempts
+            self._partials[flight.turn_id, number] = partial[: rules.MAX_TEXT]
+
+    async def finish(self, claim: Claim, outcome: Outcome) -> None:
+        """See `TurnStore.finish`."""
+        _, flight = self._held(claim)
+        flight.outcome = outcome
+
+    async def commit(self, claim: Claim, turn: Turn | None, *, replaces: str | None = None) -> None:
+        """See `TurnStore.commit`."""
+        if self._fences.get(claim.token) == "done":
+            return
+        thread, _ = self._held(claim)
+        if turn is not None:
+            self._append((thread.installation, thread.key), turn, replaces)
+        self._drop_flight(thread)
+        thread.later = None
+        self._fences[claim.token] = "done"
+        if thread.mail:
+            self._make_ready(thread, self._fair_turn(thread))
+        else:
+            self._tidy(thread)
+
+    async def release(self, claim: Claim, *, delay: float = 0.0) -> None:
+        """See `TurnStore.release`."""
+        if self._fences.get(claim.token) == "released":
+            return
+        thread, flight = self._held(claim)
+        flight.token = ""
+        flight.claims -= 1
+        self._fences[claim.token] = "released"
+        if delay > 0:
+            thread.ready, thread.later = None, self._clock() + delay
+        else:
+            self._make_ready(thread, self._clock())
+
+    async def forget(self, key: ThreadKey) -> None:
+        """See `TurnStore.forget`."""
+        self._history.pop(self._home(key))
+
+    async def load(self, key: ThreadKey) -> tuple[Turn, ...]:
+        """See `History.load`."""
+        return tuple(self._history.get(self._home(key)) or ())
+
+    async def append(self, key: ThreadKey, turn: Turn, *, replaces: str | None = None) -> None:
+        """See `History.append`; repeating it is harmless."""
+        self._append(self._home(key), turn, replaces)
+
+    async def signals(self, installations: Collection[str]) -> AsyncIterator[Signal]:
+        """See `TurnStore.signals`. The first signal comes at once, as from a server when the subscription stands."""
+        queue: asyncio.Queue[Signal] = asyncio.Queue()
+        listener = (frozenset(installations), queue)
+        self._listeners.add(listener)
+        try:
+            yield Signal("ready")
+            while True:
+                yield await queue.get()
+        finally:
+            self._listeners.discard(listener)
+
+    async def cursor(self, installation: str) -> str | None:
+        """See `Inbox.cursor`."""
+        return self._cursors.get(installation)
+
+    async def move_cursor(self, installation: str, value: str) -> None:
+        """See `Inbox.move_cursor`; raises ValueError for what is no decimal number."""
+        new, stored = rules.decimal(value), self._cursors.get(installation)
+        if stored is None or new > rules.decimal(stored):
+            self._cursors[installation] = value
+
+    async def check(self) -> list[str]:
+        """See `TurnStore.check`."""
+        return ["Turns are kept in memory only: nothing is remembered after the program ends."]
+
+    async def close(self) -> None:
+        """See `TurnStore.close`."""
+
+    def _home(self, key: ThreadKey) -> tuple[str, ThreadKey]:
+        return self._joined.get(key) or f"{key.platform}:{key.tenant}", key
+
+    def _append(self, name: tuple[str, ThreadKey], turn: Turn, replaces: str | None) -> None:
+        history = self._history.get(name) or []
+        if history and history[-1].id == turn.id:
+            return
+        kept = history[:-1] if history and history[-1].id == replaces else history
+        history = [*kept, turn]
+        if len(history) > rules.MAX_TURNS:
+            history = history[-int(rules.MAX_TURNS * 0.75) :]
+        self._history[name] = history
+
+    def _next(self, installations: Collection[str]) -> _Thread | None:
+        now = self._clock()
+        mine = [thread for thread in self._threads.values() if thread.installation in installations]
+        late = [(thread.later, i) for i, thread in enumerate(mine) if thread.later is not None and thread.later <= now]
+        due = late or [(thread.ready, i) for i, thread in enumerate(mine) if thread.ready is not None]
+        return mine[min(due)[1]] if due else None
+
+    def _asked(self, flight: _Flight) -> list[str]:
+        """What is still asked of a turn; see `asked` in `claim.lua`."""
+        left = [id_ for id_ in flight.ids if id_ not in flight.gone]
+        if left or not (flight.token or flight.parts or flight.outcome):
+            return left
+        flight.stopped = True
+        return flight.ids
+
+    def _freeze(self, thread: _Thread) -> list[str]:
+        run: list[str] = []
+        for id_ in thread.waiting()[: rules.MAX_RUN]:
+            alone = thread.mail[id_][1]
+            if alone and run:
+                break
+            run.append(id_)
+            if alone:
+                break
+        if run:
+            thread.flight = _Flight(rules.new_turn_id(), run, self._clock())
+        return run
+
+    def _drop_flight(self, thread: _Thread) -> None:
+        for id_ in thread.flight.ids if thread.flight else ():
+            thread.mail.pop(id_, None)
+        thread.flight = None
+
+    def _tidy(self, thread: _Thread) -> None:
+        if not thread.mail and thread.flight is None:
+            self._threads.pop((thread.installation, thread.key), None)
+
+    def _held(self, claim: Claim) -> tuple[_Thread, _Flight]:
+        thread = self._threads.get((claim.installation, claim.key))
+        if thread is None or thread.flight is None or thread.flight.token != claim.token:
+            raise LeaseLost(f"turn {claim.turn_id} of {claim.key} was taken over by another worker")
+        return thread, thread.flight
+
+    def _fair_turn(self, thread: _Thread) -> float:
+        """The next turn of the slowest of a message's lanes; see `fair_turn` in `common.lua`."""
+        now = turn = self._clock()
+        self._pace = {lane: at for lane, at in self._pace.items() if at + 2.0 > now}
+        for name, step in thread.lanes:
+            lane = (thread.installation, name)
+            self._pace[lane] = max(now, self._pace[lane] + step) if lane in self._pace else now
+            turn = max(turn, self._pace[lane])
+        return turn
+
+    def _make_ready(self, thread: _Thread, turn: float) -> None:
+        thread.ready, thread.later = turn, None
+        self._signal(thread, Signal("ready"))
+
+    def _tell(self, thread: _Thread, *, hurry: bool) -> None:
+        """Tell the worker that runs the turn; or, if the turn waits, let one take it at once."""
+        self._signal(thread, Signal("amended", thread.key))
+        if hurry and thread.flight and not thread.flight.token and thread.later is not None:
+            self._make_ready(thread, self._clock())
+
+    def _signal(self, thread: _Thread, signal: Signal) -> None:
+        for installations, queue in self._listeners:
+            if thread.installation in installations:
+                queue.put_nowait(signal)

@@ -1,0 +1,415 @@
+"""TurnStore on Redis or Valkey, alone or as a cluster: each step of the mailbox is one Lua script (`scripts/`).
+
+What holds together (a thread's mail, turn and history, and the queues it waits in) lies in one shard of its
+installation, under one hash tag, so that every step is atomic. Looked up without an installation, and hence in slots
+of their own: the bot's own messages, the threads it takes part in, the cursors.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, TypeVar
+from zlib import crc32
+
+from bot.conversation import Message, Place, ThreadKey, Turn
+from bot.errors import LeaseLost
+from bot.ports import Claim, Lease, Outcome, Part, Signal
+from bot.store import codec, rules
+from bot.store.advice import advice
+from bot.store.codec import UnreadableError, to_bytes, to_text
+from bot.store.hints import Hints, Shard
+from bot.store.link import Argument, Client, Link, Run, script
+from bot.store.listen import listen
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class RedisStore:
+    """See `bot.ports.TurnStore`. One object serves a whole process; it belongs to one event loop.
+
+    Args:
+        target: REDIS_URL (`redis://`, `rediss://`, `unix://`, `redis+cluster://`, `rediss+cluster://`), or a
+            redis-py asyncio client, which `close` closes.
+        history_ttl: seconds that history is kept after a thread's last turn.
+        shards: rooms an installation is divided into; every process on one server must use the same number.
+
+    Attributes:
+        clock_offset: milliseconds added to the server's clock in every script: tests move time with it.
+    """
+
+    def __init__(self, target: str | Client, *, history_ttl: float, shards: int = 16) -> None:
+        self.clock_offset = 0
+        self._link = Link(target)
+        self._history_ttl = history_ttl
+        self._shards = shards
+        self._hints = Hints()
+        self._next_sweep = 0.0
+
+    async def submit(self, message: Message, *, alone: bool = False) -> bool:
+        """See `TurnStore.submit`."""
+        message = codec.capped(message)
+        shard = self._shard(message.installation, message.key)
+        # Each lane runs in every shard by itself: with as many shards as there are, steps as many times as long.
+        lanes = [[name, round(step * 1000 * self._shards)] for name, step in rules.lanes(message)]
+        new, *_ = await self._link.call(
+            self._run(
+                "submit",
+                shard,
+                _text(message.key),
+                to_bytes(message.id),
+                repr(message.sent_at),
+                (b"!" if alone else b".") + codec.message_to_bytes(message),
+                secrets.token_hex(8),
+                _ms(rules.SEEN_TTL),
+                to_bytes(json.dumps(lanes, ensure_ascii=False)),
+            ),
+            ("SET", _joined_key(message.key), to_bytes(message.installation), "PX", _ms(self._history_ttl)),
+            *(self._note_direct(message) if message.place.direct else ()),
+        )
+        self._hints.note(shard)
+        return bool(new)
+
+    async def takes_part(self, key: ThreadKey) -> bool:
+        """See `TurnStore.takes_part`."""
+        (found,) = await self._link.call(("EXISTS", _joined_key(key)))
+        return bool(found)
+
+    async def key_of(self, installation: str, message_id: str) -> ThreadKey | None:
+        """See `TurnStore.key_of`; a message is known by its id and by `channel:id`."""
+        (found,) = await self._link.call(("GET", _ours_key(installation, message_id)))
+        return None if found is None else ThreadKey.parse(to_text(found))
+
+    async def directs(self, installation: str) -> tuple[str, ...]:
+        """See `KnowsDirects.directs`."""
+        (found,) = await self._link.call(("ZRANGE", _directs_key(installation), 0, -1, "REV"))
+        return tuple(map(to_text, found))
+
+    async def amend(
+        self, key: ThreadKey, installation: str, *, message_id: str | None = None, text: str | None = None
+    ) -> bool:
+        """See `TurnStore.amend`. An edit of what a running turn asks shows as `Lease.edited`, and in its next claim."""
+        change = "stop" if message_id is None else "delete" if text is None else "text"
+        shard = self._shard(installation, key)
+        (changed,) = await self._link.call(
+            self._run(
+                "amend",
+                shard,
+                _text(key),
+                change,
+                to_bytes(message_id or ""),
+                to_bytes((text or "")[: rules.MAX_TEXT]),
+            )
+        )
+        self._hints.note(shard)
+        return bool(changed)
+
+    async def claim(self, installations: Collection[str], worker: str, lease: float) -> Claim | None:
+        """See `TurnStore.claim`.
+
+        One round trip where a turn is known to wait (by a signal, or from this process); else a look into every
+        shard comes first, which happens once a second in any case, so that no shard is passed over.
+        """
+        looked = time.monotonic() >= self._next_sweep
+        if looked:
+            await self._sweep(installations)
+        while True:
+            while shard := self._hints.take(installations):
+                claim = await self._claim_from(shard, worker, lease)
+                if claim is not None:
+                    return claim
+            if looked:
+                return None
+            await self._sweep(installations)
+            looked = True
+
+    async def renew(self, claim: Claim, lease: float) -> Lease:
+        """See `TurnStore.renew`."""
+        until = time.monotonic() + lease
+        (answer,) = await self._link.call(self._claimed("renew", claim, _ms(lease)))
+        _held(answer[0], claim)
+        return Lease(until, stopped=bool(answer[1]), edited=bool(answer[2]))
+
+    async def record(
+        self,
+        claim: Claim,
+        *,
+        place: Place | None = None,
+        part: Part | None = None,
+        attempts: int | None = None,
+        partial: str | None = None,
+        shown: int | None = None,
+        settled: int | None = None,
+    ) -> None:
+        """See `TurnStore.record`. `partial` is filed under `attempts`; the last one of each number is kept."""
+        fields: list[Argument] = [] if place is None else ["place", codec.place_to_bytes(place)]
+        for name, value in (("attempts", attempts), ("shown", shown), ("settled", settled)):
+            if value is not None:
+                fields += [name, value]
+        shard = self._shard(claim.installation, claim.key)
+        number = "" if partial is None else str(claim.attempts if attempts is None else attempts)
+        note = self._run(
+            "record",
+            shard,
+            _text(claim.key),
+            claim.token,
+            b"" if part is None else codec.part_to_bytes(part),
+            number,
+            to_bytes((partial or "")[: rules.MAX_TEXT]),
+            _ms(self._history_ttl),
+            *fields,
+        )
+        names = () if part is None else (part.ref.id, f"{part.ref.channel}:{part.ref.id}")
+        kept, *_ = await self._link.call(
+            note,
+            *(
+                ("SET", _ours_key(claim.installation, name), _text(claim.key), "PX", _ms(self._history_ttl))
+                for name in names
+            ),
+        )
+        _held(kept, claim)
+
+    async def finish(self, claim: Claim, outcome: Outcome) -> None:
+        """See `TurnStore.finish`."""
+        (kept,) = await self._link.call(
+            self._claimed("record", claim, b"", "", "", 0, "outcome", codec.outcome_to_bytes(outcome))
+        )
+        _held(kept, claim)
+
+    async def commit(self, claim: Claim, turn: Turn | None, *, replaces: str | None = None) -> None:
+        """See `TurnStore.commit`."""
+        (answer,) = await self._link.call(
+            self._claimed(
+                "commit",
+                claim,
+                *(("", "") if turn is None else (to_bytes(turn.id), codec.turn_to_bytes(turn))),
+                to_bytes(replaces or ""),
+                rules.MAX_TURNS,
+                rules.MAX_HISTORY_BYTES,
+                _ms(self._history_ttl),
+                _ms(rules.FENCE_TTL),
+            )
+        )
+        _held(answer + 1, claim)
+        if answer == 1:
+            self._hints.note(self._shard(claim.installation, claim.key))
+
+    async def release(self, claim: Claim, *, delay: float = 0.0) -> None:
+        """See `TurnStore.release`."""
+        (kept,) = await self._link.call(self._claimed("release", claim, _ms(delay), _ms(rules.FENCE_TTL)))
+        _held(kept, claim)
+        self._hints.note(self._shard(claim.installation, claim.key))
+
+    async def forget(self, key: ThreadKey) -> None:
+        """See `TurnStore.forget`."""
+        await self._link.call(self._run("forget", await self._home(key), _text(key)))
+
+    async def load(self, key: ThreadKey) -> tuple[Turn, ...]:
+        """See `History.load`."""
+        shard = await self._home(key)
+        (turns,) = await self._link.call(("LRANGE", _prefix(shard) + b"turns:" + _text(key), 0, -1))
+        return _history(turns)
+
+    async def append(self, key: ThreadKey, turn: Turn, *, replaces: str | None = None) -> None:
+        """See `History.append`; repeating it is harmless."""
+        shard = await self._home(key)
+        await self._link.call(
+            self._run(
+                "append",
+                shard,
+                _text(key),
+                to_bytes(turn.id),
+                codec.turn_to_bytes(turn),
+                to_bytes(replaces or ""),
+                rules.MAX_TURNS,
+                rules.MAX_HISTORY_BYTES,
+                _ms(self._history_ttl),
+            )
+        )
+
+    async def signals(self, installations: Collection[str]) -> AsyncIterator[Signal]:
+        """See `TurnStore.signals`. The first signal comes when the subscription stands, another after every break."""
+        shards = {_prefix(shard) + b"signal": shard for shard in self._all_shards(installations)}
+        async with aclosing(listen(self._link, list(shards))) as published:
+            async for channel, text in published:
+                if text.startswith(b"amended "):
+                    yield Signal("amended", ThreadKey.parse(to_text(text.removeprefix(b"amended "))))
+                    continue
+                if channel in shards:
+                    self._hints.note(shards[channel])
+                else:
+                    self._next_sweep = 0.0
+                yield Signal("ready")
+
+    async def cursor(self, installation: str) -> str | None:
+        """See `Inbox.cursor`."""
+        (found,) = await self._link.call(("GET", _cursor_key(installation)))
+        return None if found is None else to_text(found)
+
+    async def move_cursor(self, installation: str, value: str) -> None:
+        """See `Inbox.move_cursor`; raises ValueError for what is no decimal number."""
+        rules.decimal(value)
+        await self._link.call(
+            Run(script("move_cursor"), _cursor_key(installation), (0, 0, value, _ms(rules.CURSOR_TTL)))
+        )
+
+    async def break_leases(self, installations: Collection[str]) -> int:
+        """Make every lease of these installations due at once, and return how many there were.
+
+        For a process that knows itself to be alone with its server: whoever held them is dead. Each of those claims
+        goes on counting as a crash, or a turn that kills the program would kill it at every start.
+        """
+        broken = await self._link.call(*(self._run("break_leases", it) for it in self._all_shards(installations)))
+        self._next_sweep = 0.0
+        return sum(broken)
+
+    async def check(self) -> list[str]:
+        """See `TurnStore.check`."""
+        return advice(self._link.name, await self._link.infos())
+
+    async def close(self) -> None:
+        """See `TurnStore.close`."""
+        await self._link.close()
+
+    async def _sweep(self, installations: Collection[str]) -> None:
+        shards = list(self._all_shards(installations))
+        found = await self._link.call(*(self._run("peek", shard) for shard in shards))
+        for shard, waits in zip(shards, found, strict=True):
+            if waits:
+                self._hints.note(shard)
+        self._next_sweep = time.monotonic() + 1.0
+
+    async def _claim_from(self, shard: Shard, worker: str, lease: float) -> Claim | None:
+        until = time.monotonic() + lease
+        (answer,) = await self._link.call(
+            self._run(
+                "claim",
+                shard,
+                secrets.token_hex(12),
+                rules.new_turn_id(),
+                _ms(lease),
+                to_bytes(worker),
+                rules.MAX_RUN,
+                _ms(rules.FENCE_TTL),
+            )
+        )
+        more, *found = answer
+        if more:
+            self._hints.note(shard)
+        if not found:
+            return None
+        claim = _to_claim(shard.installation, until, *found)
+        if not claim.messages:
+            # Nothing of it can be read, by this program or perhaps by any: the thread must go on.
+            await self.commit(claim, None)
+            return None
+        return claim
+
+    async def _home(self, key: ThreadKey) -> Shard:
+        """The shard of a thread whose installation is not told: of who took part there last, or by its own name."""
+        (installation,) = await self._link.call(("GET", _joined_key(key)))
+        return self._shard(f"{key.platform}:{key.tenant}" if installation is None else to_text(installation), key)
+
+    def _note_direct(self, message: Message) -> Iterable[tuple[Argument, ...]]:
+        name = _directs_key(message.installation)
+        yield "ZADD", name, repr(message.sent_at), to_bytes(message.place.channel)
+        yield "ZREMRANGEBYRANK", name, 0, -rules.MAX_DIRECTS - 1
+        yield "PEXPIRE", name, _ms(rules.CURSOR_TTL)
+
+    def _shard(self, installation: str, key: ThreadKey) -> Shard:
+        return Shard(installation, crc32(_text(key)) % self._shards)
+
+    def _all_shards(self, installations: Collection[str]) -> Iterable[Shard]:
+        return (Shard(installation, number) for installation in installations for number in range(self._shards))
+
+    def _run(self, name: str, shard: Shard, *arguments: Argument) -> Run:
+        return Run(script(name), _prefix(shard), (self.clock_offset, _ms(rules.MAIL_TTL), *arguments))
+
+    def _claimed(self, name: str, claim: Claim, *arguments: Argument) -> Run:
+        shard = self._shard(claim.installation, claim.key)
+        return self._run(name, shard, _text(claim.key), claim.token, *arguments)
+
+
+def _ms(seconds: float) -> int:
+    return max(0, round(seconds * 1000))
+
+
+def _text(key: ThreadKey) -> bytes:
+    return to_bytes(str(key))
+
+
+def _prefix(shard: Shard) -> bytes:
+    return b"firsttoken:{%s:%d}:" % (to_bytes(shard.installation), shard.number)
+
+
+def _joined_key(key: ThreadKey) -> bytes:
+    return b"firsttoken:joined:" + _text(key)
+
+
+def _ours_key(installation: str, message_id: str) -> bytes:
+    return b"firsttoken:ours:%s:%s" % (to_bytes(installation), to_bytes(message_id))
+
+
+def _cursor_key(installation: str) -> bytes:
+    return b"firsttoken:cursor:" + to_bytes(installation)
+
+
+def _directs_key(installation: str) -> bytes:
+    return b"firsttoken:directs:" + to_bytes(installation)
+
+
+def _held(answer: int, claim: Claim) -> None:
+    if not answer:
+        raise LeaseLost(f"turn {claim.turn_id} of {claim.key} was taken over by another worker")
+
+
+def _to_claim(
+    installation: str, until: float, thread: bytes, flat: list[bytes], records: list[Any], turns: list[bytes]
+) -> Claim:
+    flight = dict(zip(flat[::2], flat[1::2], strict=True))
+    messages = tuple(_messages(records))
+    parts = sorted((int(order), name[5:]) for name, order in flight.items() if name.startswith(b"part:"))
+    place = _read(codec.place_from_bytes, flight.get(b"place"))
+    return Claim(
+        key=ThreadKey.parse(to_text(thread)),
+        installation=installation,
+        turn_id=to_text(flight[b"turn"]),
+        token=to_text(flight[b"token"]),
+        claims=int(flight[b"claims"]),
+        attempts=int(flight.get(b"attempts", 0)),
+        messages=messages,
+        place=place or (messages[-1].place if messages else Place("")),
+        parts=tuple(part for _, record in parts if (part := _read(codec.part_from_bytes, record))),
+        shown=int(flight.get(b"shown", 0)),
+        settled=int(flight.get(b"settled", 0)),
+        outcome=_read(codec.outcome_from_bytes, flight.get(b"outcome")),
+        stopped=b"stop" in flight,
+        history=_history(turns),
+        lease_until=until,
+        first_claimed_at=int(flight[b"first"]) / 1000,
+    )
+
+
+def _messages(records: list[Any]) -> Iterable[Message]:
+    for record, text in zip(records[::2], records[1::2], strict=True):
+        if message := _read(codec.message_from_bytes, record[1:]):
+            yield message if text is None else replace(message, text=to_text(text))
+
+
+def _history(records: list[bytes]) -> tuple[Turn, ...]:
+    return tuple(turn for record in records if (turn := _read(codec.turn_from_bytes, record)))
+
+
+def _read(decode: Callable[[bytes], _T], record: bytes | None) -> _T | None:
+    """What cannot be read is left out and logged: one record must not keep a whole thread from being answered."""
+    try:
+        return None if record is None else decode(record)
+    except UnreadableError as error:
+        _log.error("left out: %s", error)
+        return None

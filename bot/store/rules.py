@@ -1,0 +1,66 @@
+"""The numbers and the small decisions that both stores share; no I/O."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Final
+
+from bot.conversation import Message
+
+SEEN_TTL: Final = 24 * 3600.0
+"""Seconds a message id is remembered: the platforms' redeliveries and our own backfill end well before."""
+
+MAIL_TTL: Final = 7 * 24 * 3600.0
+"""Seconds what waits is kept while nobody can answer it."""
+
+CURSOR_TTL: Final = 30 * 24 * 3600.0
+"""Seconds a backfill cursor is kept after it moved last."""
+
+FENCE_TTL: Final = 24 * 3600.0
+"""Seconds it is remembered what became of a claim, so that a late repetition is told."""
+
+MAX_TURNS: Final = 1000
+"""Turns of history a thread keeps; past it the oldest quarter goes at once."""
+
+MAX_HISTORY_BYTES: Final = 4_000_000
+"""Bytes of history a thread keeps, about a million tokens; past it the oldest go likewise."""
+
+MAX_DIRECTS: Final = 100
+"""Channels of direct messages that are remembered for backfill, an installation."""
+
+MAX_RUN: Final = 50
+"""Waiting messages that one turn answers together; the rest is the next turn's."""
+
+MAX_TEXT: Final = 1_000_000
+"""Characters of one message, or of one broken stream, that are kept."""
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+def new_turn_id() -> str:
+    """Return 14 characters of [a-z0-9]: 72 bits, and short enough for a nonce of 25 with a part's number."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(14))
+
+
+def lanes(message: Message) -> tuple[tuple[str, float], ...]:
+    """What a message waits in line with, and seconds between two turns of it.
+
+    A thread's turn comes when the slowest of its lanes allows, so that neither a busy channel nor a busy person nor a
+    busy workspace keeps the others waiting. The steps order turns; nothing waits while there is nobody else.
+    """
+    return (
+        (f"c:{message.place.channel}", 1.0),
+        (f"u:{message.author.id}", 1.0),
+        (f"w:{message.key.tenant}", 0.1),
+    )
+
+
+def decimal(value: str) -> tuple[int, str, str]:
+    """Return what orders decimal numbers of any size without losing a digit; raises ValueError for other text."""
+    if not _DECIMAL.fullmatch(value):
+        raise ValueError(f"not a decimal number: {value!r:.40}")
+    whole, _, fraction = value.partition(".")
+    whole = whole.lstrip("0")
+    return len(whole), whole, fraction

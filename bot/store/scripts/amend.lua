@@ -1,0 +1,49 @@
+-- amend: thread, 'text' | 'delete' | 'stop', message id, new text
+-- returns 1 when there was something to change, else 0
+local thread, change, id = ARGV[3], ARGV[4], ARGV[5]
+local flight, mail, body = key('flight', thread), key('mail', thread), key('body', thread)
+local token = redis.call('HGET', flight, 'token')  -- false: no turn; '': it waits for its next attempt
+
+-- Tell the worker that runs the turn; or, if the turn waits, let one take it at once.
+local function tell(hurry)
+  signal('amended ' .. thread)
+  if hurry and token == '' and redis.call('ZSCORE', P .. 'later', thread) then make_ready(thread, now) end
+end
+
+if change == 'stop' then
+  if not token then return 0 end
+  redis.call('HSET', flight, 'stop', 1)
+  tell(true)
+  return 1
+end
+
+if redis.call('HEXISTS', body, 'm:' .. id) == 0 or redis.call('HEXISTS', flight, 'gone:' .. id) == 1 then return 0 end
+
+local frozen, left = false, 0
+if token then
+  for _, other in ipairs(cjson.decode(redis.call('HGET', flight, 'ids'))) do
+    if other == id then
+      frozen = true
+    elseif redis.call('HEXISTS', flight, 'gone:' .. other) == 0 then
+      left = left + 1
+    end
+  end
+end
+
+if change == 'text' then
+  if frozen and redis.call('HEXISTS', flight, 'outcome') == 1 then return 0 end
+  redis.call('HSET', body, 't:' .. id, ARGV[6])
+  if frozen then
+    redis.call('HSET', flight, 'edited', 1)
+    tell(false)
+  end
+elseif frozen then
+  redis.call('HSET', flight, 'gone:' .. id, 1)
+  if token ~= '' then redis.call('HSET', flight, 'stop', 1) end
+  tell(left == 0)
+else
+  redis.call('ZREM', mail, id)
+  redis.call('HDEL', body, 'm:' .. id, 't:' .. id)
+  if not token and redis.call('ZCARD', mail) == 0 then redis.call('ZREM', P .. 'ready', thread) end
+end
+return 1

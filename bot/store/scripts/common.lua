@@ -1,0 +1,89 @@
+-- Put before every script. A script is one step of the mailbox, and harmless when repeated: a client whose answer was
+-- lost sends it again. Keys of a shard share the hash tag in KEYS[1], `firsttoken:{slack:T1:7}:`; the thread that a
+-- step is about may be known only inside it, so that names are built here rather than passed.
+--
+--   ready  sorted set: threads that wait for a worker, by fair turn       later  sorted set: lease expiry or retry time
+--   mail:<thread>    sorted set: message ids by platform time             body:<thread>   hash: m:<id> record, t:<id> new text
+--   flight:<thread>  hash: the turn that was claimed and not yet committed
+--   turns:<thread>   list: the history                                    meta:<thread>   hash: last, bytes, lanes
+--   seen:<message>   who handed it in first                               fence:<token>   what became of a claim
+--   pace:<lane>      the last turn given to a channel, user or workspace  partial:<turn>  hash: texts of broken streams
+--
+-- Times are milliseconds of the server's clock. ARGV[1] is added to it (0, except where a test moves time);
+-- ARGV[2] is how long what belongs to a mailbox is kept.
+local P = KEYS[1]
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000) + tonumber(ARGV[1])
+local KEEP = ARGV[2]
+
+local function key(kind, name) return P .. kind .. ':' .. name end
+
+local function keep(...)
+  for _, name in ipairs({...}) do redis.call('PEXPIRE', name, KEEP) end
+end
+
+local function signal(text) redis.call('PUBLISH', P .. 'signal', text) end
+
+-- A thread stands in `ready` or in `later`, never in both.
+local function make_ready(thread, score)
+  redis.call('ZREM', P .. 'later', thread)
+  redis.call('ZADD', P .. 'ready', score, thread)
+  keep(P .. 'ready')
+  signal('ready')
+end
+
+local function put_off(thread, at)
+  redis.call('ZREM', P .. 'ready', thread)
+  redis.call('ZADD', P .. 'later', at, thread)
+  keep(P .. 'later')
+end
+
+-- The next turn of the slowest of a message's lanes. Each lane moves on by its own step alone, so that a person who
+-- floods ten channels delays himself there and not the others.
+local function fair_turn(lanes)
+  local turn = now
+  for _, lane in ipairs(lanes) do
+    local name, step = key('pace', lane[1]), tonumber(lane[2])
+    local last = tonumber(redis.call('GET', name))
+    local slot = last and math.max(now, last + step) or now
+    redis.call('SET', name, string.format('%.0f', slot), 'PX', string.format('%.0f', slot - now + step + 1000))
+    turn = math.max(turn, slot)
+  end
+  return turn
+end
+
+local function holds(thread, token)
+  return redis.call('HGET', key('flight', thread), 'token') == token
+end
+
+-- Take a turn's messages out of the mailbox, and the turn with them.
+local function drop_flight(thread)
+  local flight = key('flight', thread)
+  for _, id in ipairs(cjson.decode(redis.call('HGET', flight, 'ids'))) do
+    redis.call('ZREM', key('mail', thread), id)
+    redis.call('HDEL', key('body', thread), 'm:' .. id, 't:' .. id)
+  end
+  redis.call('DEL', flight)
+end
+
+-- Append a turn to the history, in place of the last one when that is `replaces`; a repeated call changes nothing.
+local function append_turn(thread, id, record, replaces, most, most_bytes, ttl)
+  local turns, meta = key('turns', thread), key('meta', thread)
+  local length = redis.call('LLEN', turns)
+  local last = length > 0 and redis.call('HGET', meta, 'last')
+  local bytes = length > 0 and tonumber(redis.call('HGET', meta, 'bytes') or 0) or 0
+  if last == id then return end
+  if replaces ~= '' and last == replaces then bytes = bytes - #redis.call('RPOP', turns) end
+  length = redis.call('RPUSH', turns, record)
+  bytes = bytes + #record
+  if length > most or bytes > most_bytes then
+    -- In one large step: what a request begins with, and Claude's cache knows, then stays the same for long.
+    while length > 1 and (length > most * 0.75 or bytes > most_bytes * 0.75) do
+      bytes = bytes - #redis.call('LPOP', turns)
+      length = length - 1
+    end
+  end
+  redis.call('HSET', meta, 'last', id, 'bytes', bytes)
+  redis.call('PEXPIRE', turns, ttl)
+  if redis.call('PTTL', meta) < tonumber(ttl) then redis.call('PEXPIRE', meta, ttl) end
+end

@@ -1,0 +1,15 @@
+-- record, finish: thread, token, part ('' for none), attempt and text of a broken stream ('' for none), ms that
+-- such texts are kept, then field, value ... of the flight
+-- returns 1, or 0 when the token is stale
+local thread, flight = ARGV[3], key('flight', ARGV[3])
+if not holds(thread, ARGV[4]) then return 0 end
+for i = 9, #ARGV, 2 do redis.call('HSET', flight, ARGV[i], ARGV[i + 1]) end
+if ARGV[5] ~= '' and redis.call('HEXISTS', flight, 'part:' .. ARGV[5]) == 0 then
+  redis.call('HSET', flight, 'part:' .. ARGV[5], redis.call('HINCRBY', flight, 'parts', 1))
+end
+if ARGV[6] ~= '' then
+  local partial = key('partial', redis.call('HGET', flight, 'turn'))
+  redis.call('HSET', partial, ARGV[6], ARGV[7])
+  redis.call('PEXPIRE', partial, ARGV[8])
+end
+return 1

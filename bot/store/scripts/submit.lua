@@ -1,0 +1,20 @@
+-- submit: thread, message id, platform time, record, nonce of the call, ms to remember the id, lanes (JSON)
+-- returns 1 when the message is new, else 0. The nonce makes a repeated call answer as the first did.
+local thread, id, nonce = ARGV[3], ARGV[4], ARGV[7]
+local seen = key('seen', id)
+local before = redis.call('GET', seen)
+if before then return before == nonce and 1 or 0 end
+
+local mail, body, meta = key('mail', thread), key('body', thread), key('meta', thread)
+redis.call('SET', seen, nonce, 'PX', ARGV[8])
+redis.call('ZADD', mail, ARGV[5], id)
+redis.call('HSET', body, 'm:' .. id, ARGV[6])
+redis.call('HSET', meta, 'lanes', ARGV[9])
+keep(mail, body)
+if redis.call('PTTL', meta) < tonumber(KEEP) then keep(meta) end
+
+-- With a turn in flight the commit makes the thread ready again: both are atomic, so that nothing is stranded.
+if redis.call('EXISTS', key('flight', thread)) == 0 and not redis.call('ZSCORE', P .. 'ready', thread) then
+  make_ready(thread, fair_turn(cjson.decode(ARGV[9])))
+end
+return 1
