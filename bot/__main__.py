@@ -1,0 +1,104 @@
+"""The command line: `run`, `chat`, `sandbox`, `check`. Thin: it reads settings, starts one thing, and says errors in one line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from bot.errors import BotError, SettingsError
+
+SANDBOX_PORT = 8090
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, or 2 for what the operator must mend."""
+    parser = argparse.ArgumentParser(
+        prog="firsttoken", description="A Slack and Discord bot that answers with Claude as it writes."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    run = commands.add_parser("run", help="run the bot on every platform that has a token")
+    run.add_argument("--or-sandbox", action="store_true", help="with no token at all, start the sandbox instead")
+    chat = commands.add_parser("chat", help="talk to it in this terminal")
+    chat.add_argument("--sandbox", action="store_true", help="ask the stand-in for Claude; needs no key")
+    chat.add_argument("--resume", metavar="SESSION", nargs="?", const="", help="go on with a session (the last one)")
+    chat.add_argument("--stats", action="store_true", help="show tokens and times after each answer")
+    sandbox = commands.add_parser("sandbox", help="try it in the browser, without any token")
+    sandbox.add_argument("--port", type=int, default=SANDBOX_PORT, help="port of the page (%(default)s; 0: any)")
+    commands.add_parser("check", help="try tokens, scopes, the model and Redis, and say what is wrong")
+    options = parser.parse_args(arguments)
+    try:
+        return _COMMANDS[options.command](options)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BotError as error:
+        print(f"{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = _settings()
+    if options.or_sandbox and not (settings.slack_bot_token or settings.discord_bot_token):
+        return _sandbox(argparse.Namespace(port=SANDBOX_PORT))
+    from bot.app import App  # noqa: PLC0415 - --help needs none of the libraries behind it
+
+    _on_loop(lambda: App(settings).run())
+    return 0
+
+
+def _chat(options: argparse.Namespace) -> int:
+    from bot.first_run import chat  # noqa: PLC0415 - as above
+
+    return _on_loop(lambda: chat(_settings, sandbox=options.sandbox, resume=options.resume, stats=options.stats))
+
+
+def _sandbox(options: argparse.Namespace) -> int:
+    from bot.first_run import sandbox  # noqa: PLC0415 - as above
+
+    _on_loop(lambda: sandbox(_settings, options.port))
+    return 0
+
+
+def _check(_: argparse.Namespace) -> int:
+    settings = _settings()
+    from bot.app import check  # noqa: PLC0415 - as above
+
+    warnings = _on_loop(lambda: check(settings))
+    for warning in warnings:
+        print(f"warning: {warning}")
+    print("everything needed works" if not warnings else f"it runs, with {len(warnings)} warning(s)")
+    return 0
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "chat": _chat,
+    "sandbox": _sandbox,
+    "check": _check,
+}
+
+
+def _settings(**overrides: Any) -> Any:
+    from bot import settings, telemetry  # noqa: PLC0415 - as above
+
+    read = settings.read(**overrides)
+    telemetry.set_up(read.log_level, read.log_format, read.secrets)
+    return read
+
+
+def _on_loop(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Run a coroutine on uvloop where there is one."""
+    try:
+        import uvloop  # noqa: PLC0415 - there is none on Windows
+    except ImportError:
+        return asyncio.run(work())
+    return uvloop.run(work())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,280 @@
+"""The only place where objects are built: settings become a running bot, which starts, drains and stops in order.
+
+One process has one Claude client, one store, one pacer, one HTTP server (health and Slack's events), one worker and an
+adapter for every platform that has a token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from bot.backoff import backoff
+from bot.chat import Chat
+from bot.claude import Claude
+from bot.commands import Access, Reception
+from bot.errors import BotError, SettingsError
+from bot.health import Health
+from bot.pacing import Pacer
+from bot.settings import Settings
+from bot.store.embedded import EmbeddedServer
+from bot.store.redis import RedisStore
+from bot.turn import Desk, Policy
+from bot.worker import Worker
+
+if TYPE_CHECKING:
+    from adapters.discord.adapter import DiscordAdapter
+    from adapters.slack.adapter import SlackAdapter
+
+    Adapter = SlackAdapter | DiscordAdapter
+
+log = logging.getLogger(__name__)
+
+NO_PLATFORM = (
+    "No platform is configured: set SLACK_BOT_TOKEN (with SLACK_APP_TOKEN or SLACK_SIGNING_SECRET) or "
+    "DISCORD_BOT_TOKEN. To try it without any token, run `python -m bot sandbox` or `python -m bot chat --sandbox`."
+)
+
+
+def adapters(settings: Settings) -> list[Adapter]:
+    """Build an adapter for every platform that has a token; their libraries are imported only then."""
+    built: list[Adapter] = []
+    if settings.slack_bot_token:
+        from adapters.slack.adapter import SlackAdapter  # noqa: PLC0415 - slack_bolt is imported only where it is used
+
+        if not (settings.slack_app_token or settings.slack_signing_secret):
+            raise SettingsError(
+                "SLACK_APP_TOKEN: set it for Socket Mode (Basic Information > App-Level Tokens, scope connections:write), "
+                "or set SLACK_SIGNING_SECRET for events over HTTP."
+            )
+        built.append(
+            SlackAdapter(
+                settings.slack_bot_token.get_secret_value(),
+                settings.slack_app_token and settings.slack_app_token.get_secret_value(),
+                settings.slack_signing_secret and settings.slack_signing_secret.get_secret_value(),
+                api_url=settings.slack_api_url,
+                follow_ups=settings.follow_ups,
+            )
+        )
+    if settings.discord_bot_token:
+        from adapters.discord.adapter import DiscordAdapter  # noqa: PLC0415 - as above
+
+        built.append(
+            DiscordAdapter(
+                settings.discord_bot_token.get_secret_value(),
+                api_url=settings.discord_api_url,
+                follow_ups=settings.follow_ups,
+            )
+        )
+    return built
+
+
+def claude(settings: Settings) -> Claude:
+    """Build the process's one Claude client."""
+    if settings.anthropic_api_key is None:
+        raise SettingsError("ANTHROPIC_API_KEY: set it to a key of the Claude API (console, Settings > API keys).")
+    return Claude(
+        api_key=settings.anthropic_api_key.get_secret_value(),
+        base_url=settings.anthropic_base_url,
+        model=settings.claude_model,
+        small_model=settings.claude_small_model,
+        max_tokens=settings.claude_max_tokens,
+        concurrency=settings.max_concurrent_turns,
+    )
+
+
+def policy(settings: Settings) -> Policy:
+    """The operator's choices that concern a turn."""
+    return Policy(
+        system_prompt=settings.system_prompt,
+        access=Access(settings.allowed_users, settings.allowed_channels, settings.allowed_workspaces),
+        keep_partials=settings.on_interrupt == "keep",
+        max_attempts=settings.max_attempts,
+        busy_timeout=settings.busy_timeout,
+        context_tokens=settings.context_tokens,
+        max_parts=settings.max_parts,
+        notify_after=settings.notify_after,
+    )
+
+
+@asynccontextmanager
+async def open_store(settings: Settings, installations: Sequence[str] = ()) -> AsyncIterator[RedisStore]:
+    """Open the store: the embedded server unless REDIS_URL is set. A lone process does not wait for its own old leases.
+
+    Raises:
+        SettingsError: the server cannot be reached or started.
+    """
+    async with AsyncExitStack() as stack:
+        alone = False
+        if settings.redis_url:
+            url, origin = settings.redis_url.get_secret_value(), "REDIS_URL"
+        else:
+            server = await stack.enter_async_context(EmbeddedServer(settings.data_dir))
+            url, origin, alone = server.url, "DATA_DIR", server.alone
+        store = RedisStore(url, history_ttl=settings.history_ttl)
+        stack.push_async_callback(store.close)
+        try:
+            for warning in await store.check():
+                log.warning(warning)
+        except BotError as error:
+            raise SettingsError(f"{origin}: {error}") from None
+        if alone:
+            await store.break_leases(installations)
+        yield store
+
+
+@asynccontextmanager
+async def open_chat(settings: Settings, session: str) -> AsyncIterator[Chat]:
+    """Open a session in the terminal; as `run`, with the same store."""
+    async with AsyncExitStack() as stack:
+        model = claude(settings)
+        stack.push_async_callback(model.close)
+        for warning in await model.check():
+            log.warning(warning)
+        store = await stack.enter_async_context(open_store(settings))
+        yield Chat(model, store, policy(settings), backoff, session)
+
+
+async def check(settings: Settings) -> list[str]:
+    """Try what `run` needs and return its warnings. Raises SettingsError for what it cannot run without."""
+    warnings: list[str] = []
+    async with AsyncExitStack() as stack:
+        model = claude(settings)
+        stack.push_async_callback(model.close)
+        warnings += await model.check()
+        built = adapters(settings)
+        for adapter in built:
+            stack.push_async_callback(adapter.close)
+            await adapter.start()
+            warnings += await adapter.check()
+        if not built:
+            warnings.append(NO_PLATFORM)
+        if settings.redis_url:
+            store = RedisStore(settings.redis_url.get_secret_value(), history_ttl=settings.history_ttl)
+            stack.push_async_callback(store.close)
+            warnings += await store.check()
+    return warnings
+
+
+class App:
+    """The running bot."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self.http_port = 0
+        """The port the HTTP server listens on, once `ready` is set."""
+        self.ready = asyncio.Event()
+
+    def stop(self) -> None:
+        """Shut down: the first call drains, the second hurries."""
+        (self._hurry if self._stop.is_set() else self._stop).set()
+
+    async def run(self) -> None:
+        """Run until `stop` is called, SIGTERM or SIGINT.
+
+        Raises:
+            SettingsError: something the operator must mend, found at start or said by a platform later.
+        """
+        settings = self._settings
+        built = adapters(settings)
+        if not built:
+            raise SettingsError(NO_PLATFORM)
+        with self._signals():
+            async with AsyncExitStack() as stack:
+                model = claude(settings)
+                stack.push_async_callback(model.close)
+                for warning in await model.check():
+                    log.warning(warning)
+                for adapter in built:
+                    stack.push_async_callback(adapter.close)
+                    await adapter.start()
+                installations = [adapter.installation for adapter in built]
+                store = await stack.enter_async_context(open_store(settings, installations))
+                desk = Desk(model=model, store=store, pacer=Pacer(), policy=policy(settings), backoff=backoff)
+                worker = Worker(
+                    desk,
+                    {adapter.installation: adapter.platform for adapter in built},
+                    name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+                    lease=settings.lease_seconds,
+                    limit=settings.max_concurrent_turns,
+                )
+                health = Health(
+                    {
+                        "store": lambda: "" if worker.store_answers else "Redis does not answer",
+                        **{
+                            adapter.installation: lambda adapter=adapter: "" if adapter.connected else adapter.health  # type: ignore[misc]
+                            for adapter in built
+                        },
+                    }
+                )
+                await stack.enter_async_context(self._serve(health, built))
+                await self._work(worker, built, Reception(store, desk.policy.access), health)
+
+    async def _work(self, worker: Worker, built: Sequence[Adapter], inbox: Reception, health: Health) -> None:
+        working = asyncio.create_task(worker.run(), name="worker")
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        closed = [asyncio.create_task(adapter.closed(), name=f"{adapter.installation} closed") for adapter in built]
+        try:
+            for adapter in built:
+                await adapter.listen(inbox)
+                log.info("listening", extra={"platform": adapter.health})
+            self.ready.set()
+            await asyncio.wait({working, stopping, *closed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            health.stopping = True
+            log.info("shutting down: no new messages are taken")
+            for adapter in built:
+                await adapter.stop_intake()
+            await worker.drain(self._settings.drain_seconds, self._hurry)
+            for task in (stopping, *closed):
+                task.cancel()
+            results = await asyncio.gather(working, stopping, *closed, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+        log.info("stopped")
+
+    @asynccontextmanager
+    async def _serve(self, health: Health, built: Sequence[Adapter]) -> AsyncIterator[None]:
+        application = web.Application()
+        application.add_routes(health.routes())
+        for adapter in built:
+            application.add_routes(adapter.routes())
+        runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        await runner.setup()
+        host, port = self._settings.http_host, self._settings.http_port
+        try:
+            site = web.TCPSite(runner, host, port)
+            await site.start()
+            self.http_port = runner.addresses[0][1]
+            log.info("health on http", extra={"address": f"http://{host}:{self.http_port}"})
+            yield
+        except OSError as error:
+            raise SettingsError(
+                f"HTTP_PORT: cannot listen on {host}:{port} ({error.strerror or error}); choose a free port, or 0 for any."
+            ) from None
+        finally:
+            await runner.cleanup()
+
+    @contextlib.contextmanager
+    def _signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override, misc]
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
