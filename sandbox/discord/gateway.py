@@ -164,8 +164,9 @@ class Connection:
 
     async def shut(self, code: int | None) -> None:
         """Close with `code`, or break the TCP connection when None."""
-        self._gateway.journal.add("discord", "event", type="CLOSE", code=code, session=self.session and self.session.id)
+        name = self.session and self.session.id
         self._leave()
+        self._gateway.journal.add("discord", "event", type="CLOSE", code=code, session=name)
         if code is not None:
             await self._socket.close(code=code)
         elif self._request.transport is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import secrets
 from collections.abc import Collection
@@ -160,7 +161,9 @@ class DiscordServer(People):
             self.journal.add("discord", "fault", call="GATEWAY connect", fault=fault.kind)
             if fault.kind == "status":
                 return web.Response(status=fault.status)
-            return cut(request, hard=fault.kind == "reset")
+            if fault.kind != "delay":
+                return cut(request, hard=fault.kind == "reset")
+            await asyncio.sleep(fault.seconds)
         return await self._gateway.accept(request)
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
@@ -210,6 +213,15 @@ class DiscordServer(People):
     @latency.setter
     def latency(self, seconds: float) -> None:
         self._rest.latency = seconds
+
+    @property
+    def active_thread_limit(self) -> int:
+        """Threads that may be active at once; opening one more is 160006."""
+        return self._channels.active_threads
+
+    @active_thread_limit.setter
+    def active_thread_limit(self, threads: int) -> None:
+        self._channels.active_threads = threads
 
     @property
     def invalid_requests(self) -> int:
