@@ -1,4 +1,4 @@
-"""The command line: `run`, `chat`, `sandbox`, `check`. Thin: it reads settings, starts one thing, and says errors in one line."""
+"""The command line: reads settings, starts one thing, and says errors in one line."""
 
 from __future__ import annotations
 

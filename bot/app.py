@@ -23,13 +23,13 @@ from bot.backoff import backoff
 from bot.chat import Chat
 from bot.claude import Claude
 from bot.commands import Access, Reception
+from bot.desk import Desk, Policy
 from bot.errors import BotError, SettingsError
 from bot.health import Health
 from bot.pacing import Pacer
 from bot.settings import Settings
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis import RedisStore
-from bot.turn import Desk, Policy
 from bot.worker import Worker
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def adapters(settings: Settings) -> list[Adapter]:
 
         if not (settings.slack_app_token or settings.slack_signing_secret):
             raise SettingsError(
-                "SLACK_APP_TOKEN: set it for Socket Mode (Basic Information > App-Level Tokens, scope connections:write), "
-                "or set SLACK_SIGNING_SECRET for events over HTTP."
+                "SLACK_APP_TOKEN: set it for Socket Mode (Basic Information > App-Level Tokens, scope "
+                "connections:write), or set SLACK_SIGNING_SECRET for events over HTTP."
             )
         built.append(
             SlackAdapter(
@@ -263,7 +263,7 @@ class App:
             yield
         except OSError as error:
             raise SettingsError(
-                f"HTTP_PORT: cannot listen on {host}:{port} ({error.strerror or error}); choose a free port, or 0 for any."
+                f"HTTP_PORT: cannot listen on {host}:{port} ({error.strerror or error}); choose a free port, or 0."
             ) from None
         finally:
             await runner.cleanup()

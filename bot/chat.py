@@ -16,9 +16,9 @@ from bot import context, phrases
 from bot.attempt import Ended, attempt, conclude
 from bot.commands import Access, Kind, classify
 from bot.conversation import Author, Message, Place, Stop, ThreadKey, Turn, Usage
+from bot.desk import Policy
 from bot.lease import Order, Orders
 from bot.ports import History, Model, Request
-from bot.turn import Policy
 
 INSTALLATION = "terminal:local"
 
@@ -53,7 +53,7 @@ class Chat:
         model: whom to ask.
         history: where turns are kept.
         policy: the operator's choices.
-        backoff: as `bot.turn.Desk.backoff`.
+        backoff: as `bot.desk.Desk.backoff`.
         session: the session's name; the same name goes on where it ended.
     """
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bot.conversation import MessageRef, Place
 from bot.errors import ContentRefused, MessageFrozen, MessageGone, PlatformError, TooLong
 from bot.pacing import Urgency, Viewer
-from bot.ports import Part, Receipt
+from bot.ports import Part, Receipt, Write
 from bot.text import Layout
 from bot.writer import Writer
 
@@ -61,7 +60,7 @@ class Reply:
 
     Attributes:
         exposed: whether readers may have seen text.
-        first_text_at: monotonic seconds at which the first text was confirmed; None before.
+        first_text_at: seconds of the event loop at which the first text was confirmed; None before.
         overflow: set when the text needs more than `max_parts` messages.
     """
 
@@ -87,7 +86,7 @@ class Reply:
         self._on_posted = on_posted
         self._on_exposed = on_exposed
         self._layout = Layout(writer.platform.dialect(place))
-        self._viewer: Viewer = writer.pacer.viewer()
+        self._viewer = self._new_viewer()
         self._slots: list[Slot] = []
         self._posted = 0
         self._relimits = 0
@@ -149,7 +148,7 @@ class Reply:
         """Begin again in the same messages; only while no text was shown."""
         self._layout = Layout(self._writer.platform.dialect(self._place))
         self._viewer.close()
-        self._viewer = self._writer.pacer.viewer()
+        self._viewer = self._new_viewer()
 
     async def finish(self, trailer: str = "") -> None:
         """Show everything, `trailer` below it, and return when the platform has confirmed every message."""
@@ -206,6 +205,9 @@ class Reply:
         return True
 
     # --- the editor -----------------------------------------------------------------------------------------
+
+    def _new_viewer(self) -> Viewer:
+        return self._writer.pacer.viewer(self._writer.platform.budgets(Write.EDIT, self._place))
 
     def _end(self, trailer: str) -> None:
         self._trailer = trailer
@@ -334,7 +336,7 @@ class Reply:
                 slot.rewritten, slot.shown = True, None
         if text != self._placeholder:
             if self.first_text_at is None:
-                self.first_text_at = time.monotonic()
+                self.first_text_at = asyncio.get_running_loop().time()
             self._viewer.shown(len(self._layout.covered(index + 1)))
 
     def _refuse(self, index: int) -> None:

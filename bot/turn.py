@@ -20,21 +20,20 @@ import asyncio
 import enum
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable
 
 from bot import context, phrases
 from bot.abandoned import Abandoned, nonce_base
 from bot.attempt import End, Ended, attempt, conclude
-from bot.commands import Access, Kind, classify
+from bot.commands import Kind, classify
 from bot.conversation import Message, Place, Stop, Turn, Usage
+from bot.desk import Desk
 from bot.errors import LeaseLost, MessageGone, OutcomeUnknown, PlaceClosed, PlatformError, StoreUnavailable, Unavailable
 from bot.lease import Hold
 from bot.ledger import Ledger
-from bot.pacing import Pacer, Urgency
+from bot.pacing import Urgency
 from bot.ports import (
     CompletesMessages,
-    Model,
     NotifiesAsker,
     Outcome,
     Part,
@@ -42,7 +41,6 @@ from bot.ports import (
     ReadsThread,
     Request,
     ShowsStatus,
-    TurnStore,
     Write,
 )
 from bot.reply import PLACEHOLDER, Reply
@@ -85,34 +83,6 @@ RETURN_DELAY = 30.0
 """Seconds a turn rests in the store when its platform cannot be written to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The operator's choices that concern a turn; seconds, tokens and counts as `Settings` names them."""
-
-    system_prompt: str
-    access: Access = field(default_factory=Access)
-    keep_partials: bool = True
-    max_attempts: int = 3
-    busy_timeout: float = 120.0
-    context_tokens: int = 100_000
-    max_parts: int = 20
-    notify_after: float = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """What every turn of a process works with.
-
-    `backoff` gives the seconds to wait before the n-th repetition (from 1), given what the other side asked for.
-    """
-
-    model: Model
-    store: TurnStore
-    pacer: Pacer
-    policy: Policy
-    backoff: Callable[[int, float | None], float]
-
-
 class TurnRun:
     """One claim, carried through."""
 
@@ -137,7 +107,7 @@ class TurnRun:
         self._busy_since: float | None = None
         self._waits = 0
         self._pause = 0.0
-        self._began = time.monotonic()
+        self._began = _now()
         self._reply: Reply | None = None
 
     async def run(self) -> None:
@@ -227,10 +197,10 @@ class TurnRun:
             return step
         if end.how is Ended.BUSY and step is Next.ASK:
             self._waits += 1
-            self._busy_since = self._busy_since or time.monotonic()
+            self._busy_since = self._busy_since or _now()
             self._pause = self._desk.backoff(self._waits, end.retry_after)
             reply.say(phrases.BUSY)
-            waited = time.monotonic() - self._busy_since
+            waited = _now() - self._busy_since
             return Next.DELIVER if waited + self._pause > self._policy.busy_timeout else step
         self._broken += 1
         self._pause = self._desk.backoff(self._broken, end.retry_after)
@@ -376,7 +346,7 @@ class TurnRun:
     async def _tell_asker(self, reply: Reply) -> None:
         """Point the asker to an answer that took long: edits notify nobody."""
         platform, after = self._platform, self._policy.notify_after
-        long = after > 0 and time.monotonic() - self._began > after
+        long = after > 0 and _now() - self._began > after
         if not long or self._place.direct or not isinstance(platform, NotifiesAsker) or reply.first is None:
             return
         asker, nonce = self._questions[-1].author.id, f"{self._claim.turn_id}.n"
@@ -417,7 +387,7 @@ class TurnRun:
                 "stop": turn.stop.value,
                 "first_token_s": _rounded(finished.first_token if finished else None),
                 "first_text_s": _rounded(first_text),
-                "total_s": _rounded(time.monotonic() - self._began),
+                "total_s": _rounded(_now() - self._began),
                 "attempts": turn.attempts,
                 "waits": self._waits,
                 "characters": len(turn.answer),
@@ -439,3 +409,7 @@ class TurnRun:
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -11,10 +11,11 @@ import logging
 from collections.abc import Mapping
 
 from bot.conversation import ThreadKey
+from bot.desk import Desk
 from bot.errors import StoreUnavailable
 from bot.lease import Hold, Order
 from bot.ports import Claim, Platform
-from bot.turn import Desk, TurnRun
+from bot.turn import TurnRun
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -199,7 +198,7 @@ class Writer:
                 self.pacer.refused(limited, error.retry_after or 1.0)
             except (Unavailable, OutcomeUnknown) as error:
                 self.tally.repeated += 1
-                now = time.monotonic()
+                now = asyncio.get_running_loop().time()
                 failing_since = failing_since or now
                 if now - failing_since > PATIENCE:
                     raise

@@ -1,4 +1,4 @@
-"""The bot in a terminal: reads lines, shows the answer as its text arrives. No colour and no cursor codes when piped."""
+"""The bot in a terminal: reads lines and shows the answer as its text arrives, without colour or cursor codes."""
 
 from __future__ import annotations
 
