@@ -25,6 +25,7 @@ MEANINGS: dict[int, tuple[int, str]] = {
     50013: (403, "Missing Permissions"),
     50021: (403, "Cannot execute action on a system message"),
     50024: (400, "Cannot execute action on this channel type"),
+    50027: (401, "Invalid Webhook Token"),
     50035: (400, "Invalid Form Body"),
     50068: (400, "Invalid message type"),
     50083: (400, "Thread is archived"),

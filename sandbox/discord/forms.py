@@ -18,6 +18,8 @@ COMPONENTS_LIMIT = 40
 """Components of a message with IS_COMPONENTS_V2, nested ones included."""
 COMPONENTS_TEXT_LIMIT = 4_000
 """Code points of all their texts together."""
+ATTACHMENT_BYTES = 10 * 1024 * 1024
+"""A file's largest size without a boost, which interactions are told."""
 IS_COMPONENTS_V2 = 1 << 15
 """Message flag: components instead of content and embeds."""
 

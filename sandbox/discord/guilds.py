@@ -72,6 +72,13 @@ class Guilds:
         """The application commands of a scope."""
         return 200, self._commands.get(call.path.get("guild", ""), [])
 
+    def command(self, name: str) -> dict[str, Any]:
+        """The registered command with that name; raises KeyError."""
+        for command in (each for scope in self._commands.values() for each in scope):
+            if command["name"] == name:
+                return command
+        raise KeyError(name)
+
     def set_commands(self, call: Call) -> tuple[int, Any]:
         """Replace the application commands of a scope."""
         if call.path["application"] != self.world.application_id:

@@ -19,6 +19,7 @@ from .actions import Actions
 from .channels import Channels
 from .gateway import HEARTBEAT_SECONDS, Gateway, Op
 from .guilds import Guilds
+from .interactions import Interactions
 from .messages import Messages
 from .people import People
 from .ratelimits import RateLimits
@@ -88,6 +89,7 @@ class DiscordServer(People):
         self._channels = Channels(self.world, self.actions, self.limits)
         self._guilds = Guilds(self.world, self._gateway)
         self._guilds.shards = shards
+        self.interactions = Interactions(self.world, self.actions, journal)
         self._rest = Rest(journal, self._clock, self.faults, self.limits, self._token)
 
     # --- addresses and names ----------------------------------------------------------------------------
@@ -128,9 +130,8 @@ class DiscordServer(People):
         app = web.Application(client_max_size=LARGEST_REQUEST)
         app.router.add_get("/gateway", self._accept)
         app.router.add_get("/attachments/{channel}/{id}/{name}", self._download)
-        app.router.add_routes(
-            self._rest.routes([*self._messages.calls(), *self._channels.calls(), *self._guilds.calls()])
-        )
+        parts = (self._messages, self._channels, self._guilds, self.interactions)
+        app.router.add_routes(self._rest.routes(call for part in parts for call in part.calls()))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
@@ -171,6 +172,16 @@ class DiscordServer(People):
         if upload is None:
             raise web.HTTPNotFound
         return web.Response(body=upload.content, content_type=upload.content_type)
+
+    # --- interactions -----------------------------------------------------------------------------------
+
+    async def press(self, channel: str, message: str, user: str, custom_id: str) -> str:
+        """Press a button of one of the bot's messages; returns the interaction's id."""
+        return self.interactions.press(self.world.channels[channel].messages[message], user, custom_id)
+
+    async def run_command(self, channel: str, user: str, name: str, **options: str) -> str:
+        """Run a slash command the bot has registered; returns the interaction's id."""
+        return self.interactions.command(channel, user, self._guilds.command(name), options)
 
     # --- trouble ----------------------------------------------------------------------------------------
 
