@@ -74,8 +74,8 @@ class SlackServer:
         ledger = Ledger(self.workspace, journal, self.events.publish)
         self._back = Backend(self.workspace, self.rules, ledger, journal)
         self._people = People(self._back, self.events)
-        self.api = WebApi(self._back, journal, self.faults, self.rates, self.tokens, self.sockets)
-        self.api.latency = latency
+        self._api = WebApi(self._back, journal, self.faults, self.rates, self.tokens, self.sockets)
+        self._api.latency = latency
         self._host, self._port = host, port
         self._runner: web.AppRunner | None = None
         self._push: HttpPush | None = None
@@ -85,10 +85,19 @@ class SlackServer:
         """The Web API's base address: what `SLACK_API_URL` or `AsyncWebClient(base_url=)` takes."""
         return f"http://{self._host}:{self._port}/api/"
 
+    @property
+    def latency(self) -> float:
+        """Seconds every call of the Web API takes: half of them before its effect and half after."""
+        return self._api.latency
+
+    @latency.setter
+    def latency(self, seconds: float) -> None:
+        self._api.latency = seconds
+
     async def start(self) -> None:
         """Listen."""
         app = web.Application(client_max_size=8 << 20)
-        app.router.add_route("*", "/api/{method}", self.api.handle)
+        app.router.add_route("*", "/api/{method}", self._api.handle)
         app.router.add_get("/link/", self.sockets.accept)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()

@@ -154,7 +154,7 @@ async def test_delay_waits_then_goes_on(slack: SlackServer, web: AsyncWebClient,
     began = time.monotonic()
     await web.chat_postMessage(channel=general, text="x")
     assert time.monotonic() - began >= 0.05
-    slack.api.latency = 0.04
+    slack.latency = 0.04
     began = time.monotonic()
     await web.chat_postMessage(channel=general, text="y")
     assert time.monotonic() - began >= 0.04
