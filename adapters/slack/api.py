@@ -24,7 +24,8 @@ from bot.errors import OutcomeUnknown, PlatformError, Unavailable
 SLACK_API_URL = "https://slack.com/api/"
 
 READS = frozenset({"chat.getPermalink", "conversations.history", "conversations.replies", "users.info"})
-"""Methods that take no JSON: sent as GET with a query."""
+STRUCTURED = frozenset({"assistant.threads.setStatus", "chat.postMessage", "chat.update"})
+"""Methods sent as GET with a query, and those sent as JSON; all others are a POST with a query, as in slack_sdk."""
 
 TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10.0, sock_connect=10.0, sock_read=30.0)
 """Seconds. No total: a call is given up only when nothing at all arrives any more."""
@@ -119,13 +120,13 @@ class Api:
         """
         given = {name: value for name, value in (arguments or {}).items() if value is not None}
         try:
-            if token is not None:
-                # The client takes the token out of the parameters and into the header.
-                response = await self._web.api_call(method, params={"token": token})
-            elif method in READS:
-                response = await self._web.api_call(method, http_verb="GET", params=given)
-            else:
+            if method in STRUCTURED:
                 response = await self._web.api_call(method, json=given)
+            else:
+                # A token among the parameters goes into the header, in place of the bot's.
+                parameters = given if token is None else {**given, "token": token}
+                verb = "GET" if method in READS else "POST"
+                response = await self._web.api_call(method, http_verb=verb, params=parameters)
             return Answer(_mapping(response.data), _headers(response.headers))
         except SlackApiError as error:
             status, body, headers = _told(error.response)

@@ -29,8 +29,8 @@ OPTIONAL: Mapping[str, str] = {
 """What is lost without each scope."""
 
 TRIES = 3
-LONGEST_PAUSE = 20.0
-"""How often Slack is asked at the start, and the longest pause in between, in seconds."""
+PAUSE, LONGEST_PAUSE = 0.3, 20.0
+"""How often Slack is asked at the start; seconds in between where it names none, and at most."""
 
 
 def check_form(bot_token: str, app_token: str | None, signing_secret: str | None) -> None:
@@ -104,7 +104,7 @@ async def _patiently(api: Api) -> Answer:
             if not remaining:
                 raise
             log.warning("Slack does not answer yet, asking again", extra={"error": str(error)})
-            await asyncio.sleep(min(error.retry_after or 1.0, LONGEST_PAUSE))
+            await asyncio.sleep(min(error.retry_after or PAUSE, LONGEST_PAUSE))
     raise AssertionError("unreachable")
 
 

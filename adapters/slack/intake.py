@@ -21,6 +21,7 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.middleware.async_middleware import AsyncMiddleware
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.socket_mode.request import SocketModeRequest
@@ -99,15 +100,7 @@ class Intake:
             attaching_function_token_enabled=False,
         )
 
-        async def take(body: dict[str, Any], ack: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
-            try:
-                await self.receive(body)
-            except StoreUnavailable as error:
-                log.warning("the store is away, Slack will deliver this event again", extra={"error": str(error)})
-                return BoltResponse(status=503, body="")
-            return await ack()
-
-        app.middleware(take)
+        app.middleware(_Take(self))
         return app
 
     # --- the two ways in ------------------------------------------------------------------------------------
@@ -121,7 +114,8 @@ class Intake:
         """Take an HTTP request whose signature was checked; any status but 200 makes Slack deliver again."""
         try:
             request = AsyncBoltRequest(body=body.decode(), headers={**headers})
-        except ValueError:
+        except (AttributeError, TypeError, ValueError):
+            # Bolt takes for granted that a body is a JSON object.
             return web.Response(status=400)
         return await to_aiohttp_response(await self._app.async_dispatch(request))
 
@@ -177,6 +171,27 @@ class Intake:
             if (known := await self._inbox.key_of(self._us.installation, root)) is not None:
                 return known, True
         return key, False
+
+
+class _Take(AsyncMiddleware):
+    """The one global middleware: hands in, then acknowledges; without the store it answers 503, which is no ack."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def async_process(
+        self,
+        *,
+        req: AsyncBoltRequest,
+        resp: BoltResponse,
+        next: Callable[[], Awaitable[BoltResponse]],  # noqa: A002 - Bolt passes it by this name
+    ) -> BoltResponse:
+        try:
+            await self._intake.receive(req.body)
+        except StoreUnavailable as error:
+            log.warning("the store is away, Slack will deliver this event again", extra={"error": str(error)})
+            return BoltResponse(status=503, body="")
+        return await req.context.ack()
 
 
 class EventsEndpoint:

@@ -39,11 +39,13 @@ class People:
 
     Args:
         api: where they are looked up (users.info, Tier 4: 100 a minute).
+        wait: seconds an answer waits for names.
         clock: seconds, for their age.
     """
 
-    def __init__(self, api: Api, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, api: Api, *, wait: float = WAIT, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
+        self._wait = wait
         self._clock = clock
         self._names: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._lookups: dict[str, asyncio.Task[None]] = {}
@@ -60,7 +62,7 @@ class People:
         return replace(message, author=author, text=text)
 
     def _name(self, user: str, otherwise: str = "") -> str:
-        return self._names.get(user, (otherwise or user, 0.0))[0]
+        return self._names.get(user, ("", 0.0))[0] or otherwise or user
 
     async def _look_up(self, users: Iterable[str]) -> None:
         now = self._clock()
@@ -72,7 +74,7 @@ class People:
         wanted = {self._lookups[user] for user in users if user in self._lookups}
         if wanted:
             # Those that take longer go on: no call is cut off, and the name is there next time.
-            await asyncio.wait(wanted, timeout=WAIT)
+            await asyncio.wait(wanted, timeout=self._wait)
 
     async def _look_up_one(self, user: str) -> None:
         try:
@@ -90,10 +92,11 @@ class People:
         except (RateLimited, Unavailable, OutcomeUnknown) as error:
             log.info("a name could not be looked up now", extra={"error": str(error)})
             return
-        except PlatformError:
-            name = user
+        except PlatformError as error:
+            log.info("a person is not known to Slack", extra={"error": str(error)})
+            name = ""
         else:
-            name = _shown_name(answer.data.get("user")) or user
+            name = _shown_name(answer.data.get("user"))
         self._names[user] = (name, self._clock() + LIFE)
         self._names.move_to_end(user)
         while len(self._names) > KEPT:

@@ -55,12 +55,13 @@ LARGEST = 16 << 20
 class Connection:
     """One WebSocket from its ticket to its end."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, heartbeat: float = HEARTBEAT) -> None:
         self.leaving = asyncio.Event()
         """Set when it wants to be replaced: told to leave, closed or broken."""
         self._greeted = asyncio.Event()
         self._closing = False
         self._handler = handler
+        self._heartbeat = heartbeat
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._reader: asyncio.Task[None] | None = None
         self._handlers: set[asyncio.Task[None]] = set()
@@ -79,7 +80,7 @@ class Connection:
         answer = await api.call("apps.connections.open", token=app_token)
         try:
             self._socket = await api.session.ws_connect(
-                answer.text("url"), heartbeat=HEARTBEAT, proxy=api.proxy, max_msg_size=LARGEST
+                answer.text("url"), heartbeat=self._heartbeat, proxy=api.proxy, max_msg_size=LARGEST
             )
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             # The cause is left out: its text holds the ticket.
@@ -152,12 +153,14 @@ class Sockets:
         api: hands out the tickets.
         app_token: the app-level token.
         handler: what is done with an envelope.
+        heartbeat: seconds between pings.
     """
 
-    def __init__(self, api: Api, app_token: str, handler: Handler) -> None:
+    def __init__(self, api: Api, app_token: str, handler: Handler, *, heartbeat: float = HEARTBEAT) -> None:
         self._api = api
         self._token = app_token
         self._handler = handler
+        self._heartbeat = heartbeat
         self._keepers: set[asyncio.Task[None]] = set()
         self._live: set[Connection] = set()
         self._retiring: set[asyncio.Task[None]] = set()
@@ -200,7 +203,7 @@ class Sockets:
     async def _connect(self) -> Connection:
         pause = BACKOFF
         while True:
-            connection = Connection(self._handler)
+            connection = Connection(self._handler, self._heartbeat)
             self._live.add(connection)
             try:
                 await connection.open(self._api, self._token)
