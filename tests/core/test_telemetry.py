@@ -1,0 +1,48 @@
+"""No secret gets into a log line, whatever its form."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from bot.telemetry import Redactor, set_up
+
+
+@pytest.fixture(autouse=True)
+def root_logger():
+    """Leave the process's logging as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_secrets_are_struck_out(form, capsys):
+    """Known secrets and token-shaped words go from messages, fields and tracebacks."""
+    set_up("info", form, ["my-very-own-secret"])
+    log = logging.getLogger("bot.test")
+    try:
+        raise ValueError("with my-very-own-secret and xoxb-1234567890-abcdef")
+    except ValueError:
+        log.exception("failed %s", "sk-ant-api03-abcdefgh", extra={"url": "redis://user:pass@host/0"})
+    out = capsys.readouterr().err
+    assert "[secret]" in out
+    for secret in ("my-very-own-secret", "xoxb-1234567890", "sk-ant-api03", "user:pass"):
+        assert secret not in out
+
+
+def test_json_lines_are_json(capsys):
+    """With LOG_FORMAT=json every line is one JSON object with its fields."""
+    set_up("info", "json")
+    logging.getLogger("bot.test").info("turn done", extra={"stop": "end_turn"})
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["stop"], line["level"]) == ("turn done", "end_turn", "info")
+
+
+def test_short_values_are_no_secrets():
+    """A secret of a few characters does not blank the whole log."""
+    assert Redactor(["ab"]).clean("about") == "about"
