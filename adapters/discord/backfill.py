@@ -26,6 +26,9 @@ OVERLAP = timedelta(seconds=5)
 PER_CHANNEL = 1000
 """Messages read of one channel."""
 
+HOLD = 500
+"""Live messages held of one channel."""
+
 AT_ONCE = 4
 """Channels read at the same time."""
 
@@ -34,6 +37,9 @@ TRIES, PAUSE = 5, 1.0
 
 HOLD_MESSAGES = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, discord.Thread)
 """Channels with messages of their own; a forum's are in its threads."""
+
+GUILDS_COME_WITHIN = 10.0
+"""Seconds after which a server that was not sent counts as down: it is settled when it is back."""
 
 DIRECTS = 0
 """Stands for the direct messages where a server's id is expected; no snowflake is 0."""
@@ -49,25 +55,32 @@ class Backfill:
 
     Args:
         client: reads history.
-        emit: takes messages, a channel's in order; must not block.
+        missed: takes a message that was missed, a channel's in order; waited for.
+        held: takes a live message that was held until then; must not block.
         directs: returns the channels of direct messages that are known.
+        finished: told when nothing is pending any more; must not block.
     """
 
     def __init__(
         self,
         client: discord.Client,
-        emit: Callable[[discord.Message], None],
+        missed: Callable[[discord.Message], Awaitable[None]],
+        held: Callable[[discord.Message], None],
         directs: Callable[[], Awaitable[Iterable[int]]],
+        finished: Callable[[], None],
     ) -> None:
         self._client = client
-        self._emit = emit
+        self._missed = missed
+        self._release = held
         self._directs = directs
+        self._finished = finished
         self._after: int | None = None
         self._unsettled: set[int] = set()
         self._held: dict[int, list[discord.Message]] = {}
         self._session = 0
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def pending(self) -> bool:
@@ -84,6 +97,9 @@ class Backfill:
         for guild in self._client.guilds:
             if not guild.unavailable:
                 self.settle(guild)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(GUILDS_COME_WITHIN, self._wait_no_longer)
 
     def settle(self, guild: discord.Guild) -> None:
         """A server's channels are known now: read those that have something newer."""
@@ -94,18 +110,14 @@ class Backfill:
             if isinstance(channel, HOLD_MESSAGES):
                 self._catch_up(channel, channel.id, channel.last_message_id)
 
-    def settle_rest(self) -> None:
-        """Every server that will come for now has come; one that is down is settled when it is back."""
-        for guild in self._client.guilds:
-            if guild.id in self._unsettled and not guild.unavailable:
-                self.settle(guild)
-        self._unsettled &= {DIRECTS}
-
     def admit(self, message: discord.Message) -> bool:
         """Whether a live message may be handled now; False when it is held until its channel has caught up."""
         channel = message.channel
         if (held := self._held.get(channel.id)) is not None:
-            held.append(message)
+            if len(held) < HOLD:
+                held.append(message)
+            else:
+                self._session += 1  # what does not fit is read from history with the rest
             return False
         if (message.guild.id if message.guild else DIRECTS) not in self._unsettled:
             return True
@@ -116,6 +128,8 @@ class Backfill:
         """Hand on nothing more; what was not read is read after the next start."""
         self._session += 1
         self._after = None
+        if self._timer is not None:
+            self._timer.cancel()
         self._unsettled.clear()
         self._held.clear()
 
@@ -126,6 +140,11 @@ class Backfill:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _wait_no_longer(self) -> None:
+        self._unsettled &= {DIRECTS}
+        if not self.pending:
+            self._finished()
 
     def _catch_up(self, channel: discord.abc.Messageable, channel_id: int, last: int | None) -> None:
         if self._after is None or channel_id in self._held or last is None:
@@ -146,18 +165,16 @@ class Backfill:
             self._catch_up(channel, id_, sys.maxsize)  # how new its last message is, nobody knows
 
     async def _read(self, channel: discord.abc.Messageable, channel_id: int, after: int) -> None:
-        missed: dict[int, discord.Message] = {}
         session = -1
         async with self._at_once:
             while session != self._session and self._after is not None:
                 session = self._session  # one that begins meanwhile may have missed more
-                async for message in self._history(channel, max((after, *missed))):
-                    missed[message.id] = message
-        for message in self._held.pop(channel_id, ()):
-            missed.setdefault(message.id, message)
-        if self._after is not None:
-            for id_ in sorted(missed):
-                self._emit(missed[id_])
+                async for message in self._history(channel, after):
+                    await self._missed(message)
+                    after = message.id
+        for message in sorted(self._held.pop(channel_id, ()), key=lambda message: message.id):
+            if message.id > after and self._after is not None:
+                self._release(message)
 
     async def _history(self, channel: discord.abc.Messageable, after: int) -> AsyncIterator[discord.Message]:
         """Yield what was written after an id, oldest first; tried again where Discord or the network fails."""
@@ -188,3 +205,5 @@ class Backfill:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("reading missed messages failed", exc_info=error)
+        if not self.pending:
+            self._finished()

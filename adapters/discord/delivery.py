@@ -15,7 +15,7 @@ from adapters.discord.cooldown import Cooldown
 from adapters.discord.history import thread_before
 from adapters.discord.limits import Limits
 from adapters.discord.own import OwnMessages
-from adapters.discord.refusals import Answer, length_allowed, refusal
+from adapters.discord.refusals import Answer, ReplyForbidden, length_allowed, refusal
 from adapters.discord.threads import ThreadOpener
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, TooLong
@@ -163,7 +163,11 @@ class Delivery:
         body |= {"nonce": nonce, "enforce_nonce": True}
         if reply_to is not None:
             body["message_reference"] = {"message_id": reply_to, "fail_if_not_exists": False}
-        answer = await self._call(channel, "POST", MESSAGES, Write.POST, json=body)
+        try:
+            answer = await self._call(channel, "POST", MESSAGES, Write.POST, json=body)
+        except ReplyForbidden:
+            del body["message_reference"]
+            answer = await self._call(channel, "POST", MESSAGES, Write.POST, json=body)
         id_ = answer.data.get("id")
         if not isinstance(id_, str):
             raise OutcomeUnknown("Discord posted the message and its answer was lost")

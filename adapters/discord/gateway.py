@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 
 import aiohttp
@@ -49,6 +50,14 @@ async def set_gateway(http: HTTPClient) -> None:
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(data["url"])
 
 
+def read_lone_surrogates() -> None:
+    """Let discord.py of this process read what only Python's own JSON reads.
+
+    Where orjson is installed discord.py prefers it, and a message with half a character in it ends the connection.
+    """
+    discord.utils._from_json = json.loads  # type: ignore[assignment]  # noqa: SLF001 - there is no public way
+
+
 class Gateway(discord.Client):
     """discord.py's client. Its handlers pass on at once: only so do the tasks that discord.py makes keep their order.
 
@@ -62,11 +71,13 @@ class Gateway(discord.Client):
         self._wanted = discord.Intents.none()
         self._wanted.guilds = self._wanted.guild_messages = self._wanted.dm_messages = True
         self._wanted.message_content = message_content
+        read_lone_surrogates()
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody misses voice here
         super().__init__(
             intents=self._wanted,
             http_trace=trace,
             max_messages=None,
+            guild_ready_timeout=0.0,  # nobody waits for all servers; each is looked at as it comes
             member_cache_flags=discord.MemberCacheFlags.none(),
             allowed_mentions=discord.AllowedMentions.none(),
         )
@@ -134,11 +145,6 @@ class Gateway(discord.Client):
     async def on_disconnect(self) -> None:
         """The connection was lost; discord.py connects again."""
         self.connected = False
-
-    async def on_ready(self) -> None:
-        """All servers were sent."""
-        if self.intake:
-            self.intake.ready()
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
         """A server was sent after READY, or is back."""

@@ -76,6 +76,7 @@ class Intake:
         self._capacity = capacity
         self._jobs: deque[Job] = deque()
         self._changed = asyncio.Event()
+        self._room = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._accepting = True
@@ -83,11 +84,11 @@ class Intake:
         self._handled: Recent[int, None] = Recent(20_000)
         self._texts: Recent[int, tuple[ThreadKey, str]] = Recent(2000)
         self._directs: Recent[int, None] = Recent(500)
-        self._first = 0  # nothing up to here is answered: it is older than the bot
+        self._first = 0  # nothing before is answered: it is older than the bot
         self._judged = 0  # up to here an earlier process has judged
         self._seen: int | None = None
         self._stored: int | None = None
-        self._backfill = Backfill(client, self._handle_missed, self._known_directs)
+        self._backfill = Backfill(client, self._missed, self._live, self._known_directs, self._changed.set)
         self._worker: asyncio.Task[None] | None = None
 
     # --- beginning and end ----------------------------------------------------------------------------------
@@ -135,10 +136,6 @@ class Intake:
         """A server's channels are known."""
         self._backfill.settle(guild)
 
-    def ready(self) -> None:
-        """All servers that are up are known."""
-        self._backfill.settle_rest()
-
     def message(self, message: discord.Message) -> None:
         """A message was written."""
         if not self._accepting:
@@ -148,7 +145,7 @@ class Intake:
         if spot_of(message).guild is None:
             self._directs[message.channel.id] = None
         if self._backfill.admit(message):
-            self._queue(partial(self._take, message))
+            self._live(message)
 
     def edited(self, message: discord.Message) -> None:
         """A message changed. One that was never edited by its author only had its links unfurled."""
@@ -179,9 +176,17 @@ class Intake:
         self._idle.clear()
         self._changed.set()
 
-    def _handle_missed(self, message: discord.Message) -> None:
-        if message.id > self._first:
-            self._queue(partial(self._take, message, judged=message.id <= self._judged))
+    def _live(self, message: discord.Message) -> None:
+        self._queue(partial(self._take, message))
+
+    async def _missed(self, message: discord.Message) -> None:
+        """Queue a message of the past. It can wait, so it never takes the room of one that comes in now."""
+        if message.id < self._first or message.id in self._handled:
+            return
+        while len(self._jobs) >= self._capacity // 2 and self._accepting:
+            self._room.clear()
+            await self._room.wait()
+        self._queue(partial(self._take, message, judged=message.id <= self._judged))
 
     async def _work(self) -> None:
         while True:
@@ -189,9 +194,10 @@ class Intake:
             while self._jobs:
                 await self._do(self._jobs[0])
                 self._jobs.popleft()
+                self._room.set()
             if self._overflowed:
                 self._overflowed = False
-                self._backfill.begin(self._seen or self._judged)
+                self._backfill.begin(self._stored or self._judged)
             await self._do(self._save_cursor)
             if not self._jobs:
                 self._idle.set()

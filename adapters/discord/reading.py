@@ -74,6 +74,7 @@ def sighting_of(message: discord.Message, own_id: int, *, replies_to_bot: bool, 
     spot = spot_of(message)
     own_roles = {role.id for role in message.role_mentions if role.tags and role.tags.bot_id == own_id}
     answered = author_replied_to(message)
+    not_others = {own_id, message.author.id}  # a reply to one's own message mentions oneself
     return Sighting(
         human=not message.author.bot and message.webhook_id is None and not _is_system(message.author),
         ordinary=message.type in ORDINARY,
@@ -84,9 +85,9 @@ def sighting_of(message: discord.Message, own_id: int, *, replies_to_bot: bool, 
         takes_part=takes_part,
         addresses_others=(
             message.mention_everyone
-            or any(user.id != own_id for user in message.mentions)
+            or any(user.id not in not_others for user in message.mentions)
             or any(role.id not in own_roles for role in message.role_mentions)
-            or (answered is not None and answered.id not in {own_id, message.author.id})
+            or (answered is not None and answered.id not in not_others)
         ),
     )
 

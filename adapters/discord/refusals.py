@@ -30,6 +30,11 @@ THREAD_EXISTS = 160004
 INVALID_FORM = 50035
 ARCHIVED = 50083
 
+
+class ReplyForbidden(PlaceClosed):
+    """A reply needs Read Message History there; the same message without being a reply may be posted."""
+
+
 CODES: Mapping[int, type[PlatformError]] = {
     10003: PlaceClosed,  # unknown channel
     10004: PlaceClosed,  # unknown guild
@@ -44,6 +49,7 @@ CODES: Mapping[int, type[PlatformError]] = {
     50009: PlaceClosed,  # the server's verification level is too high
     50013: PlaceClosed,  # missing permission
     50278: PlaceClosed,  # no server in common with this user
+    160002: ReplyForbidden,
     160005: PlaceClosed,  # locked thread
     200000: ContentRefused,  # blocked by the server's AutoMod
     200001: ContentRefused,
@@ -93,10 +99,10 @@ class Answer:
 
     @property
     def rate_limited_everywhere(self) -> bool:
-        """Whether this 429 is for the whole bot (or comes from Discord's edge, which names no bucket)."""
+        """Whether this 429 is for the whole bot, or comes from Discord's edge, which speaks no JSON."""
         if self.status != 429:
             return False
-        return self.data.get("global") is True or "X-RateLimit-Global" in self.headers or "Via" not in self.headers
+        return self.data.get("global") is True or "X-RateLimit-Global" in self.headers or not self.data
 
 
 def refusal(answer: Answer, write: Write | None = None, *, bucket: str = "") -> PlatformError:
@@ -110,7 +116,7 @@ def refusal(answer: Answer, write: Write | None = None, *, bucket: str = "") -> 
     data = answer.data
     code = given if isinstance(given := data.get("code"), int) else 0
     what = _sentence(answer.status, code, data)
-    if answer.status == 429:
+    if answer.status == 429 and code not in CODES:  # 30046 comes as a 429 as well
         return RateLimited(what, retry_after=_retry_after(answer, data), bucket=bucket)
     if answer.status >= 500:
         # A post may have gone through behind the error; with its nonce it is looked for and repeated.

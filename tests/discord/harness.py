@@ -103,9 +103,7 @@ async def logged_in(server: DiscordServer) -> AsyncIterator[DiscordAdapter]:
 
 
 @contextlib.asynccontextmanager
-async def listening(
-    server: DiscordServer, box: Box, follow_ups: FollowUps = "all"
-) -> AsyncIterator[DiscordAdapter]:
+async def listening(server: DiscordServer, box: Box, follow_ups: FollowUps = "all") -> AsyncIterator[DiscordAdapter]:
     """An adapter that hands messages to `box`."""
     adapter = adapter_for(server, follow_ups)
     await adapter.start()
