@@ -182,11 +182,11 @@ def _fence(state: StateBlock, first: int, end: int, silent: bool) -> bool:
         return False
     if silent:
         return True
-    closing = re.compile(rf"{opening[1]}{opening[1][0]}*[ \t]*\Z")
-    line = first + 1
-    while line < end and not closing.match(state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]]):
-        line += 1
-    closed = line < end
+    closing = re.compile(rf"{opening[1][0]}{{{len(opening[1])},{LONGEST_MARKER}}}[ \t]*\Z")
+    line, closed = first + 1, False
+    while line < end and not closed and state.sCount[line] >= 0:  # below 0: a line that left the quote
+        closed = bool(closing.match(state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]]))
+        line += not closed
     state.line = line + closed
     token = state.push("fence", "code", 0)
     token.markup, token.info, token.map = opening[1], opening[2], [first, state.line]

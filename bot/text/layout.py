@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bot.text.blocks import Outline, outline
-from bot.text.ending import Ending, ending_at
+from bot.text.ending import Ending
 from bot.text.graphemes import visible
 from bot.text.page import Page
 from bot.text.split import cuts, highest, past_line_end
@@ -96,8 +96,10 @@ class Layout:
 
     def covered(self, pages: int) -> str:
         """Return the source shown on the first `pages` pages, as of the last call of `pages()`."""
+        if pages <= 0:
+            return ""
         if pages <= len(self._closed) and not (self._all_shown and pages == len(self._closed) and not self._shown):
-            return self.source[: self._closed[pages - 1].end] if pages > 0 and self._closed else ""
+            return self.source[: self._closed[pages - 1].end]
         if self._all_shown:
             return self.source[: len(self.source) - sum(map(len, self._fresh))]
         return self.source[: self._shown[1] if self._shown else self._page.start]
@@ -111,7 +113,7 @@ class Layout:
             text, end = self._shown
             whole = self._page.whole
             cut = max(0, end - self._page.at) + len(self._page.lead.prefix)
-            self._closed.append(_Closed(text, end, ending_at(outline(whole[:cut]), cut)))
+            self._closed.append(_Closed(text, end, self._page.carried(outline(whole[:cut]), cut)))
         self._dialect = dialect
         del self._closed[max(keep, 0) :]
         last = self._closed[-1] if self._closed else _Closed("", 0, Ending())
@@ -159,7 +161,7 @@ class Layout:
         )
         cut, text = self._best(structure, floor, max(ceiling, floor + 1))
         cut = past_line_end(whole, cut)
-        ending = ending_at(structure if cut <= window else outline(whole[:cut]), cut)
+        ending = page.carried(structure if cut <= window else outline(whole[:cut]), cut)
         end = page.at + cut - floor
         rest = whole[cut:]
         if visible(text):

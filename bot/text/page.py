@@ -83,6 +83,14 @@ class Page:
         """Return the balanced Markdown of the page when it ends at offset `cut` of the outlined `whole`."""
         return self._composed(structure.text[:cut].rstrip(), ending_at(structure, cut).closer)
 
+    def carried(self, structure: Outline, cut: int) -> Ending:
+        """Return what the next page takes up when this one ends at offset `cut` of the outlined `whole`."""
+        ending = ending_at(structure, cut)
+        block = structure.block_at(cut) or structure.last_block()
+        if self.lead.block and ending.block and block and block.first == 0:
+            return replace(ending, dedent=self.lead.dedent)  # the lead stands in the first column, the text does not
+        return ending
+
     def _composed(self, text: str, closer: str) -> str:
         prefix = self.lead.prefix
         rest = text[len(prefix) :]

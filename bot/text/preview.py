@@ -21,6 +21,8 @@ _ANGLE = re.compile(
 _TARGET = re.compile(r"(?:\((?:[^()\s]|\([^()\s]*\))*(?:\s+[\"'(][^\n]*|\s*)?)?$")
 _TASK = re.compile(r"(?:^|\n)[\s>]*(?:[-*+]|\d+[.)])\s+$")
 _BEFORE_LINK = " \t\n(*_~\"'>|!-—“„«"
+_NEARLY_FENCE = re.compile(r"[\s>]*(?:(?:[-*+]|\d{1,9}[.)])\s+)*(?:```|~~~)")
+_BLOCKISH = "`~#>+-|="  # what would begin a block if the bracket before it were left out; nothing at all, too
 _LONGEST_LABEL = 300
 
 
@@ -38,6 +40,8 @@ def preview(text: str) -> Preview:
     structure = outline(text)
     block = structure.last_block()
     if block is None:
+        if structure.blocks and structure.blocks[-1].closed and structure.blocks[-1].last >= len(structure.starts) - 1:
+            return Preview(text, len(text))
         end = settled(_without_marker_line(structure))
         return Preview(text[:end].rstrip(), end)
     match block.kind:
@@ -84,6 +88,8 @@ def _paragraph(structure: Outline, block: Block) -> Preview:
     text = structure.text
     begin, limit = structure.starts[block.first], _table_head(structure, block)
     limit = min(limit, len(_without_marker_line(structure)), settled(text))
+    if _NEARLY_FENCE.match(text, _last_line(structure)):
+        limit = min(limit, _last_line(structure))  # with its end held back it would be one
     if limit <= begin:
         return preview(text[:begin])
     end = limit
@@ -125,7 +131,7 @@ def _held_back(part: str, inline: Inline) -> int:
     ):
         return angle
     label = _label(part, inline)
-    if label is not None and (not label[1].strip() or _TASK.search(part, 0, label[0])):
+    if label is not None and (label[1].lstrip()[:1] in _BLOCKISH or _TASK.search(part, 0, label[0])):
         return label[0]
     marks = _TRAILING_MARKS.search(part)
     if marks is None:

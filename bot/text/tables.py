@@ -2,7 +2,127 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from wcwidth import wcswidth, width
+
+from bot.text.blocks import Block, Kind, Outline, outline, quote_of
+from bot.text.fences import inside
+from bot.text.inline import plain_text
+
+_BETWEEN = " | "
+_CROSSING = "-+-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table's cells as written in Markdown; `aligns` holds `left`, `right` or `center` for each column."""
+
+    head: list[str]
+    aligns: list[str]
+    rows: list[list[str]]
+
 
 def monospaced(markdown: str, width: int) -> str:
-    """Return `markdown` with every table as aligned fenced text, or as bullet groups when wider than `width`."""
-    return markdown
+    """Return `markdown` with each table as aligned text in a fence, or as bullet groups.
+
+    Args:
+        markdown: one page; everything but its tables stays as it is, tables inside fences too.
+        width: the most columns a table may take (a wide character takes two); a wider one becomes a group of
+            bullets for each row.
+    """
+    if "|" not in markdown or "-" not in markdown:
+        return markdown
+    structure = outline(markdown)
+    pieces: list[str] = []
+    done = 0
+    for block in structure.blocks:
+        if block.kind is not Kind.TABLE:
+            continue
+        begin, end = structure.starts[block.first], structure.starts[block.last]
+        lead = _lead(structure.line(block.first))
+        table = _read(structure, block)
+        lines = _aligned(table, width) or _bullets(table)
+        pieces.append(markdown[done:begin])
+        if begin and lines[0].startswith(("`", "*", "-")) and structure.line(block.first - 1).strip(" \t>\n"):
+            pieces.append("" if lines[0].startswith("`") else lead.rstrip() + "\n")
+        pieces.append("\n".join((lead + line).rstrip() for line in lines))
+        pieces.append("\n" if markdown[:end].endswith("\n") else "")
+        done = end
+    pieces.append(markdown[done:])
+    return "".join(pieces)
+
+
+def _lead(line: str) -> str:
+    """Return the quote marks or the indentation that every line of the table carries."""
+    return quote_of(line) or line[: len(line) - len(line.lstrip(" \t"))]
+
+
+def _read(structure: Outline, block: Block) -> _Table:
+    lines = [structure.line(number).strip(" \t>\n") for number in range(block.first, block.last)]
+    head = _cells(lines[0])
+    aligns = [_align(cell) for cell in _cells(lines[1])]
+    rows = [(_cells(line) + [""] * len(head))[: len(head)] for line in lines[2:]]
+    return _Table(head, aligns, rows)
+
+
+def _cells(line: str) -> list[str]:
+    cells = line.replace("\\|", "\0").split("|")
+    if cells and not cells[0].strip():
+        cells = cells[1:]
+    if cells and not cells[-1].strip():
+        cells = cells[:-1]
+    return [cell.replace("\0", "|").strip() for cell in cells]
+
+
+def _align(rule: str) -> str:
+    if rule.endswith(":"):
+        return "center" if rule.startswith(":") else "right"
+    return "left"
+
+
+def columns_of(text: str) -> int:
+    """Return how many columns of a monospaced font a one-line text takes."""
+    taken = wcswidth(text)
+    return taken if taken >= 0 else width(text)
+
+
+def _aligned(table: _Table, most: int) -> list[str]:
+    """Return the lines of the fenced table; empty when it is wider than `most`."""
+    shown = [[plain_text(cell) for cell in row] for row in [table.head, *table.rows]]
+    widths = [max(3, *(columns_of(row[column]) for row in shown)) for column in range(len(table.head))]
+    if sum(widths) + len(_BETWEEN) * (len(widths) - 1) > most:
+        return []
+    lines = [
+        _BETWEEN.join(
+            _padded(cell, size, align) for cell, size, align in zip(row, widths, table.aligns, strict=True)
+        ).rstrip()
+        for row in shown
+    ]
+    rule = _CROSSING.join("-" * size for size in widths)
+    return ["```", *map(inside, [lines[0], rule, *lines[1:]]), "```"]
+
+
+def _padded(text: str, size: int, align: str) -> str:
+    room = max(0, size - columns_of(text))
+    left = {"left": 0, "right": room, "center": room // 2}[align]
+    return " " * left + text + " " * (room - left)
+
+
+def _bullets(table: _Table) -> list[str]:
+    """Return each row as its first cell in bold, with a bullet `head: cell` for each of the others."""
+    lines: list[str] = []
+    for row in table.rows or [table.head]:
+        first, others = row[0], [(head, cell) for head, cell in zip(table.head[1:], row[1:], strict=True) if cell]
+        if len(table.head) == 1:
+            lines.append(f"- {first}")
+            continue
+        if lines:
+            lines.append("")
+        if first:
+            lines.append(first if "**" in first else f"**{first}**")
+        if table.rows:
+            lines += [f"- {head}: {cell}" if head else f"- {cell}" for head, cell in others]
+        else:
+            lines += [f"- {head}" for head in row[1:] if head]
+    return lines or [" "]

@@ -1,0 +1,54 @@
+"""Rewrites fences for platforms that know only three backticks, and end a fence at the next three wherever they are."""
+
+from __future__ import annotations
+
+import re
+
+from bot.text.blocks import Kind, content_column, outline, quote_of
+
+_ZERO_WIDTH_SPACE = "\u200b"
+_THREE = re.compile(r"`(?=``)")
+_RUN = re.compile(r"`{3,}")
+_LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]+")
+
+
+def inside(line: str) -> str:
+    """Return a line of code that cannot end a fence of three backticks: a U+200B parts each such run."""
+    return _THREE.sub("`" + _ZERO_WIDTH_SPACE, line) if "```" in line else line
+
+
+def three_backticks(markdown: str) -> str:
+    """Return `markdown` with each fence written with three backticks, and closed.
+
+    Tildes and longer runs become three backticks, runs of three inside the code are parted by U+200B, the info
+    string is cut to the language, and a fence that its list item or the text ends without a closing line gets
+    one. Runs of three backticks in running text that pair with nothing on their line are parted as well.
+    """
+    if "```" not in markdown and "~~~" not in markdown:
+        return markdown
+    structure = outline(markdown)
+    lines = [structure.line(number) for number in range(len(structure.starts) - 1)]
+    fenced: set[int] = set()
+    for block in structure.blocks:
+        if block.kind is not Kind.FENCE:
+            continue
+        fenced.update(range(block.first, block.last))
+        opener = lines[block.first]
+        lead = opener[: opener.index(block.marker)]
+        language = _LANGUAGE.match(block.info.strip())
+        lines[block.first] = f"{lead}```{language[0] if language else ''}\n"
+        content = range(block.first + 1, block.last - block.closed)
+        for number in content:
+            lines[number] = inside(lines[number])
+        indent = quote_of(opener) or " " * content_column(opener)
+        if block.closed:
+            last = lines[block.last - 1]
+            lines[block.last - 1] = last.rstrip().rstrip("`~") + "```" + ("\n" if last.endswith("\n") else "")
+        else:
+            closing = lines[block.last - 1]
+            ended = "" if closing.endswith("\n") else "\n"
+            lines[block.last - 1] = f"{closing}{ended}{indent}```" + ("\n" if block.last < len(lines) else "")
+    for number, line in enumerate(lines):
+        if number not in fenced and len(_RUN.findall(line)) % 2:
+            lines[number] = inside(line)
+    return "".join(lines)
