@@ -1,10 +1,9 @@
 """Who may write now, and when to look again. Pure: takes `now` (s) and returns values; it never waits.
 
-A write goes when every bucket it spends from has a token for it. Tokens go to the most urgent first: endings in
-the order they ended, then replies that show nothing yet, then the one with the largest unseen area. One token per
-live reply is kept back for its ending. An interim edit goes once what it would show outweighs what will arrive
-before the next one could go: u >= rate * spacing. For an even stream that is the spacing that is best for the
-tokens there are; in a stall the rate vanishes, all that has arrived is shown, and nothing more is spent.
+A write goes when every bucket it spends from has a token for it. Tokens go to the most urgent first: endings in the
+order they ended, then replies that show nothing yet, then the reply with the largest unseen area (characters ×
+seconds). Some tokens are kept back for the endings of the live replies. Among endings, one that waits for a second
+bucket is not overtaken for the token it will need. When an interim edit is worth a token stands in `_worth`.
 """
 
 from __future__ import annotations
@@ -13,95 +12,119 @@ import heapq
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from typing import Final
 
 from bot._budget import Bucket
 from bot._viewer import Urgency, Viewer
+from bot._worth import worth
 from bot.ports import Budget, Observed
 
-_HORIZON: Final = 12.0
+_KEPT_PER_REPLY: Final = 0.35
+_KEPT_FROM_FIRST: Final = 0.65
+_HORIZON: Final = 7.0
+_CUSHION: Final = 2.0
 _AGED: Final = 15.0
-_SOON: Final = 0.02
+_FRESH: Final = 0.25
+_FORGOTTEN_AT_ONCE: Final = 2
 _EPSILON: Final = 1e-9
 
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """One write that wants to go: on one of `choices`, as `who`.
+    """One write that wants to go.
 
     Attributes:
-        granted: the index of the choice it may go on; -1 while it waits.
-        granted_at: when.
+        choices: the ways to write, the preferred first; a way spends from all of its buckets.
+        who: whose write it is.
+        since: when it was asked for (s).
+        patience: seconds the first way may make it wait before another is taken.
+        order: breaks ties.
+        granted: the index of the way it may go; -1 while it waits.
+        granted_at: when that was decided.
         due: when to look at it again.
     """
 
     choices: tuple[tuple[Bucket, ...], ...]
     who: Viewer | Urgency
     since: float
-    patience: float = math.inf
+    patience: float
+    order: int
     granted: int = -1
     granted_at: float = 0.0
     due: float = math.inf
-    order: int = 0
 
-    @property
-    def viewer(self) -> Viewer | None:
-        """The reply it is for, where there is one."""
-        return self.who if isinstance(self.who, Viewer) else None
+    def buckets(self) -> set[Bucket]:
+        """All it may spend from."""
+        return {bucket for choice in self.choices for bucket in choice}
 
     def urgency(self, now: float) -> Urgency:
-        """How urgent it is now."""
-        urgency = self.who.urgency if isinstance(self.who, Viewer) else self.who
-        if urgency is Urgency.HOUSEKEEPING and now - self.since >= _AGED:
+        """How urgent it is now; housekeeping does not wait for ever."""
+        if isinstance(self.who, Viewer):
+            if self.who.closed and self.who.urgency is Urgency.INTERIM:
+                return Urgency.HOUSEKEEPING
+            return self.who.urgency
+        if self.who is Urgency.HOUSEKEEPING and now - self.since >= _AGED:
             return Urgency.FIRST
-        return urgency
+        return self.who
 
     @property
-    def wanted_since(self) -> float:
-        """When its present urgency began."""
-        ended = self.who.ended_at if isinstance(self.who, Viewer) else math.inf
-        return max(self.since, ended) if ended < math.inf else self.since
+    def urgent_since(self) -> float:
+        """When it was asked for, or when its reply ended meanwhile."""
+        if isinstance(self.who, Viewer) and self.since < self.who.ended_at < math.inf:
+            return self.who.ended_at
+        return self.since
 
     def rank(self, now: float) -> tuple[int, float, int]:
         """Sorts before what is less urgent."""
         urgency = self.urgency(now)
-        if isinstance(self.who, Viewer) and urgency is Urgency.INTERIM:
-            return urgency, -self.who.area(now), self.order
-        return urgency, self.wanted_since, self.order
+        if isinstance(self.who, Viewer):
+            if urgency is Urgency.INTERIM:
+                return urgency, -self.who.area(now), self.order
+            if urgency is Urgency.ENDING:
+                return urgency, self.who.ended_at, self.order
+        return urgency, self.since, self.order
 
 
 @dataclass(slots=True, eq=False)
 class _Line:
-    """Who lives on and waits for one bucket."""
+    """Who lives on one bucket, who waits for it, and which endings will need it once another bucket lets them."""
 
     viewers: set[Viewer] = field(default_factory=set)
     waiting: set[Ticket] = field(default_factory=set)
+    blocked: dict[Ticket, float] = field(default_factory=dict)
+    roots: float = 0.0
+    roots_at: float = -math.inf
 
 
 class Schedule:
-    """The buckets, the live replies and the waiting writes of one process."""
+    """The buckets, the live replies and the waiting writes of one process.
+
+    Args:
+        shares: how many workers divide the budgets.
+    """
 
     def __init__(self, shares: int = 1) -> None:
-        self._shares = shares
-        self._buckets: dict[str, Bucket] = {}
+        self._shares = max(1, shares)
+        self._buckets: dict[str, Bucket] = {}  # least lately used first
         self._lines: dict[Bucket, _Line] = {}
         self._joined: dict[Viewer, set[Bucket]] = {}
         self._tickets: dict[Viewer, set[Ticket]] = {}
         self._heap: list[tuple[float, int, Ticket]] = []
-        self._orders = count()
-
-    # --- what is known ---------------------------------------------------------------------------------------
+        self._numbers = count()
+        self._waiting = 0
 
     def __len__(self) -> int:
         """How many buckets are remembered."""
         return len(self._buckets)
 
+    # --- what is known ---------------------------------------------------------------------------------------
+
     def bucket(self, budget: Budget, now: float) -> Bucket:
-        """The bucket of that name, made when it is new; two idle old ones are forgotten for each new one."""
+        """The bucket of that name. Making a new one forgets old ones that nobody uses and that are full."""
         bucket = self._buckets.pop(budget.name, None)
         if bucket is None:
-            for name in list(self._buckets)[:2] if len(self._buckets) < 64 else self._oldest():
+            for name in list(islice(self._buckets, _FORGOTTEN_AT_ONCE)):
                 old = self._buckets.pop(name)
                 line = self._lines[old]
                 if line.viewers or line.waiting or not old.idle(now):
@@ -114,10 +137,6 @@ class Schedule:
         self._buckets[budget.name] = bucket
         return bucket
 
-    def _oldest(self) -> list[str]:
-        names = iter(self._buckets)
-        return [next(names), next(names)]
-
     def share(self, shares: int, now: float) -> None:
         """Divide every budget by that many workers."""
         self._shares = max(1, shares)
@@ -126,7 +145,7 @@ class Schedule:
         self._stir(self._lines, now)
 
     def join(self, viewer: Viewer, budgets: Sequence[Budget], now: float) -> None:
-        """Count the reply as live, on those budgets and on every other it asks for."""
+        """Count the reply as live on those budgets, and on those of every write it asks for later."""
         joined = self._joined.setdefault(viewer, set())
         for budget in budgets:
             bucket = self.bucket(budget, now)
@@ -135,17 +154,19 @@ class Schedule:
 
     def leave(self, viewer: Viewer, now: float) -> None:
         """The reply is done: what was kept back for it is free."""
-        buckets = self._joined.pop(viewer, set())
-        for bucket in buckets:
+        freed = []
+        for bucket in self._joined.pop(viewer, ()):
+            before = self._kept(bucket, Urgency.INTERIM)
             self._lines[bucket].viewers.discard(viewer)
-        self._stir(buckets, now)
+            if self._kept(bucket, Urgency.INTERIM) < before:
+                freed.append(bucket)
+        self.changed(viewer, now)
+        self._stir(freed, now)
 
     def crowded(self, budgets: Sequence[Budget], now: float) -> bool:
-        """Whether more replies live on one of the budgets than may write at once."""
-        return any(
-            len(self._lines[bucket].viewers) > bucket.burst
-            for bucket in [self.bucket(budget, now) for budget in budgets]
-        )
+        """Whether more replies live on one of the budgets than may write at once, or within a second."""
+        buckets = [self.bucket(budget, now) for budget in budgets]
+        return any(len(self._lines[bucket].viewers) > max(bucket.burst, bucket.rate) for bucket in buckets)
 
     def refused(self, budgets: Sequence[Budget], retry_after: float, now: float) -> None:
         """The platform refused a call on those budgets."""
@@ -154,46 +175,29 @@ class Schedule:
 
     def observe(self, observed: Observed, now: float) -> None:
         """The platform told how full a bucket is."""
-        if bucket := self._buckets.get(observed.bucket):
-            bucket.observe(observed, now)
+        bucket = self._buckets.get(observed.bucket)
+        if bucket is not None and bucket.observe(observed, now):
             self._stir([bucket], now)
 
-    # --- who goes --------------------------------------------------------------------------------------------
+    # --- who waits -------------------------------------------------------------------------------------------
 
     def ask(
         self, choices: Sequence[Sequence[Budget]], who: Viewer | Urgency, now: float, patience: float = math.inf
     ) -> Ticket:
         """Want to write; `run` says when it may go."""
-        buckets = tuple(tuple(self.bucket(budget, now) for budget in choice) for choice in choices)
-        ticket = Ticket(buckets, who, now, patience, order=next(self._orders))
-        for choice in buckets:
-            for bucket in choice:
-                self._lines[bucket].waiting.add(ticket)
+        ways = tuple(tuple({self.bucket(budget, now): None for budget in budgets}) for budgets in choices)
+        ticket = Ticket(ways, who, now, patience, next(self._numbers))
+        for bucket in ticket.buckets():
+            self._lines[bucket].waiting.add(ticket)
         if isinstance(who, Viewer):
             self._tickets.setdefault(who, set()).add(ticket)
-            if who in self._joined:
-                for bucket in buckets[0]:
-                    self._joined[who].add(bucket)
+            if (joined := self._joined.get(who)) is not None:
+                joined.update(ways[0])
+                for bucket in ways[0]:
                     self._lines[bucket].viewers.add(who)
+        self._waiting += 1
         self._put(ticket, now)
         return ticket
-
-    def _put(self, ticket: Ticket, due: float) -> None:
-        ticket.due = due
-        if due < math.inf:
-            heapq.heappush(self._heap, (due, next(self._orders), ticket))
-
-    def _drop(self, ticket: Ticket) -> None:
-        ticket.due = math.inf
-        for choice in ticket.choices:
-            for bucket in choice:
-                self._lines[bucket].waiting.discard(ticket)
-        if isinstance(ticket.who, Viewer):
-            tickets = self._tickets[ticket.who]
-            tickets.discard(ticket)
-            if not tickets:
-                del self._tickets[ticket.who]
-                ticket.who.poke_at = math.inf
 
     def cancel(self, ticket: Ticket, now: float) -> None:
         """It no longer wants to write; what it was granted is given back."""
@@ -205,19 +209,43 @@ class Schedule:
             bucket.refund(ticket.granted_at)
         self._stir(buckets, now)
 
+    def changed(self, viewer: Viewer, now: float) -> bool:
+        """The reply's state changed: look again at what it waits for; returns whether it waits for anything."""
+        tickets = self._tickets.get(viewer, ())
+        for ticket in tickets:
+            self._put(ticket, now)
+        return bool(tickets)
+
     def _stir(self, buckets: Iterable[Bucket], now: float) -> None:
-        """Look again at everything that waits for those buckets."""
         for bucket in buckets:
             for ticket in self._lines[bucket].waiting:
                 if ticket.due > now:
                     self._put(ticket, now)
 
-    def changed(self, viewer: Viewer, now: float) -> bool:
-        """The reply's state changed: look again at what it waits for. Returns whether it waits."""
-        tickets = self._tickets.get(viewer, ())
-        for ticket in tickets:
-            self._put(ticket, now)
-        return bool(tickets)
+    def _put(self, ticket: Ticket, due: float) -> None:
+        ticket.due = due
+        if due == math.inf:
+            return
+        heapq.heappush(self._heap, (due, next(self._numbers), ticket))
+        if len(self._heap) > 64 + 8 * self._waiting:
+            self._heap = [entry for entry in self._heap if entry[0] == entry[2].due]
+            heapq.heapify(self._heap)
+
+    def _drop(self, ticket: Ticket) -> None:
+        ticket.due = math.inf
+        self._waiting -= 1
+        for bucket in ticket.buckets():
+            line = self._lines[bucket]
+            line.waiting.discard(ticket)
+            line.blocked.pop(ticket, None)
+        if isinstance(ticket.who, Viewer):
+            tickets = self._tickets[ticket.who]
+            tickets.discard(ticket)
+            if not tickets:
+                del self._tickets[ticket.who]
+                ticket.who.poke_at = math.inf
+
+    # --- who goes --------------------------------------------------------------------------------------------
 
     def run(self, now: float) -> tuple[list[Ticket], float]:
         """Let go what may go at `now`.
@@ -232,83 +260,96 @@ class Schedule:
             if ticket.due == due:
                 looked[ticket] = None
         granted = []
-        for ticket in sorted(looked, key=lambda t: t.rank(now)):
-            choice, due = self._decide(ticket, now)
-            if choice < 0:
+        for ticket in sorted(looked, key=lambda each: each.rank(now)) if len(looked) > 1 else looked:
+            way, due = self._decide(ticket, now)
+            if way < 0:
                 self._put(ticket, due)
                 continue
-            for bucket in ticket.choices[choice]:
+            for bucket in ticket.choices[way]:
                 bucket.spend(now)
-            ticket.granted, ticket.granted_at = choice, now
+            ticket.granted, ticket.granted_at = way, now
             self._drop(ticket)
             if isinstance(ticket.who, Viewer):
-                ticket.who.mark(now)
+                ticket.who.sending(now)
             granted.append(ticket)
         while self._heap and self._heap[0][2].due != self._heap[0][0]:
             heapq.heappop(self._heap)
         return granted, self._heap[0][0] if self._heap else math.inf
 
     def _decide(self, ticket: Ticket, now: float) -> tuple[int, float]:
-        """Which choice the ticket may take now (-1: none), and otherwise when to look again."""
+        """Which way the ticket may go now (-1: none), and otherwise when to look again."""
         urgency = ticket.urgency(now)
-        viewer = ticket.viewer
-        if viewer is not None:
-            viewer.poke_at = math.inf
-            if urgency is Urgency.INTERIM and viewer.unseen == 0:
-                viewer.poke_at = 1
-                return -1, math.inf
+        interim = ticket.who if urgency is Urgency.INTERIM and isinstance(ticket.who, Viewer) else None
+        if interim is not None and interim.unseen == 0:
+            interim.poke_at = 1
+            return -1, math.inf
         due = self._due(ticket, ticket.choices[0], urgency, now)
-        if due <= now:
+        if interim is not None:
+            interim.poke_at = math.inf
+            if due <= now:
+                spacing = max((self._spacing(interim, bucket, now) for bucket in ticket.choices[0]), default=0.0)
+                due, interim.poke_at = worth(interim, spacing, now)
+        if due <= now + _EPSILON:
             return 0, now
-        if len(ticket.choices) > 1 and urgency is not Urgency.INTERIM:
-            fed_up = ticket.wanted_since + ticket.patience
-            for index, buckets in enumerate(ticket.choices[1:], 1):
-                other = max(fed_up, self._due(ticket, buckets, urgency, now))
+        if len(ticket.choices) > 1 and interim is None:
+            tired = ticket.urgent_since + ticket.patience
+            for way, buckets in enumerate(ticket.choices[1:], 1):
+                other = max(tired, self._due(ticket, buckets, urgency, now))
                 if other <= now + _EPSILON:
-                    return index, now
+                    return way, now
                 due = min(due, other)
         return -1, due
 
     def _due(self, ticket: Ticket, buckets: tuple[Bucket, ...], urgency: Urgency, now: float) -> float:
-        """When the ticket may go on those buckets, as far as one can see now."""
-        due = max(
-            (b.when(1.0 + self._kept(b, urgency) + self._held(b, ticket, now), now) for b in buckets), default=now
-        )
-        if due > now or urgency is not Urgency.INTERIM or not isinstance(ticket.who, Viewer):
-            return due
-        return max((self._worth(ticket.who, bucket, now) for bucket in buckets), default=now)
+        """When the ticket may go this way, as far as one can see now."""
+        times = [
+            bucket.when(1.0 + self._kept(bucket, urgency) + self._promised(bucket, ticket, now), now)
+            for bucket in buckets
+        ]
+        due = max(times, default=now)
+        if urgency is Urgency.ENDING and len(buckets) > 1:
+            for bucket, at in zip(buckets, times, strict=True):
+                if now < due and at < due:
+                    self._lines[bucket].blocked[ticket] = due
+                else:
+                    self._lines[bucket].blocked.pop(ticket, None)
+        return due
 
     def _kept(self, bucket: Bucket, urgency: Urgency) -> float:
         """Tokens that a write of that urgency must leave for endings."""
         if urgency is Urgency.ENDING:
             return 0.0
-        kept = max(0.0, min(len(self._lines[bucket].viewers), bucket.burst - 2.0))
+        kept = max(0.0, min(_KEPT_PER_REPLY * len(self._lines[bucket].viewers), bucket.burst - 2.0))
         if urgency is Urgency.FIRST:
-            return kept / 2.0
-        # The last call of a window is never an interim edit's: some clients sleep through the rest of it.
+            return kept * _KEPT_FROM_FIRST
+        # A window's last call is never an interim edit's: some clients sleep through the rest of the window.
         return max(kept, min(1.0, bucket.burst - 1.0))
 
-    def _held(self, bucket: Bucket, ticket: Ticket, now: float) -> float:
-        """Tokens that endings need which wait for another bucket, but not for so long that new ones come meanwhile."""
-        return 0.0
+    def _promised(self, bucket: Bucket, ticket: Ticket, now: float) -> float:
+        """Tokens that earlier endings will need which another bucket holds up, less what comes in until then."""
+        blocked = self._lines[bucket].blocked
+        if not blocked:
+            return 0.0
+        rank = ticket.rank(now)
+        return sum(
+            max(0.0, 1.0 - bucket.rate * max(0.0, until - now))
+            for other, until in blocked.items()
+            if other is not ticket and other.rank(now) < rank
+        )
 
-    def _worth(self, viewer: Viewer, bucket: Bucket, now: float) -> float:
-        """When an interim edit of this reply is worth a token: `now`, or when to look again."""
-        fast, slow = viewer.rates(now)
-        gap = self._spacing(viewer, bucket, slow, now)
-        unseen = viewer.unseen
-        wanted = fast * gap
-        if unseen >= wanted:
-            return now
-        viewer.poke_at = wanted * 1.5 + 1
-        grows = gap - unseen / fast
-        fades = 0.25 * (wanted / unseen - 1.0)
-        return now + max(_SOON, min(grows / 2 if grows > 0.1 else grows, fades))
+    def _spacing(self, viewer: Viewer, bucket: Bucket, now: float) -> float:
+        """Seconds between edits of this reply that the bucket affords, tokens shared as the roots of the rates are.
 
-    def _spacing(self, viewer: Viewer, bucket: Bucket, slow: float, now: float) -> float:
-        """Seconds between two edits of this reply that the tokens allow, shared as the square root of the rates."""
-        spare = bucket.ready - self._kept(bucket, Urgency.INTERIM) - 1.0
+        That sharing minimises the sum of all lags: an edit every s seconds costs rate * s / 2 in mean lag. What lies
+        ready beyond a cushion is spent over a few seconds, since nobody knows how long the stream will be.
+        """
+        line = self._lines[bucket]
+        if now - line.roots_at >= _FRESH:
+            flowing = [each for each in line.viewers if each.ended_at == math.inf]
+            line.roots = sum(math.sqrt(each.rate(now)) for each in flowing)
+            line.roots_at = now
+        spare = bucket.ready - self._kept(bucket, Urgency.INTERIM)
         income = bucket.income(now, _HORIZON)
-        pace = max(income / 4.0, income + spare / _HORIZON, _EPSILON)
-        roots = sum(math.sqrt(v.rates(now)[1]) for v in self._lines[bucket].viewers if v.ended_at == math.inf)
-        return roots / math.sqrt(max(slow, _EPSILON)) / pace
+        pace = max(income / 4.0, income + (spare - _CUSHION) / _HORIZON, _EPSILON)
+        root = max(math.sqrt(viewer.rate(now)), _EPSILON)
+        return max(line.roots, root) / root / pace
