@@ -75,7 +75,7 @@ async def test_a_privileged_intent_that_is_off_is_final() -> None:
         point_to(server)
         client = discord.Client(intents=intents())
         with pytest.raises(discord.PrivilegedIntentsRequired):
-            await client.start(server.bot_token)
+            await asyncio.wait_for(client.start(server.bot_token), 5)
         await client.close()
 
 
@@ -89,7 +89,7 @@ async def test_a_bad_token_is_refused_by_rest_and_by_the_gateway(server: Discord
     async with logged_in(server) as late:
         server.revoke_token()
         with pytest.raises(discord.ConnectionClosed) as closed:
-            await late.connect()
+            await asyncio.wait_for(late.connect(), 5)
         assert closed.value.code == 4004
 
 
