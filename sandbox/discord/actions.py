@@ -68,7 +68,7 @@ class Actions:
             mentions=found.mentioned_users(),
             mention_roles=list(found.roles),
             mention_everyone=found.everyone or found.here,
-            attachments=[self._attachment(channel, upload) for upload in uploads],
+            attachments=[self.attach(channel, upload) for upload in uploads],
             embeds=list(embeds),
             components=list(components),
             flags=flags,
@@ -282,7 +282,8 @@ class Actions:
             replied_to=replied_to,
         )
 
-    def _attachment(self, channel: Channel, upload: Upload) -> Json:
+    def attach(self, channel: Channel, upload: Upload) -> Json:
+        """Keep a file; returns its attachment object."""
         id_ = self.world.snowflake()
         self.world.uploads[id_] = upload
         url = f"{self.files_url}/attachments/{channel.id}/{id_}/{upload.filename}"

@@ -186,9 +186,14 @@ class Messages(Access):
             changes["embeds"] = forms.embeds(body)
         if "components" in body:
             changes["components"] = forms.components(body, flags)
-        if body.get("attachments") is not None:
-            kept = {str(each.get("id")) for each in body["attachments"]}
-            changes["attachments"] = [each for each in message.attachments if each["id"] in kept]
+        if body.get("attachments") is not None or call.files:
+            named = body.get("attachments")
+            kept = None if named is None else {str(each.get("id")) for each in named}
+            channel = self.world.channels[message.channel]
+            changes["attachments"] = [
+                *(each for each in message.attachments if kept is None or each["id"] in kept),
+                *(self.actions.attach(channel, upload) for upload in call.files),
+            ]
         left = [
             changes.get(name, getattr(message, name)) for name in ("content", "embeds", "components", "attachments")
         ]

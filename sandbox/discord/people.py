@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from . import payloads
 from .actions import Actions
 from .permissions import Overwrite, Permission, named
 from .sessions import Intent
@@ -78,11 +79,17 @@ class People:
 
     def add_user(self, username: str, global_name: str | None = None, nick: str | None = None) -> str:
         """A new member of the guild; returns the id."""
-        return self.world.add_user(username, global_name, nick)
+        id_ = self.world.add_user(username, global_name, nick)
+        data = payloads.member(self.world.users[id_]) | {"guild_id": self.world.guild_id}
+        self.actions.gateway.dispatch("GUILD_MEMBER_ADD", Intent.GUILD_MEMBERS, None, lambda _: data)
+        return id_
 
     def add_role(self, name: str, *, mentionable: bool = False) -> str:
         """A new role; returns the id."""
-        return self.world.add_role(name, mentionable=mentionable)
+        id_ = self.world.add_role(name, mentionable=mentionable)
+        data = {"guild_id": self.world.guild_id, "role": payloads.role(self.world.roles[id_])}
+        self.actions.gateway.dispatch("GUILD_ROLE_CREATE", Intent.GUILDS, None, lambda _: data)
+        return id_
 
     def add_channel(self, name: str) -> str:
         """A new text channel; returns the id."""

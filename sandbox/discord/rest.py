@@ -1,15 +1,16 @@
 """The REST API's front: finds the call, misbehaves on order, checks token and rate limits, words the answer.
 
-What a call does is in `messages`, `channels` and `guilds`. Calls have the names that faults and the journal use; the
-table is `calls()` of those modules, for instance:
+What a call does is in `messages`, `channels`, `guilds` and `interactions`, whose `calls()` are the table of paths.
+Faults and the journal know a call by its name, method first, so that `PATCH *` and `* message` are patterns:
 
-    POST message      POST   /channels/{channel}/messages
-    PATCH message     PATCH  /channels/{channel}/messages/{message}
-    DELETE message    DELETE /channels/{channel}/messages/{message}
-    GET messages      GET    /channels/{channel}/messages
-    POST thread       POST   /channels/{channel}/messages/{message}/threads
-    POST typing       POST   /channels/{channel}/typing
-    GET gateway bot   GET    /gateway/bot
+    GET, POST, PATCH, DELETE message · GET messages · PUT, DELETE reaction · POST typing
+    GET, PATCH channel · POST thread · GET active threads · GET archived threads · POST dm
+    GET thread members · PUT, DELETE thread member
+    GET me · GET my guilds · GET user · GET application · GET, PUT commands · GET gateway · GET gateway bot
+    GET guild · GET channels · GET roles · GET members · GET member
+    POST interaction callback · POST followup · GET, PATCH, DELETE original · unknown
+
+The gateway's are `GATEWAY connect` (faults), `GATEWAY IDENTIFY` and `GATEWAY RESUME` (journal).
 """
 
 from __future__ import annotations

@@ -109,13 +109,14 @@ class Sessions:
 
     def resumable(self, id_: str) -> Session | None:
         """The session with that id, None when it is gone or was left too long ago."""
-        session = self._sessions.get(id_)
-        if session is None:
-            return None
-        if session.left_at is not None and self._world.clock.now() - session.left_at > RESUMABLE_SECONDS:
-            self.end(session)
-            return None
-        return session
+        self._forget_the_left()
+        return self._sessions.get(id_)
+
+    def _forget_the_left(self) -> None:
+        now = self._world.clock.now()
+        for session in tuple(self._sessions.values()):
+            if session.left_at is not None and now - session.left_at > RESUMABLE_SECONDS:
+                self.end(session)
 
     def hearing(self, intent: Intent, channel: Channel | None) -> list[Session]:
         """The sessions that are sent an event of `channel` (None: of the guild) under `intent`."""
@@ -125,6 +126,7 @@ class Sessions:
             return []
         if channel is not None and Permission.VIEW_CHANNEL not in world.permissions(world.bot_id, channel):
             return []
+        self._forget_the_left()
         needed = IN_DM.get(intent, intent) if direct else intent
         return [
             session

@@ -251,6 +251,43 @@ async def test_members_are_chunked_on_request() -> None:
         assert guild.get_member(int(server.user("ben"))).display_name == "Benny"
 
 
+async def test_an_outage_of_discord_itself_is_survived(server: DiscordServer) -> None:
+    """Stopped and started again on its port, the stand-in knows its world and its sessions."""
+    ada, general = server.user("ada"), server.channel("general")
+    async with connected(server) as client:
+        await server.stop()
+        await server.say(general, ada, "unheard")
+        await server.start()
+        await client.until(lambda: client.of("resumed"))
+        await client.until(client.texts)
+        assert client.texts() == ["unheard"]
+        await client.get_channel(int(general)).send("back")
+
+
+async def test_sessions_left_for_good_are_forgotten(server: DiscordServer) -> None:
+    """A client that died without a word costs nothing once its session can no longer be resumed."""
+    async with aiohttp.ClientSession() as session, session.ws_connect(server.gateway_url) as socket:
+        await socket.receive()
+        await socket.send_json({"op": 2, "d": {"token": server.bot_token, "intents": 512}})
+        assert (await socket.receive_json())["t"] == "READY"
+    await server.journal.until(lambda: all(each.link is None for each in server._gateway.sessions))
+    server.advance(600)
+    await server.say(server.channel("general"), server.user("ada"), "to nobody")
+    assert list(server._gateway.sessions) == []
+
+
+async def test_new_members_and_roles_are_told() -> None:
+    """Who joins and which role is made reaches a client that may know."""
+    async with (
+        DiscordServer(Journal(), privileged_intents=("message_content", "guild_members")) as server,
+        connected(server, wanted=intents(members=True)) as client,
+    ):
+        server.add_user("dee", "Dee")
+        server.add_role("staff")
+        await client.until(lambda: client.of("member_join") and client.of("guild_role_create"))
+        assert client.of("member_join")[0].display_name == "Dee"
+
+
 async def test_two_clients_at_once_hear_the_same(server: DiscordServer) -> None:
     """Each identified session is sent every event (a second one may stand by)."""
     async with connected(server) as one, connected(server) as two:

@@ -80,6 +80,15 @@ async def test_a_file_comes_with_its_message(server: DiscordServer, client: disc
     assert await message.attachments[0].read() == b"body"
 
 
+async def test_an_edit_can_add_and_remove_files(server: DiscordServer, client: discord.Client) -> None:
+    """An edit keeps the attachments it names and adds the files it brings."""
+    message = await place(client, server.channel("general")).send("a", file=discord.File(io.BytesIO(b"1"), "one.txt"))
+    both = await message.add_files(discord.File(io.BytesIO(b"2"), "two.txt"))
+    assert [each.filename for each in both.attachments] == ["one.txt", "two.txt"]
+    left = await both.remove_attachments(both.attachments[0])
+    assert [each.filename for each in left.attachments] == ["two.txt"]
+
+
 async def test_a_person_s_file_is_described_to_the_bot(server: DiscordServer) -> None:
     """An attachment of a person arrives with name, MIME type and size."""
     async with connected(server) as client:
