@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Sequence
 
 import aiohttp
 import discord
+from aiohttp import web
 
 from adapters.discord.calls import Calls
 from adapters.discord.delivery import Delivery
@@ -120,6 +122,16 @@ class DiscordAdapter:
             began.cancel()
         if self._connection.done():
             await self._connection
+
+    async def check(self) -> list[str]:
+        """Try everything `run` would need; returns `warnings`. Raises SettingsError as `start`."""
+        if self._platform is None:
+            await self.start()
+        return self.warnings
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """What the application's HTTP server must serve: nothing, the gateway brings everything."""
+        return ()
 
     # --- while it runs --------------------------------------------------------------------------------------
 

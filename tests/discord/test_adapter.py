@@ -1,0 +1,115 @@
+"""The adapter as the program sees it: starting, being refused, saying why, and ending."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import discord
+import pytest
+
+from adapters.discord import DiscordAdapter
+from bot.errors import SettingsError
+from sandbox.discord import DiscordServer
+from sandbox.faults import Fault
+from sandbox.journal import Journal
+from tests.discord.harness import Box, adapter_for, listening, logged_in, place
+
+
+async def test_it_says_who_it_is_and_how_it_is(server: DiscordServer, box: Box) -> None:
+    """The installation is the application's; the state of the connection is told truly all along."""
+    adapter = adapter_for(server)
+    assert adapter.health == "not listening"
+    await adapter.start()
+    assert adapter.installation == adapter.platform.installation == f"discord:{server.application_id}"
+    assert not adapter.connected
+    await adapter.listen(box)
+    assert adapter.connected
+    assert adapter.health == "connected as assistant#0000"
+    await adapter.close()
+    assert not adapter.connected
+    assert adapter.health == "not listening"
+    await adapter.closed()
+    await adapter.close()
+
+
+@pytest.mark.parametrize("token", ["wrong", "", "two words", "with\nnewline", "ünï"])
+async def test_a_wrong_token_is_named_and_not_shown(server: DiscordServer, token: str) -> None:
+    """The error says which variable it is and where the right one is found."""
+    adapter = DiscordAdapter(token, api_url=server.url)
+    with pytest.raises(SettingsError, match=r"DISCORD_BOT_TOKEN.* Bot page") as refused:
+        await adapter.start()
+    assert not token or token not in str(refused.value)
+    await adapter.close()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/api/v10", "nonsense"])
+async def test_an_api_that_is_not_there_is_named(url: str) -> None:
+    """DISCORD_API_URL is what to mend."""
+    adapter = DiscordAdapter("token", api_url=url)
+    with pytest.raises(SettingsError, match="DISCORD_API_URL"):
+        await adapter.start()
+    await adapter.close()
+
+
+async def test_a_missing_intent_is_foretold_and_then_refused(box: Box) -> None:
+    """The application's flags tell it before Discord closes with 4014; both name the intent and where it is."""
+    async with DiscordServer(Journal(), privileged_intents=()) as server, logged_in(server) as adapter:
+        (warning,) = adapter.warnings
+        for text in ("Message Content Intent", "discord.com/developers/applications", "FOLLOW_UPS=mention"):
+            assert text in warning
+        with pytest.raises(SettingsError, match=r"Message Content Intent.*discord\.com/developers"):
+            await adapter.listen(box)
+        with pytest.raises(SettingsError, match="Message Content Intent"):
+            await adapter.closed()
+
+
+async def test_without_the_intent_it_answers_those_who_mention_it(box: Box) -> None:
+    """With FOLLOW_UPS=mention the privileged intent is not asked for."""
+    async with DiscordServer(Journal(), privileged_intents=()) as server, listening(server, box, "mention") as adapter:
+        assert adapter.warnings == []
+        await server.say(server.channel("general"), server.user("ada"), f"<@{server.bot_id}> hello")
+        await box.until(lambda: box.messages)
+    assert box.texts() == ["hello"]
+
+
+async def test_with_the_intent_even_replies_without_a_ping_can_be_read(server: DiscordServer, box: Box) -> None:
+    """Where the application has the intent it is used, whatever FOLLOW_UPS says."""
+    async with listening(server, box, "mention"):
+        (identified,) = server.journal.of("discord", "call", call="GATEWAY IDENTIFY")
+    assert discord.Intents._from_value(identified["intents"]).message_content
+
+
+@pytest.mark.parametrize(("code", "named"), [(4004, "DISCORD_BOT_TOKEN"), (4011, "sharding"), (4013, "intents")])
+async def test_a_final_close_ends_the_listening_and_says_why(
+    server: DiscordServer, box: Box, code: int, named: str
+) -> None:
+    """No new connection is tried, and `closed` raises what a person can act on."""
+    async with listening(server, box) as adapter:
+        await server.drop_sockets(code)
+        with pytest.raises(SettingsError, match=named):
+            await adapter.closed()
+        assert not adapter.connected
+        assert adapter.health == "not listening"
+
+
+async def test_a_gateway_that_does_not_answer_at_first_is_tried_again(
+    server: DiscordServer, box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection that fails before it began is begun again."""
+    server.faults.add(Fault("GATEWAY connect", "status", status=503))
+    async with listening(server, box) as adapter:
+        assert adapter.connected
+    assert "trying again" in caplog.text
+
+
+async def test_closing_right_after_the_start_is_quick_and_clean(server: DiscordServer, box: Box) -> None:
+    """No task is left behind, and nothing waits for the rest of a rate limit's window."""
+    before = time.monotonic()
+    tasks = asyncio.all_tasks()
+    async with listening(server, box) as adapter:
+        receipt = await adapter.platform.post(place(server), "…", "n")
+        for number in range(5):
+            await adapter.platform.edit(place(server), receipt.ref, str(number))
+    assert asyncio.all_tasks() - tasks <= {task for task in asyncio.all_tasks() if "sandbox" in repr(task)}
+    assert time.monotonic() - before < 2.0
