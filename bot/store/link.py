@@ -51,7 +51,7 @@ class Script:
     """A Lua script: its text and the SHA-1 digest the server knows it by."""
 
     text: bytes
-    digest: str
+    digest: bytes
 
 
 @cache
@@ -59,7 +59,7 @@ def script(name: str) -> Script:
     """Load `scripts/<name>.lua`, with what all scripts share before it."""
     folder = files("bot.store") / "scripts"
     text = (folder / "common.lua").read_bytes() + (folder / f"{name}.lua").read_bytes()
-    return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest())
+    return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
 
 
 class Run(NamedTuple):
@@ -110,8 +110,11 @@ class Link:
             loop.call_soon(self._flush)
         return await answers
 
-    def pubsub(self) -> PubSub:
-        """A subscription of its own connection."""
+    async def pubsub(self) -> PubSub:
+        """Return a subscription on a connection of its own; on a cluster any node hears what all publish."""
+        if isinstance(self._client, RedisCluster):
+            await self._client.initialize()
+            return self._client.pubsub(node=self._client.get_random_primary_node())
         return self._client.pubsub()
 
     def unavailable(self, error: BaseException) -> StoreUnavailable:

@@ -26,31 +26,28 @@ async def listen(link: Link, channels: Sequence[bytes]) -> AsyncGenerator[tuple[
     """
     pause = 0.1
     while True:
-        pubsub = link.pubsub()
         try:
-            await pubsub.subscribe(*channels)
-            confirmed, silent = 0, False
-            while True:
-                message = await pubsub.get_message(timeout=PING_AFTER)
-                if message is None:
-                    if silent:
-                        break
-                    silent = True
-                    await pubsub.ping()
-                    continue
-                silent = False
-                if message["type"] == "message":
-                    yield message["channel"], message["data"]
-                elif message["type"] == "subscribe":
-                    # The client re-subscribes by itself after a short break: each time to all channels.
-                    confirmed += 1
-                    if confirmed % len(channels) == 0:
-                        pause = 0.1
-                        yield b"", b""
+            async with contextlib.aclosing(await link.pubsub()) as pubsub:
+                await pubsub.subscribe(*channels)
+                confirmed, silent = 0, False
+                while True:
+                    message = await pubsub.get_message(timeout=PING_AFTER)
+                    if message is None:
+                        if silent:
+                            break
+                        silent = True
+                        await pubsub.ping()
+                        continue
+                    silent = False
+                    if message["type"] == "message":
+                        yield message["channel"], message["data"]
+                    elif message["type"] == "subscribe":
+                        # The client re-subscribes by itself after a short break: each time to all channels.
+                        confirmed += 1
+                        if confirmed % len(channels) == 0:
+                            pause = 0.1
+                            yield b"", b""
         except FAILURES as error:
             _log.info("signals are lost for now: %s", link.unavailable(error))
-        finally:
-            with contextlib.suppress(*FAILURES):
-                await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)

@@ -8,18 +8,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Hashable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
 
 from bot.conversation import Message, Place, ThreadKey, Turn
 from bot.errors import LeaseLost
 from bot.ports import Claim, Lease, Outcome, Part, Signal
 from bot.store import rules
 from bot.store.codec import capped
-
-_K = TypeVar("_K", bound=Hashable)
-_V = TypeVar("_V")
+from bot.store.expiring import Expiring
 
 
 @dataclass(slots=True)
@@ -59,28 +56,6 @@ class _Thread:
         return sorted(self.mail, key=lambda id_: (self.mail[id_][0].sent_at, id_))
 
 
-class _Expiring(Generic[_K, _V]):
-    """A dictionary whose entries go `ttl` seconds after they were set."""
-
-    def __init__(self, clock: Callable[[], float], ttl: float) -> None:
-        self._clock, self._ttl = clock, ttl
-        self._entries: dict[_K, tuple[float, _V]] = {}
-
-    def __setitem__(self, name: _K, value: _V) -> None:
-        now = self._clock()
-        self._entries.pop(name, None)
-        self._entries[name] = (now + self._ttl, value)
-        while self._entries[oldest := next(iter(self._entries))][0] <= now:
-            del self._entries[oldest]
-
-    def get(self, name: _K) -> _V | None:
-        until, value = self._entries.get(name, (0.0, None))
-        return value if until > self._clock() else None
-
-    def pop(self, name: _K) -> None:
-        self._entries.pop(name, None)
-
-
 class MemoryStore:
     """See `bot.ports.TurnStore`.
 
@@ -99,13 +74,13 @@ class MemoryStore:
     ) -> None:
         self._clock, self._monotonic = clock, monotonic
         self._threads: dict[tuple[str, ThreadKey], _Thread] = {}
-        self._history: _Expiring[tuple[str, ThreadKey], list[Turn]] = _Expiring(clock, history_ttl)
-        self._joined: _Expiring[ThreadKey, str] = _Expiring(clock, history_ttl)
-        self._ours: _Expiring[tuple[str, str], ThreadKey] = _Expiring(clock, history_ttl)
-        self._partials: _Expiring[tuple[str, int], str] = _Expiring(clock, history_ttl)
-        self._seen: _Expiring[tuple[str, str], bool] = _Expiring(clock, rules.SEEN_TTL)
-        self._fences: _Expiring[str, str] = _Expiring(clock, rules.FENCE_TTL)
-        self._cursors: _Expiring[str, str] = _Expiring(clock, rules.CURSOR_TTL)
+        self._history: Expiring[tuple[str, ThreadKey], list[Turn]] = Expiring(clock, history_ttl)
+        self._joined: Expiring[ThreadKey, str] = Expiring(clock, history_ttl)
+        self._ours: Expiring[tuple[str, str], ThreadKey] = Expiring(clock, history_ttl)
+        self._partials: Expiring[tuple[str, int], str] = Expiring(clock, history_ttl)
+        self._seen: Expiring[tuple[str, str], bool] = Expiring(clock, rules.SEEN_TTL)
+        self._fences: Expiring[str, str] = Expiring(clock, rules.FENCE_TTL)
+        self._cursors: Expiring[str, str] = Expiring(clock, rules.CURSOR_TTL)
         self._pace: dict[tuple[str, str], float] = {}
         self._directs: dict[str, dict[str, float]] = {}
         self._listeners: set[tuple[frozenset[str], asyncio.Queue[Signal]]] = set()
@@ -381,13 +356,15 @@ class MemoryStore:
         return thread, thread.flight
 
     def _fair_turn(self, thread: _Thread) -> float:
-        """The next turn of the slowest of a message's lanes; see `fair_turn` in `common.lua`."""
+        """When a message's turn comes; see `rules.lanes`."""
         now = turn = self._clock()
         self._pace = {lane: at for lane, at in self._pace.items() if at + 2.0 > now}
         for name, step in thread.lanes:
             lane = (thread.installation, name)
-            self._pace[lane] = max(now, self._pace[lane] + step) if lane in self._pace else now
-            turn = max(turn, self._pace[lane])
+            slot = max(now, self._pace[lane] + step) if lane in self._pace else now
+            if turn == now:
+                self._pace[lane] = slot
+            turn = max(turn, slot)
         return turn
 
     def _make_ready(self, thread: _Thread, turn: float) -> None:

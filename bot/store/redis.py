@@ -8,27 +8,21 @@ of their own: the bot's own messages, the threads it takes part in, the cursors.
 from __future__ import annotations
 
 import json
-import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import aclosing
-from dataclasses import replace
-from typing import Any, TypeVar
 from zlib import crc32
 
 from bot.conversation import Message, Place, ThreadKey, Turn
 from bot.errors import LeaseLost
 from bot.ports import Claim, Lease, Outcome, Part, Signal
-from bot.store import codec, rules
+from bot.store import codec, replies, rules
 from bot.store.advice import advice
-from bot.store.codec import UnreadableError, to_bytes, to_text
+from bot.store.codec import to_bytes, to_text
 from bot.store.hints import Hints, Shard
 from bot.store.link import Argument, Client, Link, Run, script
 from bot.store.listen import listen
-
-_log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 
 class RedisStore:
@@ -116,18 +110,22 @@ class RedisStore:
         One round trip where a turn is known to wait (by a signal, or from this process); else a look into every
         shard comes first, which happens once a second in any case, so that no shard is passed over.
         """
-        looked = time.monotonic() >= self._next_sweep
-        if looked:
-            await self._sweep(installations)
+        untried = None
+        if time.monotonic() >= self._next_sweep:
+            untried = await self._sweep(installations)
         while True:
             while shard := self._hints.take(installations):
-                claim = await self._claim_from(shard, worker, lease)
-                if claim is not None:
+                if untried:
+                    untried.discard(shard)
+                if claim := await self._claim_from(shard, worker, lease):
                     return claim
-            if looked:
-                return None
-            await self._sweep(installations)
-            looked = True
+            if untried is not None:
+                break
+            untried = await self._sweep(installations)
+        for shard in untried:  # hints that other calls of this process took meanwhile
+            if claim := await self._claim_from(shard, worker, lease):
+                return claim
+        return None
 
     async def renew(self, claim: Claim, lease: float) -> Lease:
         """See `TurnStore.renew`."""
@@ -214,7 +212,7 @@ class RedisStore:
         """See `History.load`."""
         shard = await self._home(key)
         (turns,) = await self._link.call(("LRANGE", _prefix(shard) + b"turns:" + _text(key), 0, -1))
-        return _history(turns)
+        return replies.history(turns)
 
     async def append(self, key: ThreadKey, turn: Turn, *, replaces: str | None = None) -> None:
         """See `History.append`; repeating it is harmless."""
@@ -277,13 +275,15 @@ class RedisStore:
         """See `TurnStore.close`."""
         await self._link.close()
 
-    async def _sweep(self, installations: Collection[str]) -> None:
+    async def _sweep(self, installations: Collection[str]) -> set[Shard]:
+        """Look into every shard, and return and note those that have something."""
         shards = list(self._all_shards(installations))
         found = await self._link.call(*(self._run("peek", shard) for shard in shards))
-        for shard, waits in zip(shards, found, strict=True):
-            if waits:
-                self._hints.note(shard)
+        waiting = [shard for shard, waits in zip(shards, found, strict=True) if waits]
+        for shard in waiting:
+            self._hints.note(shard)
         self._next_sweep = time.monotonic() + 1.0
+        return set(waiting)
 
     async def _claim_from(self, shard: Shard, worker: str, lease: float) -> Claim | None:
         until = time.monotonic() + lease
@@ -304,7 +304,7 @@ class RedisStore:
             self._hints.note(shard)
         if not found:
             return None
-        claim = _to_claim(shard.installation, until, *found)
+        claim = replies.claim(shard.installation, until, *found)
         if not claim.messages:
             # Nothing of it can be read, by this program or perhaps by any: the thread must go on.
             await self.commit(claim, None)
@@ -367,49 +367,3 @@ def _directs_key(installation: str) -> bytes:
 def _held(answer: int, claim: Claim) -> None:
     if not answer:
         raise LeaseLost(f"turn {claim.turn_id} of {claim.key} was taken over by another worker")
-
-
-def _to_claim(
-    installation: str, until: float, thread: bytes, flat: list[bytes], records: list[Any], turns: list[bytes]
-) -> Claim:
-    flight = dict(zip(flat[::2], flat[1::2], strict=True))
-    messages = tuple(_messages(records))
-    parts = sorted((int(order), name[5:]) for name, order in flight.items() if name.startswith(b"part:"))
-    place = _read(codec.place_from_bytes, flight.get(b"place"))
-    return Claim(
-        key=ThreadKey.parse(to_text(thread)),
-        installation=installation,
-        turn_id=to_text(flight[b"turn"]),
-        token=to_text(flight[b"token"]),
-        claims=int(flight[b"claims"]),
-        attempts=int(flight.get(b"attempts", 0)),
-        messages=messages,
-        place=place or (messages[-1].place if messages else Place("")),
-        parts=tuple(part for _, record in parts if (part := _read(codec.part_from_bytes, record))),
-        shown=int(flight.get(b"shown", 0)),
-        settled=int(flight.get(b"settled", 0)),
-        outcome=_read(codec.outcome_from_bytes, flight.get(b"outcome")),
-        stopped=b"stop" in flight,
-        history=_history(turns),
-        lease_until=until,
-        first_claimed_at=int(flight[b"first"]) / 1000,
-    )
-
-
-def _messages(records: list[Any]) -> Iterable[Message]:
-    for record, text in zip(records[::2], records[1::2], strict=True):
-        if message := _read(codec.message_from_bytes, record[1:]):
-            yield message if text is None else replace(message, text=to_text(text))
-
-
-def _history(records: list[bytes]) -> tuple[Turn, ...]:
-    return tuple(turn for record in records if (turn := _read(codec.turn_from_bytes, record)))
-
-
-def _read(decode: Callable[[bytes], _T], record: bytes | None) -> _T | None:
-    """What cannot be read is left out and logged: one record must not keep a whole thread from being answered."""
-    try:
-        return None if record is None else decode(record)
-    except UnreadableError as error:
-        _log.error("left out: %s", error)
-        return None

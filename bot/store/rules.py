@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-import secrets
+from base64 import b32encode
+from secrets import token_bytes
 from typing import Final
 
 from bot.conversation import Message
@@ -35,24 +36,24 @@ MAX_RUN: Final = 50
 MAX_TEXT: Final = 1_000_000
 """Characters of one message, or of one broken stream, that are kept."""
 
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def new_turn_id() -> str:
-    """Return 14 characters of [a-z0-9]: 72 bits, and short enough for a nonce of 25 with a part's number."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(14))
+    """Return 13 characters of [a-z2-7]: 64 bits, and short enough for a nonce of 25 with a part's number."""
+    return b32encode(token_bytes(8)).decode().rstrip("=").lower()
 
 
 def lanes(message: Message) -> tuple[tuple[str, float], ...]:
-    """What a message waits in line with, and seconds between two turns of it.
+    """What a message waits in line with, and seconds between two turns of it: person, channel, workspace.
 
-    A thread's turn comes when the slowest of its lanes allows, so that neither a busy channel nor a busy person nor a
-    busy workspace keeps the others waiting. The steps order turns; nothing waits while there is nobody else.
+    A turn comes when each lane allows it. Who is ahead of the pace of an earlier lane uses up nothing of the later
+    ones: a person who floods a channel delays himself there and not the others, and a busy channel not its workspace.
+    The paces only order turns; nothing waits while there is nobody else.
     """
     return (
-        (f"c:{message.place.channel}", 1.0),
         (f"u:{message.author.id}", 1.0),
+        (f"c:{message.place.channel}", 1.0),
         (f"w:{message.key.tenant}", 0.1),
     )
 

@@ -38,15 +38,16 @@ local function put_off(thread, at)
   keep(P .. 'later')
 end
 
--- The next turn of the slowest of a message's lanes. Each lane moves on by its own step alone, so that a person who
--- floods ten channels delays himself there and not the others.
+-- When a message's turn comes; see `lanes` in rules.py.
 local function fair_turn(lanes)
   local turn = now
   for _, lane in ipairs(lanes) do
     local name, step = key('pace', lane[1]), tonumber(lane[2])
-    local last = tonumber(redis.call('GET', name))
+    local last = tonumber(redis.call('GET', name) or '')
     local slot = last and math.max(now, last + step) or now
-    redis.call('SET', name, string.format('%.0f', slot), 'PX', string.format('%.0f', slot - now + step + 1000))
+    if turn == now then
+      redis.call('SET', name, string.format('%.0f', slot), 'PX', string.format('%.0f', slot - now + step + 1000))
+    end
     turn = math.max(turn, slot)
   end
   return turn

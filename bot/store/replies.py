@@ -1,0 +1,72 @@
+"""What the scripts answer, as nouns. What cannot be read is left out, so that a thread is never stuck behind it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from bot.conversation import Message, Place, ThreadKey, Turn
+from bot.ports import Claim
+from bot.store import codec
+from bot.store.codec import UnreadableError, to_text
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+def claim(
+    installation: str, until: float, thread: bytes, flat: list[bytes], records: list[Any], turns: list[bytes]
+) -> Claim:
+    """Build a claim.
+
+    Args:
+        installation: whose it is.
+        until: the lease's end by the local monotonic clock, s.
+        thread: the thread's key.
+        flat: the turn's hash, names and values in turn.
+        records: a message's record and its new text (None mostly), in turn.
+        turns: the history.
+    """
+    flight = dict(zip(flat[::2], flat[1::2], strict=True))
+    messages = tuple(_messages(records))
+    parts = sorted((int(order), name[5:]) for name, order in flight.items() if name.startswith(b"part:"))
+    place = _read(codec.place_from_bytes, flight.get(b"place"))
+    return Claim(
+        key=ThreadKey.parse(to_text(thread)),
+        installation=installation,
+        turn_id=to_text(flight[b"turn"]),
+        token=to_text(flight[b"token"]),
+        claims=int(flight[b"claims"]),
+        attempts=int(flight.get(b"attempts", 0)),
+        messages=messages,
+        place=place or (messages[-1].place if messages else Place("")),
+        parts=tuple(part for _, record in parts if (part := _read(codec.part_from_bytes, record))),
+        shown=int(flight.get(b"shown", 0)),
+        settled=int(flight.get(b"settled", 0)),
+        outcome=_read(codec.outcome_from_bytes, flight.get(b"outcome")),
+        stopped=b"stop" in flight,
+        history=history(turns),
+        lease_until=until,
+        first_claimed_at=int(flight[b"first"]) / 1000,
+    )
+
+
+def _messages(records: list[Any]) -> Iterable[Message]:
+    for record, text in zip(records[::2], records[1::2], strict=True):
+        if message := _read(codec.message_from_bytes, record[1:]):
+            yield message if text is None else replace(message, text=to_text(text))
+
+
+def history(records: list[bytes]) -> tuple[Turn, ...]:
+    """Decode a thread's turns, oldest first."""
+    return tuple(turn for record in records if (turn := _read(codec.turn_from_bytes, record)))
+
+
+def _read(decode: Callable[[bytes], _T], record: bytes | None) -> _T | None:
+    try:
+        return None if record is None else decode(record)
+    except UnreadableError as error:
+        _log.error("left out: %s", error)
+        return None

@@ -1,0 +1,189 @@
+"""What people change their minds about: edits, deletions and stop, at every stage of a message's life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bot.conversation import Message, MessageRef, Stop
+from bot.ports import Claim, Outcome, Part
+
+Ask = Callable[..., Message]
+
+T1 = ["slack:T1"]
+
+
+async def waiting(store: Any, *messages: Message) -> None:
+    for message in messages:
+        await store.submit(message)
+
+
+def texts(claim: Claim) -> list[str]:
+    return [message.text for message in claim.messages]
+
+
+async def test_an_edit_while_waiting_is_asked(store: Any, ask: Ask) -> None:
+    """The edited text is asked, exactly, an empty one too; order, author and being alone stay."""
+    one, two = ask("1", at=1), ask("2", at=2)
+    await store.submit(one, alone=True)
+    await store.submit(two)
+    assert await store.amend(one.key, one.installation, message_id=one.id, text="first")
+    assert await store.amend(one.key, one.installation, message_id=one.id, text="new \x00\ud800")
+    assert await store.amend(two.key, two.installation, message_id=two.id, text="")
+    claim = await store.claim(T1, "w", 15)
+    assert texts(claim) == ["new \x00\ud800"]
+    assert claim.messages[0].author == one.author
+    await store.commit(claim, None)
+    assert texts(await store.claim(T1, "w", 15)) == [""]
+
+
+async def test_an_edit_of_a_running_question_is_told_and_asked_next(backing: Any, ask: Ask) -> None:
+    """The worker hears of it when it renews, and the turn's next claim has the new text."""
+    store, other = backing.store(), backing.store()
+    await waiting(store, ask("1", at=1), ask("2", at=2))
+    claim = await store.claim(T1, "w", 15)
+    assert not (await store.renew(claim, 15)).edited
+    assert await other.amend(claim.key, claim.installation, message_id="C1:1", text="new")
+    lease = await store.renew(claim, 15)
+    assert (lease.edited, lease.stopped) == (True, False)
+    await store.release(claim)
+    again = await other.claim(T1, "w", 15)
+    assert texts(again) == ["new", "2"]
+    assert not (await other.renew(again, 15)).edited
+
+
+async def test_an_edit_comes_too_late(store: Any, ask: Ask) -> None:
+    """Neither what is answered already, nor what is unknown, can be edited."""
+    await waiting(store, ask("1"))
+    claim = await store.claim(T1, "w", 15)
+    await store.finish(claim, Outcome(answer="a", stop=Stop.END_TURN, attempt=1))
+    assert not await store.amend(claim.key, claim.installation, message_id="C1:1", text="new")
+    assert not (await store.renew(claim, 15)).edited
+    await store.commit(claim, None)
+    assert not await store.amend(claim.key, claim.installation, message_id="C1:1", text="new")
+    assert not await store.amend(claim.key, claim.installation, message_id="C1:9", text="new")
+    assert await store.claim(T1, "w", 15) is None
+
+
+async def test_a_waiting_message_can_be_taken_back(store: Any, ask: Ask) -> None:
+    """It is not asked, the others are; and a redelivery does not bring it back."""
+    await waiting(store, ask("1", at=1), ask("2", at=2))
+    assert await store.amend(ask().key, "slack:T1", message_id="C1:1")
+    assert not await store.amend(ask().key, "slack:T1", message_id="C1:1")
+    assert not await store.amend(ask().key, "slack:T1", message_id="C1:1", text="new")
+    assert not await store.submit(ask("1", at=1))
+    assert texts(await store.claim(T1, "w", 15)) == ["2"]
+
+
+async def test_a_thread_with_nothing_left_is_passed_over(store: Any, ask: Ask) -> None:
+    """The next thread is claimed in its place."""
+    await waiting(store, ask("1"), ask("2", thread="C1:2"))
+    assert await store.amend(ask().key, "slack:T1", message_id="C1:1")
+    assert texts(await store.claim(T1, "w", 15)) == ["2"]
+    assert await store.claim(T1, "w", 15) is None
+    await store.submit(ask("3"))
+    assert texts(await store.claim(T1, "w", 15)) == ["3"]
+
+
+async def test_deleting_a_running_question_stops_its_turn(backing: Any, ask: Ask) -> None:
+    """Also where others asked along; and a successor knows it."""
+    store, other = backing.store(), backing.store()
+    await waiting(store, ask("1", at=1), ask("2", at=2))
+    claim = await store.claim(T1, "w", 15)
+    assert await other.amend(claim.key, claim.installation, message_id="C1:1")
+    lease = await store.renew(claim, 15)
+    assert (lease.stopped, lease.edited) == (True, False)
+    backing.advance(16)
+    heir = await other.claim(T1, "w", 15)
+    assert heir.stopped
+    assert texts(heir) == ["2"]
+
+
+async def test_deleting_what_waits_behind_stops_nothing(store: Any, ask: Ask) -> None:
+    """Only the turn that asks a message is its turn."""
+    await waiting(store, ask("1"))
+    claim = await store.claim(T1, "w", 15)
+    await waiting(store, ask("2"), ask("3"))
+    assert await store.amend(claim.key, claim.installation, message_id="C1:2")
+    assert not (await store.renew(claim, 15)).stopped
+    await store.commit(claim, None)
+    assert texts(await store.claim(T1, "w", 15)) == ["3"]
+
+
+async def test_a_released_turn_taken_back_whole_is_not_answered(store: Any, ask: Ask) -> None:
+    """Nobody saw anything of it, so that it vanishes; what came behind is answered."""
+    await waiting(store, ask("1", at=1), ask("2", at=2))
+    claim = await store.claim(T1, "w", 15)
+    await store.release(claim, delay=60)
+    await waiting(store, ask("3", at=3))
+    assert await store.amend(claim.key, claim.installation, message_id="C1:1")
+    assert await store.claim(T1, "w", 15) is None
+    assert await store.amend(claim.key, claim.installation, message_id="C1:2")
+    following = await store.claim(T1, "w", 15)
+    assert texts(following) == ["3"]
+    assert following.turn_id != claim.turn_id
+    await store.commit(following, None)
+    assert await store.claim(T1, "w", 15) is None
+
+
+async def test_a_released_turn_taken_back_in_part_asks_the_rest(store: Any, ask: Ask) -> None:
+    """It does not run, so that it is not stopped."""
+    await waiting(store, ask("1", at=1), ask("2", at=2))
+    claim = await store.claim(T1, "w", 15)
+    await store.release(claim)
+    assert await store.amend(claim.key, claim.installation, message_id="C1:1")
+    again = await store.claim(T1, "w", 15)
+    assert (texts(again), again.stopped, again.turn_id) == (["2"], False, claim.turn_id)
+
+
+@pytest.mark.parametrize("seen", ["part", "crash", "outcome"])
+async def test_what_readers_may_have_seen_is_ended_before_them(backing: Any, ask: Ask, seen: str) -> None:
+    """A turn taken back whole is still claimed, as stopped, when something of it may be on the screen."""
+    store = backing.store()
+    await waiting(store, ask("1"))
+    claim = await store.claim(T1, "w", 15)
+    if seen == "crash":
+        backing.advance(16)
+    elif seen == "part":
+        await store.record(claim, part=Part(1, 0, MessageRef("C1", "1.5")))
+        await store.release(claim)
+    else:
+        await store.finish(claim, Outcome(answer="a", stop=Stop.END_TURN, attempt=1))
+        await store.release(claim)
+    assert await store.amend(claim.key, claim.installation, message_id="C1:1")
+    heir = await store.claim(T1, "w", 15)
+    assert (texts(heir), heir.stopped, heir.turn_id) == (["1"], True, claim.turn_id)
+
+
+async def test_stop_reaches_the_running_turn_only(store: Any, ask: Ask) -> None:
+    """What waits behind it is answered; with nothing running there is nothing to stop."""
+    await waiting(store, ask("1"))
+    assert not await store.amend(ask().key, "slack:T1")
+    claim = await store.claim(T1, "w", 15)
+    await waiting(store, ask("2"))
+    assert await store.amend(claim.key, "slack:T1")
+    assert await store.amend(claim.key, "slack:T1")
+    assert (await store.renew(claim, 15)).stopped
+    await store.commit(claim, None)
+    assert not await store.amend(claim.key, "slack:T1")
+    following = await store.claim(T1, "w", 15)
+    assert (texts(following), following.stopped) == (["2"], False)
+
+
+async def test_stop_ends_the_waiting_for_another_attempt(store: Any, ask: Ask) -> None:
+    """A turn put off for a minute is claimed at once, as stopped, so that the reader is told."""
+    await waiting(store, ask("1"))
+    claim = await store.claim(T1, "w", 15)
+    await store.release(claim, delay=60)
+    assert await store.amend(claim.key, "slack:T1")
+    assert (await store.claim(T1, "w", 15)).stopped
+
+
+async def test_threads_and_installations_are_not_confused(store: Any, ask: Ask) -> None:
+    """A change names its thread and its installation, and touches no other."""
+    await waiting(store, ask("1"), ask("1", installation="slack:T2", id="C1:1"))
+    assert not await store.amend(ask(thread="C1:9").key, "slack:T1", message_id="C1:1")
+    assert await store.amend(ask().key, "slack:T1", message_id="C1:1")
+    assert texts(await store.claim(["slack:T2"], "w", 15)) == ["1"]
