@@ -24,9 +24,7 @@ class Backend:
     statuses: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
 
     def find_channel(self, which: str) -> Channel | None:
-        """The channel of that id or name, as far as the bot can see it; a user's id is their direct message."""
-        if which in self.workspace.users and which != self.workspace.bot.id:
-            return self.workspace.direct([which])
+        """The channel of that id or name, as far as the bot can see it."""
         try:
             channel = self.workspace.channel(which)
         except KeyError:

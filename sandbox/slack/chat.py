@@ -37,7 +37,10 @@ def _warned(answer: Answer, content: Content) -> Answer:
 
 
 def post_message(call: Call, back: Backend) -> Answer:
-    """chat.postMessage."""
+    """chat.postMessage. A person's id as the channel means their direct message with the bot."""
+    person = back.workspace.users.get(call.text("channel") or "")
+    if person is not None and not person.is_bot:
+        call = Call(call.method, {**call.arguments, "channel": back.workspace.direct([person.id]).id})
     channel = back.room(call, writes=True)
     content = read_content(call, back.rules, back.names())
     post = Post(

@@ -31,6 +31,10 @@ class SlackServer:
     misbehaviour in `faults` (calls by their method, a WebSocket by `socket.connect`), people, channels and
     messages in `workspace`; all may be changed while it runs.
 
+    Beside the usual kinds the journal gets "unacked", "connected" and "disconnected" (events and sockets), "status",
+    "streamed" (what only the recipient of a stream sees), "reaction" and "view". A message's `Shown.extra` has
+    `pings` (the live mentions of all its versions), `metadata`, and `marked` once readers see "(edited)".
+
     Args:
         port: 0 for any free one.
         scopes: what the bot token may do.

@@ -217,6 +217,14 @@ async def test_places_that_are_closed(slack: SlackServer, web: AsyncWebClient, g
     assert (await refusal(web.chat_postMessage(channel=general, text="x")))["error"] == "is_archived"
 
 
+async def test_post_to_a_person_lands_in_their_direct_message(slack: SlackServer, web: AsyncWebClient) -> None:
+    """A user's id as the channel of a post opens the direct message; reading takes only the channel's own id."""
+    ada = slack.workspace.user("ada").id
+    post = await web.chat_postMessage(channel=ada, text="psst")
+    assert post["channel"] == slack.direct("ada")
+    assert (await refusal(web.conversations_history(channel=ada)))["error"] == "channel_not_found"
+
+
 async def test_messages_that_cannot_be_edited(slack: SlackServer, web: AsyncWebClient, general: str) -> None:
     """Deleted, foreign and old messages are refused, each with its code."""
     post = await web.chat_postMessage(channel=general, text="x")
