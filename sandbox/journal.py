@@ -1,4 +1,4 @@
-"""The journal: every call, event and version of every message, with its time, so that anyone can say who saw what when."""
+"""The journal: every call, event and version of every message, with its time: who saw what when."""
 
 from __future__ import annotations
 
@@ -125,9 +125,10 @@ class Journal:
     def of(self, service: str, kind: str, **match: Any) -> Iterator[Entry]:
         """Entries of one kind whose data hold all of `match`."""
         for entry in self.entries:
-            if entry.service == service and entry.kind == kind:
-                if all(entry.data.get(name) == value for name, value in match.items()):
-                    yield entry
+            if (entry.service, entry.kind) != (service, kind):
+                continue
+            if all(entry.data.get(name) == value for name, value in match.items()):
+                yield entry
 
     async def until(self, condition: Callable[[], T], *, timeout: float = 10.0, what: str = "") -> T:  # noqa: ASYNC109
         """Wait until `condition()` is truthy and return it; looked at after every new entry.
