@@ -25,8 +25,11 @@ from bot.errors import SettingsError, StoreUnavailable
 TIMEOUT: Final = 2.0
 """Seconds to wait for a connection, and for an answer."""
 
-RETRIES: Final = 2
-"""With `TIMEOUT` a call to a server that hangs fails after some 7 s: a lease of 15 s, renewed every 5, outlives one."""
+RETRIES: Final = 3
+"""A call that fails at once is tried again within about a second: long enough for a server's restart."""
+
+DEADLINE: Final = 4.5
+"""Seconds a call may take with all its retries: a lease of 15 s, renewed every 5, outlives a renewal that hangs."""
 
 MAX_CONNECTIONS: Final = 32
 
@@ -148,7 +151,8 @@ class Link:
     async def _send(self, queue: list[tuple[Sequence[Call], asyncio.Future[list[Any]]]]) -> None:
         everything = [call for calls, _ in queue for call in calls]
         try:
-            answers = await self._answers(everything)
+            async with asyncio.timeout(DEADLINE):
+                answers = await self._answers(everything)
         except Exception as error:  # noqa: BLE001 - handed to the callers, who raise it
             answers = [error] * len(everything)
         except BaseException:
@@ -225,17 +229,18 @@ _COMPLAINTS: Final = (
     (redis_errors.MovedError, "MOVED", "is a cluster's node: write redis+cluster:// in REDIS_URL."),
     (redis_errors.ClusterDownError, "CLUSTERDOWN", "belongs to a cluster that is down."),
     (redis_errors.MaxConnectionsError, "No connection available", "does not answer: every connection is waiting."),
-    (redis_errors.ResponseError, "MISCONF", "cannot write to its disk and takes no changes: look at its free space."),
 )
 
 
 def _complaint(error: BaseException) -> str:
-    text = str(error)
+    told = [error, error.__cause__]  # what went wrong in connecting is wrapped once more
     for kind, code, complaint in _COMPLAINTS:
-        if code in text or (isinstance(error, kind) and kind is not redis_errors.ResponseError):
+        if code in str(error) or any(isinstance(it, kind) for it in told):
             return complaint
-    if isinstance(error, redis_errors.TimeoutError | TimeoutError):
-        return f"did not answer within {TIMEOUT:g} s."
+    if any(isinstance(it, redis_errors.TimeoutError | TimeoutError) for it in told):
+        return "did not answer in time."
     if isinstance(error, redis_errors.ConnectionError | redis_errors.RedisClusterException | OSError):
         return "cannot be reached."
-    return f"refused a command: {text:.200}"
+    if "MISCONF" in str(error):
+        return "cannot write to its disk and takes no changes: look at its free space."
+    return f"refused a command: {error!s:.200}"

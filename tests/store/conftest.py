@@ -34,12 +34,12 @@ class Backing:
     offset: float = 0.0
     memory: MemoryStore | None = None
 
-    def store(self, *, shards: int = 4) -> Any:
-        """Open another worker's store on the same turns."""
+    def store(self, *, shards: int = 4, url: str = "") -> Any:
+        """Open another worker's store on the same turns, by another way where a URL is given."""
         if not self.url:
             self.memory = self.memory or MemoryStore(history_ttl=HISTORY_TTL, clock=lambda: time.time() + self.offset)
             return self.memory
-        store = RedisStore(self.url, history_ttl=HISTORY_TTL, shards=shards)
+        store = RedisStore(url or self.url, history_ttl=HISTORY_TTL, shards=shards)
         store.clock_offset = round(self.offset * 1000)
         self.stores.append(store)
         return store
@@ -50,7 +50,7 @@ class Backing:
         for store in self.stores:
             store.clock_offset = round(self.offset * 1000)
 
-    def keys(self) -> list[bytes]:
+    def all_keys(self) -> list[bytes]:
         """Every key there is."""
         return [key for node in self.nodes for key in node.scan_iter(count=1000)]
 
