@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -84,6 +85,10 @@ class SlackAdapter:
         elif self._endpoint is not None:
             self._endpoint.intake = intake
         self._listening = True
+
+    async def closed(self) -> None:
+        """Wait until Slack refuses the bot for good: it does not by itself, so this never ends."""
+        await asyncio.Event().wait()
 
     async def stop_intake(self) -> None:
         """Take no more events; returns when those under way are stored. Answers can still be written."""

@@ -18,7 +18,6 @@ from weakref import WeakValueDictionary
 
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
-from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.middleware.async_middleware import AsyncMiddleware
@@ -107,8 +106,8 @@ class Intake:
 
     async def envelope(self, request: SocketModeRequest) -> bool:
         """Take a Socket Mode envelope; whether to acknowledge it."""
-        response = await run_async_bolt_app(self._app, request)
-        return bool(response.status == 200)
+        response = await self._app.async_dispatch(AsyncBoltRequest(mode="socket_mode", body=request.payload))
+        return response.status == 200
 
     async def request(self, body: bytes, headers: Mapping[str, str]) -> web.Response:
         """Take an HTTP request whose signature was checked; any status but 200 makes Slack deliver again."""

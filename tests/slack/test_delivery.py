@@ -6,9 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from adapters.slack import SlackAdapter
 from adapters.slack.api import Api
+from adapters.slack.content import MRKDWN
 from adapters.slack.delivery import Delivery
 from adapters.slack.errors import MEANING
 from adapters.slack.events import Identity
@@ -19,6 +21,7 @@ from bot.ports import CompletesMessages, NotifiesAsker, Platform, ReadsThread, S
 from sandbox.faults import Fault
 from sandbox.journal import Journal
 from sandbox.slack import SlackServer
+from tests.slack.serving import serving
 
 
 @pytest.fixture
@@ -252,6 +255,17 @@ async def test_two_long_edits_at_once(platform: Delivery, place: Place, slack: S
     assert [type(outcome) for outcome in outcomes] == [errors.TooLong, errors.TooLong]
 
 
+async def test_a_late_refusal(platform: Delivery, place: Place, slack: SlackServer) -> None:
+    """A refusal that comes in late does not undo what an earlier one has taught."""
+    slack.rules.markdown = 0
+    slack.faults.add(Fault("chat.postMessage", "delay", seconds=0.1, when=lambda given: len(str(given)) > 3_900))
+    outcomes = await asyncio.gather(
+        platform.post(place, LONG, "n.0"), platform.post(place, "short", "n.1"), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [errors.TooLong, errors.TooLong]
+    assert platform.dialect(place) is MRKDWN
+
+
 async def test_no_markdown_blocks(platform: Delivery, place: Place, slack: SlackServer, journal: Journal) -> None:
     """A workspace that refuses markdown blocks gets Slack's older markup as text."""
     slack.rules.markdown = 0
@@ -339,6 +353,18 @@ async def test_thread_before(platform: Delivery, place: Place, slack: SlackServe
     assert [message.text for message in before[1:]] == [f"reply {number}" for number in range(71, 120)]
     assert len(arguments(journal, "conversations.replies")) == 1
     assert {message.key for message in before} == {question(place, ts).key}
+
+
+async def test_thread_before_when_slack_tells_more(place: Place) -> None:
+    """The question itself and what came after it are no background, even where Slack sends them along."""
+    told = [{"type": "message", "user": "U1", "ts": f"{n}.000001", "text": f"message {n}"} for n in range(100, 110)]
+
+    async def respond(_: web.Request) -> web.Response:
+        return web.json_response({"ok": True, "messages": told})
+
+    async with serving(respond) as api:
+        before = await Delivery(api, Identity("T1", "UBOT")).thread_before(question(place, "103.000001"))
+    assert [message.text for message in before] == ["message 100", "message 101", "message 102"]
 
 
 async def test_long_thread_before(platform: Delivery, place: Place, slack: SlackServer) -> None:

@@ -34,7 +34,7 @@ async def adapter(slack: SlackServer) -> AsyncIterator[SlackAdapter]:
 async def address(adapter: SlackAdapter) -> AsyncIterator[str]:
     app = web.Application()
     app.add_routes(adapter.routes())
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -189,8 +189,8 @@ async def test_stopping_waits(
     sending.cancel()
     await asyncio.wait({sending})
     stopping = asyncio.create_task(adapter.stop_intake())
-    await asyncio.sleep(0)
-    assert not stopping.done()
+    done, _ = await asyncio.wait({stopping}, timeout=0.1)
+    assert not done
     inbox.gate.set()
     await stopping
     assert inbox.texts == ["hello"]

@@ -9,6 +9,8 @@ import pytest
 
 from adapters.slack import SlackAdapter
 from adapters.slack.api import Api
+from adapters.slack.events import Identity
+from adapters.slack.intake import Intake
 from adapters.slack.sockets import Sockets
 from bot.errors import SettingsError
 from sandbox.faults import Fault
@@ -105,18 +107,18 @@ async def test_follow_ups(listening: SlackAdapter, slack: SlackServer, inbox: Me
     assert not any(message.mid_thread for message in inbox.messages)
 
 
-async def test_follow_up_while_the_mention_is_being_stored(
-    listening: SlackAdapter, slack: SlackServer, inbox: MemoryInbox, journal: Journal
-) -> None:
+async def test_follow_up_while_the_mention_is_being_stored(inbox: MemoryInbox, journal: Journal) -> None:
     """A follow-up that comes in while the mention before it is still being stored is not lost."""
+    intake = Intake(Identity("T1", "UBOT"), inbox, "all")
+    said = {"type": "message", "channel": "C1", "user": "U1", "ts": "100.000001", "text": "<@UBOT> hello"}
+    then = {**said, "ts": "101.000001", "thread_ts": "100.000001", "text": "quick"}
     inbox.gate.clear()
-    slack.events.ack_timeout = 5.0
-    root = await slack.say("general", "ada", at_bot(slack, "hello"), tell=("message",))
+    mention = asyncio.create_task(intake.receive({"type": "event_callback", "event": said}))
     await journal.until(lambda: list(journal.of("inbox", "submit")))
-    await slack.say("general", "ada", "quick", thread=root)
-    await journal.until(lambda: len(list(journal.of("slack", "event"))) == 2)
+    follow_up = asyncio.create_task(intake.receive({"type": "event_callback", "event": then}))
+    await asyncio.wait({follow_up}, timeout=0.05)
     inbox.gate.set()
-    await slack.events.idle()
+    await asyncio.gather(mention, follow_up)
     assert inbox.texts == ["hello", "quick"]
 
 
@@ -225,7 +227,7 @@ async def test_replaced_before_it_is_closed(listening: SlackAdapter, slack: Slac
     """A connection that is to be refreshed has its successor before it goes."""
     first = slack.sockets.open[0].number
     await slack.sockets.refresh(first, grace=5.0)
-    await journal.until(lambda: len(list(journal.of("slack", "connected"))) == 3)
+    await journal.until(lambda: len(list(journal.of("slack", "connected"))) >= 3)
     assert not list(journal.of("slack", "disconnected"))
     assert listening.connected
 
@@ -236,7 +238,7 @@ async def test_a_used_ticket_is_not_tried_again(
     """A connection that fails is tried again with a new URL, never with the one that may be spent."""
     slack.faults.add(Fault("socket.connect", "status", status=408, times=2))
     await adapter.listen(inbox)
-    await journal.until(lambda: len(list(journal.of("slack", "connected"))) == 2)
+    await journal.until(lambda: len(list(journal.of("slack", "connected"))) >= 2)
     asked = [entry for entry in journal.of("slack", "call") if entry["method"] == "apps.connections.open"]
     assert len(asked) == 4
     assert not list(journal.of("slack", "refused"))
@@ -249,13 +251,16 @@ async def test_a_silent_connection_is_replaced(slack: SlackServer, journal: Jour
     async def take(_: object) -> bool:
         return True
 
-    sockets = Sockets(api, slack.app_token, take, heartbeat=0.1)
+    sockets = Sockets(api, slack.app_token, take, heartbeat=0.2)
     try:
         await sockets.start()
-        await journal.until(lambda: len(list(journal.of("slack", "connected"))) == 2)
+        await journal.until(lambda: len(list(journal.of("slack", "connected"))) >= 2)
+        silent = len(list(journal.of("slack", "connected")))
         slack.sockets.silence()
-        await journal.until(lambda: len(list(journal.of("slack", "connected"))) == 4)
-        assert sockets.connected
+        await journal.until(lambda: len(list(journal.of("slack", "connected"))) >= silent + 2)
+        await slack.send_event({"type": "reaction_added"})
+        await slack.events.idle()
+        assert len(list(journal.of("slack", "ack"))) == 1
     finally:
         await sockets.stop()
         await api.close()
@@ -268,13 +273,15 @@ async def test_stopping(listening: SlackAdapter, slack: SlackServer, inbox: Memo
     await slack.say("general", "ada", at_bot(slack, "last words"), tell=("message",))
     await journal.until(lambda: list(journal.of("inbox", "submit")))
     stopping = asyncio.create_task(listening.stop_intake())
-    await asyncio.sleep(0)
+    done, _ = await asyncio.wait({stopping}, timeout=0.1)
+    assert not done
     inbox.gate.set()
     await stopping
     await journal.until(lambda: list(journal.of("slack", "ack")))
     await journal.until(lambda: not slack.sockets.connections)
     assert inbox.texts == ["last words"]
     assert not listening.connected
+    assert listening.health == "not listening"
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("slack")]
 
 
