@@ -54,7 +54,8 @@ def _run(options: argparse.Namespace) -> int:
 def _chat(options: argparse.Namespace) -> int:
     from bot.first_run import chat  # noqa: PLC0415 - as above
 
-    return _on_loop(lambda: chat(_settings, sandbox=options.sandbox, resume=options.resume, stats=options.stats))
+    status: int = _on_loop(lambda: chat(_settings, sandbox=options.sandbox, resume=options.resume, stats=options.stats))
+    return status
 
 
 def _sandbox(options: argparse.Namespace) -> int:

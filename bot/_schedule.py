@@ -27,6 +27,7 @@ _CUSHION: Final = 2.0
 _AGED: Final = 15.0
 _FRESH: Final = 0.25
 _FORGOTTEN_AT_ONCE: Final = 2
+_SPARED: Final = 16
 _EPSILON: Final = 1e-9
 
 
@@ -124,7 +125,8 @@ class Schedule:
         """The bucket of that name. Making a new one forgets old ones that nobody uses and that are full."""
         bucket = self._buckets.pop(budget.name, None)
         if bucket is None:
-            for name in list(islice(self._buckets, _FORGOTTEN_AT_ONCE)):
+            # The latest are spared: the others of the same write were looked up a moment ago.
+            for name in list(islice(self._buckets, min(_FORGOTTEN_AT_ONCE, max(0, len(self._buckets) - _SPARED)))):
                 old = self._buckets.pop(name)
                 line = self._lines[old]
                 if line.viewers or line.waiting or not old.idle(now):
@@ -350,6 +352,7 @@ class Schedule:
             line.roots_at = now
         spare = bucket.ready - self._kept(bucket, Urgency.INTERIM)
         income = bucket.income(now, _HORIZON)
-        pace = max(income / 4.0, income + (spare - _CUSHION) / _HORIZON, _EPSILON)
+        cushion = min(_CUSHION, bucket.burst / 4.0)
+        pace = max(income / 4.0, income + (spare - cushion) / _HORIZON, _EPSILON)
         root = max(math.sqrt(viewer.rate(now)), _EPSILON)
         return max(line.roots, root) / root / pace

@@ -10,14 +10,16 @@ import asyncio
 import contextlib
 import logging
 import os
+import random
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from aiohttp import web
+from pydantic import SecretStr
 
 from bot.backoff import backoff
 from bot.chat import Chat
@@ -27,16 +29,11 @@ from bot.desk import Desk, Policy
 from bot.errors import BotError, SettingsError
 from bot.health import Health
 from bot.pacing import Pacer
+from bot.ports import Adapter, Model
 from bot.settings import Settings
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis import RedisStore
 from bot.worker import Worker
-
-if TYPE_CHECKING:
-    from adapters.discord.adapter import DiscordAdapter
-    from adapters.slack.adapter import SlackAdapter
-
-    Adapter = SlackAdapter | DiscordAdapter
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +57,8 @@ def adapters(settings: Settings) -> list[Adapter]:
         built.append(
             SlackAdapter(
                 settings.slack_bot_token.get_secret_value(),
-                settings.slack_app_token and settings.slack_app_token.get_secret_value(),
-                settings.slack_signing_secret and settings.slack_signing_secret.get_secret_value(),
+                _value(settings.slack_app_token),
+                _value(settings.slack_signing_secret),
                 api_url=settings.slack_api_url,
                 follow_ups=settings.follow_ups,
             )
@@ -79,6 +76,10 @@ def adapters(settings: Settings) -> list[Adapter]:
     return built
 
 
+def _value(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret is not None else None
+
+
 def claude(settings: Settings) -> Claude:
     """Build the process's one Claude client."""
     if settings.anthropic_api_key is None:
@@ -91,6 +92,26 @@ def claude(settings: Settings) -> Claude:
         max_tokens=settings.claude_max_tokens,
         concurrency=settings.max_concurrent_turns,
     )
+
+
+@asynccontextmanager
+async def open_claude(settings: Settings) -> AsyncIterator[Claude]:
+    """Open the client and see that the configured models are there. Raises SettingsError."""
+    model = claude(settings)
+    try:
+        for warning in await model.check():
+            log.warning(warning)
+        yield model
+    finally:
+        await model.close()
+
+
+def jittered(attempt: int, retry_after: float | None) -> float:
+    """Seconds to wait before asking Claude for the n-th time again (from 1)."""
+    return backoff(attempt, retry_after, rng=_RANDOM)
+
+
+_RANDOM = random.Random()  # noqa: S311 - jitter
 
 
 def policy(settings: Settings) -> Policy:
@@ -134,15 +155,28 @@ async def open_store(settings: Settings, installations: Sequence[str] = ()) -> A
 
 
 @asynccontextmanager
-async def open_chat(settings: Settings, session: str) -> AsyncIterator[Chat]:
-    """Open a session in the terminal; as `run`, with the same store."""
+async def open_chat(settings: Settings, resume: str | None) -> AsyncIterator[Chat]:
+    """Open a session in the terminal, with the same Claude and the same store as `run`.
+
+    Args:
+        settings: the operator's choices.
+        resume: the session to go on with, "" for the last one; None for a new one.
+    """
     async with AsyncExitStack() as stack:
-        model = claude(settings)
-        stack.push_async_callback(model.close)
-        for warning in await model.check():
-            log.warning(warning)
+        model = await stack.enter_async_context(open_claude(settings))
         store = await stack.enter_async_context(open_store(settings))
-        yield Chat(model, store, policy(settings), backoff, session)
+        yield Chat(model, store, policy(settings), jittered, _session(settings.data_dir, resume))
+
+
+def _session(data_dir: Path, resume: str | None) -> str:
+    """The session's name; the last one is remembered beside the data."""
+    note = data_dir / "last-session"
+    if resume == "" and not note.exists():
+        raise SettingsError("--resume: there is no session yet; start one without it, or name one.")
+    name = secrets.token_hex(4) if resume is None else resume or note.read_text().strip()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    note.write_text(name)
+    return name
 
 
 async def check(settings: Settings) -> list[str]:
@@ -166,11 +200,29 @@ async def check(settings: Settings) -> list[str]:
     return warnings
 
 
-class App:
-    """The running bot."""
+def _problem(adapter: Adapter) -> Callable[[], str]:
+    return lambda: "" if adapter.connected else adapter.health
 
-    def __init__(self, settings: Settings) -> None:
+
+class App:
+    """The running bot.
+
+    Args:
+        settings: the operator's choices.
+        model: asked in place of the Claude that `settings` name; closed by whoever built it.
+        waits: how long to wait before asking Claude again, as `Desk.backoff`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        model: Model | None = None,
+        waits: Callable[[int, float | None], float] = jittered,
+    ) -> None:
         self._settings = settings
+        self._model = model
+        self._waits = waits
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self.http_port = 0
@@ -193,16 +245,15 @@ class App:
             raise SettingsError(NO_PLATFORM)
         with self._signals():
             async with AsyncExitStack() as stack:
-                model = claude(settings)
-                stack.push_async_callback(model.close)
-                for warning in await model.check():
-                    log.warning(warning)
+                model = self._model
+                if model is None:
+                    model = await stack.enter_async_context(open_claude(settings))
                 for adapter in built:
                     stack.push_async_callback(adapter.close)
                     await adapter.start()
                 installations = [adapter.installation for adapter in built]
                 store = await stack.enter_async_context(open_store(settings, installations))
-                desk = Desk(model=model, store=store, pacer=Pacer(), policy=policy(settings), backoff=backoff)
+                desk = Desk(model=model, store=store, pacer=Pacer(), policy=policy(settings), backoff=self._waits)
                 worker = Worker(
                     desk,
                     {adapter.installation: adapter.platform for adapter in built},
@@ -213,10 +264,7 @@ class App:
                 health = Health(
                     {
                         "store": lambda: "" if worker.store_answers else "Redis does not answer",
-                        **{
-                            adapter.installation: lambda adapter=adapter: "" if adapter.connected else adapter.health  # type: ignore[misc]
-                            for adapter in built
-                        },
+                        **{adapter.installation: _problem(adapter) for adapter in built},
                     }
                 )
                 await stack.enter_async_context(self._serve(health, built))
@@ -269,7 +317,7 @@ class App:
             await runner.cleanup()
 
     @contextlib.contextmanager
-    def _signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override, misc]
+    def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)

@@ -90,6 +90,10 @@ class Reception:
         """See `bot.ports.Inbox.deleted`."""
         await self._store.amend(key, installation, message_id=message_id)
 
+    async def directs(self, installation: str) -> tuple[str, ...]:
+        """See `bot.ports.KnowsDirects.directs`."""
+        return await self._store.directs(installation)
+
     async def cursor(self, installation: str) -> str | None:
         """See `bot.ports.Inbox.cursor`."""
         return await self._store.cursor(installation)

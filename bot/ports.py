@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
+from aiohttp import web
+
 from bot.conversation import Delta, Finished, Message, MessageRef, Place, Stop, ThreadKey, Turn, Usage
 from bot.text import Dialect
 
@@ -146,6 +148,58 @@ class NotifiesAsker(Protocol):
 
     async def notify(self, place: Place, user: str, ref: MessageRef, nonce: str) -> Receipt:
         """Post a short reply that pings only `user` and links to `ref`."""
+        ...
+
+
+class Adapter(Protocol):
+    """One platform, whole, as the application starts and stops it; `start` comes before everything else."""
+
+    @property
+    def installation(self) -> str:
+        """The name of its mailboxes."""
+        ...
+
+    @property
+    def platform(self) -> Platform:
+        """Where answers are written."""
+        ...
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can come in now."""
+        ...
+
+    @property
+    def health(self) -> str:
+        """One line about the connection, for people."""
+        ...
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """What the application's HTTP server must serve for it."""
+        ...
+
+    async def start(self) -> None:
+        """Find out who the bot is. Raises SettingsError for what the operator must mend."""
+        ...
+
+    async def check(self) -> list[str]:
+        """Try everything `run` would need; returns warnings. Raises as `start`."""
+        ...
+
+    async def listen(self, inbox: Inbox) -> None:
+        """Hand messages to `inbox` from now on; returns when they can come. Raises SettingsError."""
+        ...
+
+    async def closed(self) -> None:
+        """Wait until no message can ever come again. Raises SettingsError when the platform refused the bot."""
+        ...
+
+    async def stop_intake(self) -> None:
+        """Take no more messages; answers can still be written."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
         ...
 
 
@@ -418,6 +472,10 @@ class TurnStore(Protocol):
 
     async def move_cursor(self, installation: str, value: str) -> None:
         """See `Inbox.move_cursor`."""
+        ...
+
+    async def directs(self, installation: str) -> tuple[str, ...]:
+        """See `KnowsDirects.directs`."""
         ...
 
     async def check(self) -> list[str]:

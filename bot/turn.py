@@ -257,7 +257,7 @@ class TurnRun:
         self._attempt += 1
         reply = self._make_reply(self._attempt)
         self._status.show(self._place)
-        crowded = self._desk.pacer.crowded(self._platform.budgets(Write.POST, self._place))
+        crowded = self._desk.pacer.crowded(self._platform.budgets(Write.EDIT, self._place))
         bare = crowded and isinstance(self._platform, ShowsStatus)
         return reply, reply.begin(None if bare else PLACEHOLDER, open_place=self._open)
 
