@@ -128,7 +128,9 @@ def outline(text: str) -> Outline:
         return result
     lists, nesting, in_table = 0, 0, False
     kind = Kind.TEXT
-    for token in PARSER.block.parse(text, PARSER, {}, []) or []:
+    # The line feed makes the parser see a last line of spaces only: it may belong to a fence.
+    source = text if text.endswith("\n") else text + "\n"
+    for token in PARSER.block.parse(source, PARSER, {}, []) or []:
         if token.level == 0 and token.map and token.nesting >= 0:
             result.tops.append(token.map[0])
         if token.type in _CONTAINERS:

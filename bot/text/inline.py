@@ -23,6 +23,7 @@ _TOKEN = re.compile(
 )
 _SCHEME = re.compile(r"(?:https?|ftp)$", re.IGNORECASE)
 _ADDRESS = re.compile(r"://[^\s<>\[\]|`]+")
+_SPECIAL = re.compile(r"[\\`*_~|\[\]<>&\n]")
 _AFTER_ADDRESS = ".,;:!?'\")}*_~"
 
 
@@ -169,6 +170,8 @@ def _bracket(text: str, pos: int, depth: list[int], found: Inline) -> None:
 
 def plain_text(text: str) -> str:
     """Return what a reader sees of a paragraph: links by their text, code without backticks, no emphasis."""
+    if not _SPECIAL.search(text):
+        return text
     pieces: list[str] = []
     for token in PARSER.parseInline(text, {})[0].children or []:
         if token.type in {"text", "code_inline", "image", "text_special"}:

@@ -111,9 +111,7 @@ class Layout:
         """
         if keep > len(self._closed) and self._shown:
             text, end = self._shown
-            whole = self._page.whole
-            cut = max(0, end - self._page.at) + len(self._page.lead.prefix)
-            self._closed.append(_Closed(text, end, self._page.carried(outline(whole[:cut]), cut)))
+            self._closed.append(_Closed(text, end, self._page.carried_from(end)))
         self._dialect = dialect
         del self._closed[max(keep, 0) :]
         last = self._closed[-1] if self._closed else _Closed("", 0, Ending())
@@ -162,8 +160,8 @@ class Layout:
         cut, text = self._best(structure, floor, max(ceiling, floor + 1))
         cut = past_line_end(whole, cut)
         ending = page.carried(structure if cut <= window else outline(whole[:cut]), cut)
-        end = page.at + cut - floor
-        rest = whole[cut:]
+        end = page.source_offset(cut)
+        rest = page.raw[end - page.at :]
         if visible(text):
             self._closed.append(_Closed(text, end, ending))
             self._begin(end, rest, ending)

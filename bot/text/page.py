@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 
 from bot.text.blocks import Kind, Outline, outline
 from bot.text.ending import Ending, ending_at, open_marks
 from bot.text.graphemes import visible
+from bot.text.indentation import Dedented, dedented
 from bot.text.inline import scan
 from bot.text.preview import preview
 
@@ -25,38 +27,41 @@ class Page:
         capacity: the most characters it can hold.
         start: the offset in the whole source at which it begins.
         lead: what was open where the page before was cut.
-        at: the offset at which `text` begins: blank lines and a fence's closing line may stand before it.
-        text: the source from the first visible line on, control characters replaced one for one.
+        at: the offset at which `raw` begins: blank lines and a fence's closing line may stand before it.
+        raw: the source from the first visible line on, control characters replaced one for one.
     """
 
     capacity: int
     start: int = 0
     lead: Ending = field(default_factory=Ending)
     at: int = field(init=False)
-    text: str = field(default="", init=False)
+    raw: str = field(default="", init=False)
+    _dedented: Dedented = field(init=False)
     _settled: bool = field(init=False)
     _stable: int = field(default=0, init=False)
     _parsed: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.at = self.start
+        self._dedented = Dedented("")
         self._settled = self.lead.kind is Kind.FENCE or not (self.lead.block or self.lead.marks)
 
     @property
     def crowded(self) -> bool:
         """Whether it surely holds more than fits, and should be cut before it is looked at."""
-        return len(self.text) > _REACH * self.capacity
+        return len(self.raw) > _REACH * self.capacity
 
     @property
     def whole(self) -> str:
-        """The text with what it takes up from the page before."""
-        return self.lead.prefix + self.text
+        """The text, less the indentation of a list it was cut out of, after what it takes up from the page before."""
+        return self.lead.prefix + self._dedented.text
 
     def absorb(self, text: str, *, final: bool) -> None:
         """Append source, and leave out what need not be shown at the top of a page."""
-        self.text += text
+        self.raw += text
         while self._skip_blank() or self._skip_closing(final=final):
             pass
+        self._dedent()
         if not self._settled:
             self._settle(final=final)
 
@@ -70,14 +75,14 @@ class Page:
             structure = outline(whole[self._stable_from(whole) :])
             block = structure.last_block()
             closer = ending_at(structure, len(structure.text)).closer if block and block.kind is Kind.FENCE else ""
-            return self._composed(whole.rstrip(), closer), self.at + len(self.text)
+            return self._composed(whole.rstrip(), closer), self.at + len(self.raw)
         stable = self._stable_from(whole)
         text, end = preview(whole[stable:])
         if len(whole) - stable - end > min(_PATIENCE, self.capacity // 2):
             structure = outline(whole[stable:])
             text = whole[stable:].rstrip() + ending_at(structure, len(structure.text)).closer
             end = len(whole) - stable
-        return self._composed(whole[:stable] + text, ""), self.at + stable + end - len(self.lead.prefix)
+        return self._composed(whole[:stable] + text, ""), self.source_offset(stable + end)
 
     def closed_at(self, structure: Outline, cut: int) -> str:
         """Return the balanced Markdown of the page when it ends at offset `cut` of the outlined `whole`."""
@@ -86,19 +91,25 @@ class Page:
     def carried(self, structure: Outline, cut: int) -> Ending:
         """Return what the next page takes up when this one ends at offset `cut` of the outlined `whole`."""
         ending = ending_at(structure, cut)
-        block = structure.block_at(cut) or structure.last_block()
-        if self.lead.block and ending.block and block and block.first == 0:
-            return replace(ending, dedent=self.lead.dedent)  # the lead stands in the first column, the text does not
-        return ending
+        return replace(ending, dedent=ending.dedent + self._dedented.columns_at(cut - len(self.lead.prefix)))
+
+    def carried_from(self, end: int) -> Ending:
+        """Return what the next page takes up when this one ends at offset `end` of the source."""
+        low, high = len(self.lead.prefix), len(self.whole)
+        cut = bisect_right(range(low, high), end, key=self.source_offset) + low - 1 if high > low else high
+        cut = high if end >= self.source_offset(high) else max(low, cut)
+        return self.carried(outline(self.whole[:cut]), cut)
+
+    def source_offset(self, cut: int) -> int:
+        """Return the offset in the source of offset `cut` of `whole`."""
+        offset = max(0, cut - len(self.lead.prefix))
+        return self.at + offset + self._dedented.before(offset)
 
     def _composed(self, text: str, closer: str) -> str:
-        prefix = self.lead.prefix
-        rest = text[len(prefix) :]
-        if not visible(rest):
+        if not visible(text[len(self.lead.prefix) :]):
             return ""
-        body = prefix + _dedented(rest + closer, self.lead.dedent, midline=self.lead.midline)
         # A run this long means nothing, but a platform might take it for a fence that never ends.
-        return _LONG_RUN.sub("\u200b", body)
+        return _LONG_RUN.sub("\u200b", text + closer)
 
     def _stable_from(self, whole: str) -> int:
         """Return where the last outermost block begins: what stands before is done and needs no second look."""
@@ -111,7 +122,7 @@ class Page:
         return self._stable
 
     def _skip_blank(self) -> bool:
-        blank = self.text[: len(self.text) - len(self.text.lstrip())]
+        blank = self.raw[: len(self.raw) - len(self.raw.lstrip())]
         blank = blank[: blank.rfind("\n") + 1]
         if not blank:
             return False
@@ -124,7 +135,7 @@ class Page:
         return True
 
     def _skip_closing(self, *, final: bool) -> bool:
-        closing = _CLOSING_FENCE.match(self.text) if self.lead.kind is Kind.FENCE else None
+        closing = _CLOSING_FENCE.match(self.raw) if self.lead.kind is Kind.FENCE else None
         if closing is None or not (final or closing[0].endswith("\n")):
             return False
         marker = self.lead.block.lstrip(" \t>")
@@ -139,10 +150,10 @@ class Page:
         structure = outline(self.whole[: _REACH * self.capacity])
         block = structure.blocks[0] if structure.blocks else None
         if self.lead.kind is Kind.TABLE:
-            if final or "\n" in self.text:
+            if final or "\n" in self.raw:
                 self._settled = True
                 if block is None or block.kind is not Kind.TABLE or block.last <= self.lead.block.count("\n"):
-                    self._lead(Ending(dedent=self.lead.dedent))
+                    self._lead(replace(self.lead, kind=None, block="", line=""))
         elif self.lead.marks and block and (final or structure.last_block() is not block):
             self._settled = True
             marks = open_marks(scan(structure.text[: structure.starts[block.last]]))
@@ -153,27 +164,13 @@ class Page:
         self.lead, self._stable, self._parsed = lead, 0, 0
 
     def _skip(self, count: int) -> None:
-        self.text, self._stable, self._parsed = self.text[count:], 0, 0
+        self.raw, self._stable, self._parsed = self.raw[count:], 0, 0
         self.at += count
+
+    def _dedent(self) -> None:
+        reach = _REACH * self.capacity
+        self._dedented = dedented(self.raw, self.lead.dedent, midline=self.lead.midline, reach=reach)
 
 
 def _run(marker: str) -> str:
     return marker[: len(marker) - len(marker.lstrip(marker[0]))]
-
-
-def _dedented(text: str, columns: int, *, midline: bool) -> str:
-    """Return `text` with up to `columns` of indentation taken from each line, fewer once a line has fewer."""
-    if not columns:
-        return text
-    lines = text.split("\n")
-    for number, line in enumerate(lines):
-        if number == 0 and midline:
-            continue
-        bare = line.lstrip(" \t")
-        if not bare:
-            continue
-        columns = min(columns, len(line) - len(bare))
-        if not columns:
-            break
-        lines[number] = line[columns:]
-    return "\n".join(lines)

@@ -157,8 +157,11 @@ def _rank(outline: Outline, number: int) -> int:
 def _text_cuts(outline: Outline, pattern: re.Pattern[str], low: int, high: int) -> list[int]:
     """Return the ends of matches in [`low`, `high`], the last one first."""
     # A few characters before `low` are searched too, so that a match that begins there is seen whole.
-    found = (match.end() for match in pattern.finditer(outline.text, max(0, low - 8), high))
-    return [cut for cut in found if low <= cut <= high and is_boundary(outline.text, cut)][::-1]
+    # White space with a line feed in it is cut behind that: the indentation goes with the next line.
+    text = outline.text
+    matches = pattern.finditer(text, max(0, low - 8), high)
+    found = ((text.rfind("\n", match.start(), match.end()) + 1) or match.end() for match in matches)
+    return [cut for cut in found if low <= cut <= high and is_boundary(text, cut)][::-1]
 
 
 def _character_cut(outline: Outline, floor: int, ceiling: int, whole: _Whole) -> int:
