@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.slack import SlackAdapter
@@ -53,6 +53,7 @@ def strings(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@settings(deadline=None)
 @given(text=nasty)
 def test_no_live_token(dialect: Dialect, text: str) -> None:
     """No string of a call holds a live token, whether the text was rendered before or not."""
@@ -61,6 +62,7 @@ def test_no_live_token(dialect: Dialect, text: str) -> None:
             assert not LIVE.search(sent), sent
 
 
+@settings(deadline=None)
 @given(text=nasty)
 def test_short_text_is_plain(text: str) -> None:
     """The text for notifications is short and holds no token of any kind."""
@@ -71,6 +73,7 @@ def test_short_text_is_plain(text: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@settings(deadline=None)
 @given(text=nasty)
 def test_rendered_text_stays_as_it_is(dialect: Dialect, text: str) -> None:
     """What was rendered is sent unchanged, so that the text shown can be compared with the text meant."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.slack.events import Identity, deletion_of, edit_of, to_message
@@ -135,6 +135,7 @@ def test_readable(text: str) -> None:
     assert readable(text, US.user) == TEXTS[text]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("<>&;|!@#^:/ \nabU0\0\ud800ltgamp")), st.text(max_size=5))
 def test_readable_takes_anything(text: str, user: str) -> None:
     """Whatever a person writes is read without an error, into text that can be encoded."""
