@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
@@ -16,3 +17,9 @@ def clean_environment():
     hidden = {name: os.environ.pop(name) for name in names}
     yield
     os.environ.update(hidden)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_stray_loop():
+    """Have no event loop until a test makes one: Python before 3.12 makes one when asked, and nobody closes it."""
+    asyncio.set_event_loop(None)

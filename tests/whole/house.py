@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.app import App
+from bot.app import App, jittered
+from bot.ports import Model
 from bot.settings import Settings, read
 from sandbox.app import Sandbox
 from sandbox.journal import Shown
@@ -28,9 +29,11 @@ class House:
         return read(**{"_env_file": None, "http_port": 0, "data_dir": self._data_dir, **environment, **overrides})
 
     @asynccontextmanager
-    async def bot(self, **overrides: Any) -> AsyncIterator[App]:
+    async def bot(
+        self, *, model: Model | None = None, waits: Callable[[int, float | None], float] = jittered, **overrides: Any
+    ) -> AsyncIterator[App]:
         """Run the bot until the end of the block, then shut it down in order."""
-        app = App(self.settings(**overrides))
+        app = App(self.settings(**overrides), model=model, waits=waits)
         running = asyncio.create_task(app.run())
         ready = asyncio.create_task(app.ready.wait())
         try:

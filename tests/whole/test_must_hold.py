@@ -18,7 +18,7 @@ from tests.whole.house import Side, Slack
 PINGING = (
     "Attention @everyone and @here! <!channel> <!here> <!everyone> <!subteam^S1> <@{bot}> <@{person}> <@!{person}> "
     "<@&{person}> &lt;!channel&gt; [<!channel>](https://x.example) `<!here>`\n\n"
-    "| a | <!channel> |\n|---|---|\n| <@{person}> | b |\n"
+    "| a | <!channel> |\n|---|---|\n| <@{person}> | b |\n\n"
 )
 
 
@@ -86,7 +86,7 @@ async def test_4_delivered_twice_answered_once(slack: Slack):
         await slack.ask("How often?")
         await slack.shows("Once.")
         for event in list(slack.journal.of("slack", "event")):
-            await slack.server.redeliver(event["event_id"])
+            await slack.server.redeliver(event["id"])
         root = await slack.ask("And now?")
         await slack.shows("Once.", "Twice.")
         assert root
@@ -162,8 +162,8 @@ async def test_7_shutdown_drains(side: Side):
         await side.shows_text("An answer")
         app.stop()
         await side.shows_text(("An answer that is let finish. " * 3).strip())
-    calls = len(list(side.journal.of(side.name, "call")))
-    assert calls == len(list(side.journal.of(side.name, "answer")))
+    calls = [entry for entry in side.journal.of(side.name, "call") if entry["call"] != "GATEWAY IDENTIFY"]
+    assert len(calls) == len(list(side.journal.of(side.name, "answer")))
 
 
 async def test_8_secrets_are_nowhere(side: Side, capfd):
