@@ -26,6 +26,29 @@ IS_COMPONENTS_V2 = 1 << 15
 Json = dict[str, Any]
 
 
+SHAPES: dict[str, tuple[type, str]] = {
+    "allowed_mentions": (dict, "DICT_TYPE_CONVERT"),
+    "attachments": (list, "LIST_TYPE_CONVERT"),
+    "components": (list, "LIST_TYPE_CONVERT"),
+    "embeds": (list, "LIST_TYPE_CONVERT"),
+    "flags": (int, "NUMBER_TYPE_COERCE"),
+    "message_reference": (dict, "MODEL_TYPE_CONVERT"),
+}
+"""What the fields of a message must be where they are given, and the code of a 50035 when they are not."""
+
+
+def shapes(body: Mapping[str, Any]) -> None:
+    """Refuse fields of the wrong type, lists of objects that hold something else included."""
+    for field, (kind, code) in SHAPES.items():
+        value = body.get(field)
+        if value is None:
+            continue
+        if not isinstance(value, kind):
+            raise form_error(field, code, f"Value is not a {kind.__name__}.")
+        if isinstance(value, list) and not all(isinstance(each, dict) for each in value):
+            raise form_error(f"{field}.0", "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
+
+
 def too_long(field: str, limit: int) -> ApiError:
     """A 50035 for a text over its limit."""
     return form_error(field, "BASE_TYPE_MAX_LENGTH", f"Must be {limit} or fewer in length.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import payloads
-from .errors import ApiError
+from .errors import ApiError, form_error
 from .gateway import Gateway
 from .rest import Call, Endpoint
 from .world import DM, THREAD, World
@@ -133,7 +133,10 @@ class Guilds:
         self._guild(call)
         if "guild_members" not in self.gateway.privileged:
             raise ApiError(50001)
-        after, limit = int(call.query.get("after", "0")), int(call.query.get("limit", "1"))
+        try:
+            after, limit = int(call.query.get("after", "0")), int(call.query.get("limit", "1"))
+        except ValueError:
+            raise form_error("after", "NUMBER_TYPE_COERCE", "Value is not snowflake.") from None
         people = sorted((p for p in self.world.users.values() if int(p.id) > after), key=lambda p: int(p.id))
         return 200, [payloads.member(person) for person in people[:limit]]
 

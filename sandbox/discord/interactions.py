@@ -14,7 +14,7 @@ from sandbox.journal import Journal
 
 from . import forms, payloads
 from .actions import SUPPRESS_EMBEDS, Actions
-from .errors import ApiError
+from .errors import ApiError, form_error
 from .rest import Call, Endpoint
 from .sessions import Intent
 from .world import Message, World
@@ -150,7 +150,8 @@ class Interactions:
             raise ApiError(40060)
         if now - begun.begun > ANSWER_SECONDS:
             raise ApiError(10062)
-        kind, data = Answer(call.body["type"]), call.body.get("data") or {}
+        kind, data = self._kind_of(call.body), call.body.get("data") or {}
+        forms.shapes(data)
         if kind in (Answer.DEFERRED_UPDATE, Answer.UPDATE):
             begun.answer = begun.pressed
             if kind is Answer.UPDATE and begun.pressed is not None:
@@ -170,9 +171,17 @@ class Interactions:
             resource["message"] = payloads.message(self.world, begun.answer)
         return 200, {"interaction": told, "resource": resource}
 
+    @staticmethod
+    def _kind_of(body: Json) -> Answer:
+        try:
+            return Answer(body["type"])
+        except (KeyError, ValueError):
+            raise form_error("type", "BASE_TYPE_CHOICES", "The stand-in takes types 4, 5, 6 and 7.") from None
+
     def follow_up(self, call: Call) -> tuple[int, Any]:
         """A further message."""
         begun = self._living(call)
+        forms.shapes(call.body)
         message = self._show(begun, call, call.body, flags=int(call.body.get("flags") or 0))
         return 200, None if message is None else payloads.message(self.world, message)
 
@@ -183,6 +192,7 @@ class Interactions:
     def edit_original(self, call: Call) -> tuple[int, Any]:
         """Edit the first answer; this ends "is thinking"."""
         message = self._original(call)
+        forms.shapes(call.body)
         message.flags &= ~LOADING
         self._change(message, call.body)
         return 200, payloads.message(self.world, message)

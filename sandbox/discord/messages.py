@@ -92,6 +92,7 @@ class Messages(Access):
         """Post a message; with `enforce_nonce` a repeated one returns the first."""
         channel, body = self.channel(call), call.body
         self.must_take_posts(channel)
+        forms.shapes(body)
         nonce = forms.nonce(body)
         if body.get("enforce_nonce") and nonce is not None:
             again = self._posted_before(str(nonce))
@@ -159,6 +160,7 @@ class Messages(Access):
         """Edit one of the bot's messages (of others only the flags, with MANAGE_MESSAGES)."""
         channel, body = self.channel(call), call.body
         message = self.message(call, channel)
+        forms.shapes(body)
         own = message.author == self.world.bot_id
         only_flags = set(body) <= {"flags"} and self.may(Permission.MANAGE_MESSAGES, channel)
         if not own and not only_flags:

@@ -173,7 +173,7 @@ async def test_a_client_that_stops_its_heartbeats_is_closed() -> None:
     ):
         hello = await socket.receive_json()
         assert hello == {"op": 10, "d": {"heartbeat_interval": 20, "_trace": ["sandbox"]}, "s": None, "t": None}
-        closed = await socket.receive()
+        closed = await socket.receive(timeout=5)
         assert closed.data == 4009
 
 

@@ -205,6 +205,27 @@ async def test_text_that_is_no_unicode_is_no_json(server: DiscordServer, api: Ht
             assert (answer.status, (await answer.json())["code"]) == (400, 50109)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"content": ["no"]},
+        {"content": "x", "allowed_mentions": "none"},
+        {"content": "x", "flags": "4"},
+        {"content": "x", "message_reference": 7},
+        {"embeds": {}},
+        {"embeds": ["text"]},
+    ],
+)
+async def test_fields_of_the_wrong_type_are_named(server: DiscordServer, api: Http, body: dict[str, object]) -> None:
+    """What is not of the documented type is 50035 under the field's name, on create and on edit."""
+    general = server.channel("general")
+    _, message, _ = await api.post(general, content="x")
+    for method, path in (("POST", ""), ("PATCH", f"/{message['id']}")):
+        status, answer, _ = await api(method, f"/channels/{general}/messages{path}", json=body)
+        assert (status, answer["code"]) == (400, 50035)
+        assert set(answer["errors"]) <= set(body)
+
+
 async def test_what_does_not_exist_is_not_found(server: DiscordServer, api: Http) -> None:
     """Unknown channels, messages, users and calls have their codes."""
     general = server.channel("general")

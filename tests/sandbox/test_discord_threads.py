@@ -168,6 +168,10 @@ async def test_the_bot_joins_and_leaves_threads(server: DiscordServer) -> None:
         seen = client.of("thread_create")[0]
         await seen.join()
         await client.until(lambda: seen.me is not None)
+        await seen.join()
+        await seen.send("a member already")
+        told = list(server.journal.of("discord", "event", type="THREAD_MEMBERS_UPDATE"))
+        assert len(told) == 1
         assert {member.id for member in await seen.fetch_members()} == {int(server.user("ada")), client.user.id}
         await seen.leave()
         assert server.bot_id not in server.world.channels[thread].members
