@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 STORE_GRACE = 5.0
 """Seconds in which what was taken in must reach the store when intake stops."""
 
-BAD_TOKEN = FINAL[4004]
-
 
 class DiscordAdapter:
     """One Discord bot.
@@ -76,12 +74,17 @@ class DiscordAdapter:
             await self._client.login(self._token)
             if self._api_url is not None:
                 await set_gateway(self._client.http)
-        except discord.LoginFailure:
+        except (
+            discord.LoginFailure,
+            discord.HTTPException,
+            aiohttp.ClientError,
+            OSError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:
             await self._client.close()
-            raise SettingsError(BAD_TOKEN) from None
-        except (discord.HTTPException, aiohttp.ClientError, OSError, LookupError, TypeError, ValueError) as error:
-            await self._client.close()
-            raise self._unreachable(error) from None
+            raise self._not_accepted(error) from None
         self._platform = Delivery(self._client, self._calls, self.installation, self._own)
         for warning in self.warnings:
             log.warning(warning)
@@ -183,7 +186,9 @@ class DiscordAdapter:
         if not connection.cancelled():
             connection.exception()  # fetched here, raised by `closed`
 
-    def _unreachable(self, error: Exception) -> SettingsError | Unavailable:
+    def _not_accepted(self, error: Exception) -> SettingsError | Unavailable:
+        if isinstance(error, discord.LoginFailure):
+            return SettingsError(FINAL[4004])
         what = f"HTTP {error.status}" if isinstance(error, discord.HTTPException) else type(error).__name__
         if self._api_url is not None:
             return SettingsError(f"DISCORD_API_URL: no Discord API answers at {self._api_url} ({what})")

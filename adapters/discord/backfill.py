@@ -32,7 +32,7 @@ HOLD = 500
 AT_ONCE = 4
 """Channels read at the same time."""
 
-TRIES, PAUSE = 5, 1.0
+TRIES, PAUSE = 6, 0.5
 """How often reading a channel is tried, and the first pause between tries (s), doubled each time."""
 
 HOLD_MESSAGES = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, discord.Thread)
@@ -173,7 +173,7 @@ class Backfill:
                     await self._missed(message)
                     after = message.id
         for message in sorted(self._held.pop(channel_id, ()), key=lambda message: message.id):
-            if message.id > after and self._after is not None:
+            if self._after is not None:
                 self._release(message)
 
     async def _history(self, channel: discord.abc.Messageable, after: int) -> AsyncIterator[discord.Message]:

@@ -44,7 +44,7 @@ async def _chain(channel: discord.PartialMessageable, last: int) -> list[discord
         if isinstance(resolved, discord.DeletedReferencedMessage) or id_ is None:
             break
         # Discord sends along the message referred to, but not the one that refers to in turn.
-        current = resolved if resolved and not found else await channel.fetch_message(id_)
+        current = resolved or await channel.fetch_message(id_)
         found.append(current)
     found.reverse()
     return found

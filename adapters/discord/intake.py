@@ -138,8 +138,6 @@ class Intake:
 
     def message(self, message: discord.Message) -> None:
         """A message was written."""
-        if not self._accepting:
-            return
         if message.author.id == self._own_id and message.nonce is not None:  # only its own sender is told a nonce
             self._own.posted(str(message.nonce), MessageRef(str(message.channel.id), str(message.id)))
         if spot_of(message).guild is None:

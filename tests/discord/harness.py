@@ -21,6 +21,7 @@ class Box:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
+        self.offered: list[str] = []
         self.edits: list[Message] = []
         self.deletions: list[tuple[str, str]] = []
         self.ours: dict[str, ThreadKey] = {}
@@ -45,6 +46,7 @@ class Box:
 
     async def submit(self, message: Message) -> bool:
         self._answer()
+        self.offered.append(message.id)
         if message.id in self._taken:
             return False
         self._taken.add(message.id)

@@ -49,7 +49,7 @@ async def test_an_api_that_is_not_there_is_named(url: str) -> None:
     adapter = DiscordAdapter("token", api_url=url)
     with pytest.raises(SettingsError, match="DISCORD_API_URL"):
         await adapter.start()
-    await adapter.close()
+    assert adapter._client.is_closed()
 
 
 async def test_a_missing_intent_is_foretold_and_then_refused(box: Box) -> None:

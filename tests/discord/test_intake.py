@@ -206,6 +206,7 @@ async def test_edits_reach_the_core_and_unfurled_links_do_not(server: DiscordSer
     """Only a changed text is an edit; it carries the key of the question."""
     general, ada = server.channel("general"), server.user("ada")
     async with listening(server, box):
+        await server.unfurl(general, await server.say(general, ada, "https://example.com"))
         id_ = await server.say(general, ada, mention(server, "https://example.com"))
         await server.unfurl(general, id_)
         await server.edit(general, id_, mention(server, "better"))

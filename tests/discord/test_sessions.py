@@ -67,6 +67,7 @@ async def test_a_lost_session_is_filled_from_history(server: DiscordServer, box:
     general = [message.text for message in box.messages if message.place.root and message.text != "elsewhere"]
     assert general == ["one", "thread", "two", "three", "four"]
     assert sorted(box.texts()) == sorted([*general, "elsewhere", "in the thread"])
+    assert len(box.offered) == len(box.messages)
 
 
 async def test_a_restart_answers_what_was_asked_meanwhile(server: DiscordServer, box: Box) -> None:
@@ -166,10 +167,28 @@ async def test_history_that_fails_once_is_read_again(server: DiscordServer, box:
         await ask(server, "before")
         await box.until(lambda: adapter.installation in box.cursors and box.messages)
     await ask(server, "missed")
-    server.faults.add(Fault("GET messages", "reset"))
+    server.faults.add(Fault("GET messages", "status", status=503))
     async with listening(server, box):
         await box.until(lambda: len(box.messages) == 2)
     assert box.texts() == ["before", "missed"]
+
+
+async def test_what_comes_in_while_history_is_read_waits_for_it(server: DiscordServer, box: Box) -> None:
+    """A live message is handed in after the missed ones of its channel; the cursor stays until all are."""
+    async with listening(server, box) as adapter:
+        first = await ask(server, "before")
+        await box.until(lambda: box.cursors[adapter.installation] == first)
+    await ask(server, "missed")
+    server.faults.add(Fault("GET messages", "delay", seconds=0.15))
+    async with listening(server, box):
+        await server.journal.until(lambda: calls(server, "GET messages"))
+        await ask(server, "live")
+        elsewhere = await ask(server, "elsewhere", "random")
+        await box.until(lambda: len(box.messages) == 2)
+        assert box.cursors[adapter.installation] == first
+        await box.until(lambda: len(box.messages) == 4)
+        await box.until(lambda: box.cursors[adapter.installation] == elsewhere)
+    assert box.texts() == ["before", "elsewhere", "missed", "live"]
 
 
 async def test_a_channel_that_cannot_be_read_does_not_hold_up_the_others(server: DiscordServer, box: Box) -> None:
@@ -177,9 +196,10 @@ async def test_a_channel_that_cannot_be_read_does_not_hold_up_the_others(server:
     async with listening(server, box):
         await ask(server, "before")
         await box.until(lambda: box.messages)
+    random = server.channel("random")
     await ask(server, "hidden", "random")
     await ask(server, "missed")
-    await server.deny(server.channel("random"), "read_message_history")
+    server.faults.add(Fault("GET messages", "error", code=50001, when=lambda call: call["channel"] == random))
     async with listening(server, box):
         await box.until(lambda: "missed" in box.texts())
         await ask(server, "live", "random")
