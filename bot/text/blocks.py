@@ -10,6 +10,7 @@ import enum
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
@@ -121,8 +122,9 @@ class Outline:
         return any(first <= line < last for first, last in self.listed)
 
 
+@lru_cache(maxsize=8)
 def outline(text: str) -> Outline:
-    """Return the block structure of `text`; never raises."""
+    """Return the block structure of `text`; never raises. Read only: the last few are kept."""
     result = Outline(text, _line_starts(text))
     if not text:
         return result

@@ -8,6 +8,7 @@ from bot.text.blocks import Kind, content_column, outline, quote_of
 
 _ZERO_WIDTH_SPACE = "\u200b"
 _THREE = re.compile(r"`(?=``)")
+_PLAIN = re.compile(r"^[ \t]*```([A-Za-z0-9_+\-.#]*)$", re.MULTILINE)
 _RUN = re.compile(r"`{3,}")
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]+")
 
@@ -24,7 +25,7 @@ def three_backticks(markdown: str) -> str:
     string is cut to the language, and a fence that its list item or the text ends without a closing line gets
     one. Runs of three backticks in running text that pair with nothing on their line are parted as well.
     """
-    if "```" not in markdown and "~~~" not in markdown:
+    if "~~~" not in markdown and _plain(markdown):
         return markdown
     structure = outline(markdown)
     lines = [structure.line(number) for number in range(len(structure.starts) - 1)]
@@ -52,3 +53,9 @@ def three_backticks(markdown: str) -> str:
         if number not in fenced and len(_RUN.findall(line)) % 2:
             lines[number] = inside(line)
     return "".join(lines)
+
+
+def _plain(markdown: str) -> bool:
+    """Return whether the text has only such fences already: most have, and then it need not be parsed."""
+    languages = _PLAIN.findall(markdown)
+    return markdown.count("```") == len(languages) and len(languages) % 2 == 0 and not any(languages[1::2])

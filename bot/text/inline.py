@@ -23,6 +23,8 @@ _TOKEN = re.compile(
 )
 _SCHEME = re.compile(r"(?:https?|ftp)$", re.IGNORECASE)
 _ADDRESS = re.compile(r"://[^\s<>\[\]|`]+")
+_TARGET = re.compile(r"(?:\((?:[^()\s]|\([^()\s]*\))*(?:\([^()\s]*|\s+[\"'(][^\n]*|\s*)?)?$")
+_FACTOR = re.compile(r"[A-Za-z0-9)]\*[A-Za-z0-9(]")  # a product is no emphasis
 _SPECIAL = re.compile(r"[\\`*_~|\[\]<>&\n]")
 _AFTER_ADDRESS = ".,;:!?'\")}*_~"
 
@@ -147,7 +149,7 @@ def scan(text: str) -> Inline:
         if delimiter.end >= 0:
             other = marks[delimiter.end]
             found.pairs.append(Span(mark.start, other.start + len(other.text), mark.text))
-        elif delimiter.open:
+        elif delimiter.open and not _FACTOR.match(text, mark.start - 1):
             found.unpaired.append(mark)
     found.brackets = depth
     found.backticks = next((run for run in runs if len(text) - run.start <= CODE_REACH), None)
@@ -166,6 +168,15 @@ def _bracket(text: str, pos: int, depth: list[int], found: Inline) -> None:
         depth.append(pos)
     elif text[pos] == "]" and depth:
         found.bracketed = Span(depth.pop(), pos + 1, "brackets")
+
+
+def begun_link(text: str, inline: Inline) -> Span | None:
+    """Return the label, brackets left out, of a link or image that is not whole yet at the end of a scanned text."""
+    if inline.bracketed and _TARGET.match(text, inline.bracketed.end):
+        return Span(inline.bracketed.start + 1, inline.bracketed.end - 1, "target")
+    if inline.brackets:
+        return Span(inline.brackets[-1] + 1, len(text), "label")
+    return None
 
 
 def plain_text(text: str) -> str:

@@ -109,7 +109,8 @@ class Page:
         if not visible(text[len(self.lead.prefix) :]):
             return ""
         # A run this long means nothing, but a platform might take it for a fence that never ends.
-        return _LONG_RUN.sub("\u200b", text + closer)
+        body = text + closer
+        return _LONG_RUN.sub("\u200b", body) if "`" * 33 in body or "~" * 33 in body else body
 
     def _stable_from(self, whole: str) -> int:
         """Return where the last outermost block begins: what stands before is done and needs no second look."""

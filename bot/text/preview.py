@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bot.text.blocks import Block, Kind, Outline, outline
 from bot.text.ending import closing, ending_at, open_marks
 from bot.text.graphemes import settled, visible
-from bot.text.inline import Inline, scan
+from bot.text.inline import Inline, begun_link, scan
 
 _MARKERS_ONLY = re.compile(r"[\s>]*(?:[-*+]\s+)*(?:[-*+_=~`#|:<\[\]!\\ \t]+|\d{1,9}[.)])?\s*")
 _FENCE_MARKER = re.compile(r"[\s>]*(?:`+|~+)\s*")
@@ -18,7 +18,6 @@ _ANGLE = re.compile(
     r"<(?:[!@#][^<>\n]{0,200}|[a-z/][^\s<>]{0,2000}|[a-z][a-z0-9+.\-]*:[^<>\n]*\|[^<>\n]{0,300}|:\w*:?\d*)?$",
     re.IGNORECASE,
 )
-_TARGET = re.compile(r"(?:\((?:[^()\s]|\([^()\s]*\))*(?:\s+[\"'(][^\n]*|\s*)?)?$")
 _TASK = re.compile(r"(?:^|\n)[\s>]*(?:[-*+]|\d+[.)])\s+$")
 _BEFORE_LINK = " \t\n(*_~\"'>|!-—“„«"
 _NEARLY_FENCE = re.compile(r"[\s>]*(?:(?:[-*+]|\d{1,9}[.)])\s+)*(?:```|~~~)")
@@ -145,12 +144,10 @@ def _held_back(part: str, inline: Inline) -> int:
 
 def _label(part: str, inline: Inline) -> tuple[int, str] | None:
     """Return where a link that is being typed begins, and the part of it that can be read already."""
-    if inline.brackets and (inline.backticks is None or inline.brackets[-1] < inline.backticks.start):
-        start, shown = inline.brackets[-1], part[inline.brackets[-1] + 1 :]
-    elif inline.bracketed and _TARGET.match(part, inline.bracketed.end):
-        start, shown = inline.bracketed.start, part[inline.bracketed.start + 1 : inline.bracketed.end - 1]
-    else:
+    link = begun_link(part, inline)
+    if link is None or (inline.backticks and inline.backticks.start < link.start):
         return None
+    start, shown = link.start - 1, part[link.start : link.end]
     if start and part[start - 1] == "!":
         start -= 1
     if len(shown) > _LONGEST_LABEL or (start and part[start - 1] not in _BEFORE_LINK):

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 from bot.text.blocks import Block, Kind, Outline
 from bot.text.graphemes import boundary_before, is_boundary
-from bot.text.inline import Inline, scan
+from bot.text.inline import Inline, begun_link, scan
 
 _SENTENCE = re.compile(r"[.!?…][\"'”’»)\]*_]*\s+|[。！？][”’」』）]*\s*|[:;]\s+")
 _WORD = re.compile(r"\s+|[、，；：]|(?<=\w)[-–—/](?=\w)")
 _AFTER_CUT = re.compile(r"[ \t]*\n(?:[ \t]*\n)*")
 _LONGEST_EMPHASIS = 200  # characters; emphasis longer than that is closed at the cut and opened again
-_BRACKET_SHARE = 2  # an open bracket further back than this part of a page is no link any more
+_LABEL_SHARE = 2  # what was begun further back than this part of a page will not end soon
 
 # Ranks of a boundary, the best first.
 _PARAGRAPH, _ITEM, _LINE, _CODE_PARAGRAPH, _CODE_LINE, _SENTENCE_END, _WORD_END, _CHARACTER, _AWKWARD = range(9)
@@ -62,7 +62,8 @@ class _Whole:
             if last <= low or first >= high:
                 continue
             if block.kind in (Kind.TEXT, Kind.HEADING, Kind.TABLE):
-                self._spans += _wholes(outline.text[first : min(last, high + 1)], first, last > high, page)
+                unfinished = last > high or last == len(outline.text)
+                self._spans += _wholes(outline.text[first : min(last, high + 1)], first, unfinished, page)
             elif block.kind is Kind.FENCE:
                 self._spans += _fence_lines(outline, block)
         self._spans.sort()
@@ -82,23 +83,17 @@ def _wholes(text: str, offset: int, unfinished: bool, page: int) -> list[tuple[i
     spans += [(p.start, p.end) for p in inline.pairs if p.kind == "||" or p.end - p.start <= _LONGEST_EMPHASIS]
     if unfinished:
         end = len(text) + page
-        spans += [(start, end) for start in _begun(text, inline) if len(text) - start <= page // _BRACKET_SHARE]
-        if (
-            inline.bracketed
-            and text.startswith("(", inline.bracketed.end)
-            and not re.search(r"[\s)]", text[inline.bracketed.end :])
-        ):
-            spans.append((inline.bracketed.start, end))
+        spans += [(start, end) for start in _begun(text, inline) if len(text) - start <= page // _LABEL_SHARE]
+        link = begun_link(text, inline)
+        if link and (link.kind == "target" or len(text) - link.start <= page // _LABEL_SHARE):
+            spans.append((link.start - 1, end))
         if inline.atoms and inline.atoms[-1].end == len(text):
             spans.append((inline.atoms[-1].start, end))
     return [(offset + start, offset + end) for start, end in spans]
 
 
 def _begun(text: str, inline: Inline) -> Iterator[int]:
-    """Yield where a link, spoiler, code span or `<…` token begins whose end is not in the text."""
-    yield from inline.brackets[-1:]
-    if inline.bracketed and inline.bracketed.end >= len(text) - 1:
-        yield inline.bracketed.start
+    """Yield where a spoiler, emphasis, code span or `<…` token begins whose end is not in the text."""
     if inline.backticks:
         yield inline.backticks.start
     yield from (mark.start for mark in inline.unpaired if mark.text == "||")

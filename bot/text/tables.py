@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from wcwidth import wcswidth, width
@@ -10,6 +11,7 @@ from bot.text.blocks import Block, Kind, Outline, outline, quote_of
 from bot.text.fences import inside
 from bot.text.inline import plain_text
 
+_HEAD = re.compile(r"\|[^\n]*\n[ \t>]*[|:\-][|:\- \t]*(?:\n|$)")
 _BETWEEN = " | "
 _CROSSING = "-+-"
 
@@ -31,7 +33,7 @@ def monospaced(markdown: str, width: int) -> str:
         width: the most columns a table may take (a wide character takes two); a wider one becomes a group of
             bullets for each row.
     """
-    if "|" not in markdown or "-" not in markdown:
+    if not _HEAD.search(markdown):
         return markdown
     structure = outline(markdown)
     pieces: list[str] = []
