@@ -32,7 +32,6 @@ from bot.ports import Request
 BASE_URL = "https://api.anthropic.com"
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds to a connection, waiting for a free place in the pool included."""
 READ_TIMEOUT = 90.0
 """Seconds without a byte; the API pings more often than that."""
 WATCHDOG = 180.0
@@ -59,6 +58,7 @@ class Claude:
         small_model: what `ask` asks, unless a request names another.
         max_tokens: upper bound on an answer, thinking included, unless a request names another.
         concurrency: how many streams there may be at once; the connection pool is a little larger.
+        connect_timeout: seconds to a connection, waiting for a free place in the pool included.
         read_timeout: seconds without a byte after which a stream is given up.
         watchdog: seconds without progress after which it is, whatever pings come.
         sleep: how `ask` waits between its tries.
@@ -77,6 +77,7 @@ class Claude:
         max_tokens: int,
         base_url: str | None = None,
         concurrency: int = 100,
+        connect_timeout: float = CONNECT_TIMEOUT,
         read_timeout: float = READ_TIMEOUT,
         watchdog: float = WATCHDOG,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -88,6 +89,7 @@ class Claude:
         self._model, self._small_model, self._max_tokens = model, small_model, max_tokens
         self._host = urlsplit(base_url or BASE_URL).hostname
         self._read_timeout, self._watchdog = read_timeout, watchdog
+        self._response_within = connect_timeout + read_timeout
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - jitter
         connections = concurrency + _SPARE_CONNECTIONS
@@ -97,7 +99,7 @@ class Claude:
             max_retries=0,
             open_telemetry=False,  # the stream is read here, so the SDK's span would never see its end
             http_client=DefaultAioHttpClient(
-                timeout=httpx2.Timeout(read_timeout, connect=CONNECT_TIMEOUT, pool=CONNECT_TIMEOUT),
+                timeout=httpx2.Timeout(read_timeout, connect=connect_timeout, pool=connect_timeout),
                 limits=httpx2.Limits(
                     max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEPALIVE
                 ),
@@ -152,6 +154,8 @@ class Claude:
             yield self._outcome(answer, request.model or self._model, request_id, first_token)
         except ModelError:
             raise
+        except anthropic.APIStatusError as error:
+            raise self._failed(error, shown=False, request_id=None) from None  # its text is the API's, unchecked
         except Exception as error:
             # The wire can raise what no list names (see `_failed`), and none of it may kill a turn.
             silent = watch.reason if watch is not None else ""
@@ -171,7 +175,7 @@ class Claude:
             for role, text in request.messages
         ]
         # The SDK reads an error's body before it raises, and the HTTP client can wait for ever for a broken one.
-        async with asyncio.timeout(CONNECT_TIMEOUT + self._read_timeout):
+        async with asyncio.timeout(self._response_within):
             raw = await self._client.messages.with_raw_response.create(
                 model=request.model or model,
                 max_tokens=request.max_tokens or self._max_tokens,
@@ -252,6 +256,8 @@ class Claude:
             response = await self._send(request, self._small_model, stream=False)
             request_id = response.headers.get("request-id")
             answer.message(json.loads(response.content))
+        except anthropic.APIStatusError as error:
+            raise self._failed(error, shown=False, request_id=None) from None  # as in `stream`
         except Exception as error:
             raise self._failed(error, shown=False, request_id=request_id) from error
         return self._outcome(answer, request.model or self._small_model, request_id, None)

@@ -12,8 +12,7 @@ from bot.claude import Claude
 from bot.conversation import Finished, Stop
 from bot.errors import Busy, Interrupted, Refused
 from sandbox.claude import CATALOGUE, ClaudeServer
-
-from .conftest import listen
+from tests.claude.harness import listen
 
 TEXT = "Überall 🧑‍🚀 stehen Leute an, und **nichts** bewegt sich. 日本語も。 " * 3
 AT = 40  # a multiple of the four characters of a delta

@@ -1,0 +1,157 @@
+"""Bytes of a stream folded into an answer, cut in every way."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot._claude_answer import LONGEST_EVENT, AnswerReader, EventDecoder, whole_characters
+from bot._claude_errors import ApiFailure
+from bot.conversation import Stop, Usage
+
+
+def _event(type_: str, **data: Any) -> bytes:
+    body = json.dumps({"type": type_, **data}, ensure_ascii=False, separators=(",", ":"))
+    return f"event: {type_}\ndata: {body}\n\n".encode()
+
+
+def _delta(text: str) -> bytes:
+    return _event("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
+
+
+def _stream(texts: list[str]) -> bytes:
+    return b"".join(
+        [
+            _event("message_start", message={"model": "m", "usage": {"input_tokens": 3, "output_tokens": 1}}),
+            _event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+            b'event: ping\ndata: {"type": "ping"}\n\n',
+            *map(_delta, texts),
+            _event("content_block_stop", index=0),
+            _event("message_delta", delta={"stop_reason": "max_tokens"}, usage={"output_tokens": 9}),
+            _event("message_stop"),
+        ]
+    )
+
+
+TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=6)
+
+
+@given(texts=TEXTS, cuts=st.lists(st.integers(1, 60)), ends=st.sampled_from([b"\n", b"\r\n", b"\r"]))
+def test_cuts_and_line_ends_change_nothing(texts: list[str], cuts: list[int], ends: bytes) -> None:
+    """Wherever the bytes are cut and however lines end, the same text comes out, once and in order."""
+    data = _stream(texts).replace(b"\n", ends) + (b": the end\n\n" if ends == b"\r" else b"")
+    answer = AnswerReader()
+    shown = ""
+    while data:
+        size = cuts.pop() if cuts else len(data)
+        shown += answer.feed(data[:size])
+        data = data[size:]
+    assert answer.failure is None
+    assert answer.whole
+    assert shown == answer.text == "".join(texts)
+    assert (answer.stop, answer.model) == (Stop.MAX_TOKENS, "m")
+    assert answer.usage == Usage(input=3, output=9)
+
+
+@given(texts=TEXTS, at=st.integers(0, 2000))
+def test_a_stream_cut_off_is_never_whole(texts: list[str], at: int) -> None:
+    """No prefix of a stream without `message_stop` counts as whole, and its text is a prefix of the text."""
+    data = _stream(texts)
+    data = data[: min(at, data.index(b"event: message_stop") + len(b"event: message_stop\n"))]
+    answer = AnswerReader()
+    answer.feed(data)
+    answer.end()
+    assert not answer.whole
+    assert isinstance(answer.failure, EOFError)
+    assert "".join(texts).startswith(answer.text)
+
+
+@given(rubbish=st.binary(max_size=200), before=st.text(st.characters(codec="utf-8"), max_size=5))
+def test_rubbish_is_a_failure_and_no_exception(rubbish: bytes, before: str) -> None:
+    """Whatever bytes come, reading them raises nothing, and what was shown before them stays."""
+    answer = AnswerReader()
+    answer.feed(_delta(before))
+    answer.feed(rubbish + b"\n\n")
+    answer.end()
+    assert answer.text == before
+    assert answer.failure is not None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "delta", "text", "message", "usage", "content_block", "error", "stop_details"]),
+            inner | st.sampled_from(["content_block_delta", "text_delta", "message_start", "message_delta", "error"]),
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(event=JSON)
+def test_an_event_of_any_shape_raises_nothing(event: Any) -> None:
+    """JSON of any shape is taken, ignored or a failure, in a stream and as a whole message, and never raises."""
+    answer = AnswerReader()
+    answer.feed(b"data: " + json.dumps(event).encode() + b"\n\n")
+    assert isinstance(answer.usage, Usage)
+    whole = AnswerReader()
+    whole.message(event)
+    assert whole.whole or whole.failure is not None
+    assert isinstance(whole.usage, Usage)
+
+
+def test_text_before_a_failure_in_the_same_bytes_is_kept() -> None:
+    """What precedes a bad event in one chunk is given on before the failure is known; what follows is not."""
+    answer = AnswerReader()
+    assert answer.feed(_delta("kept") + b"event: x\ndata: {\n\n" + _delta("lost")) == "kept"
+    assert isinstance(answer.failure, ValueError)
+
+
+def test_an_error_event_is_kept_as_the_api_told_it() -> None:
+    """An error in the stream keeps its type, message, code and request id, with status 200."""
+    answer = AnswerReader()
+    error = {"type": "rate_limit_error", "message": "Slow down", "details": {"error_code": "ramp_limit_exceeded"}}
+    answer.feed(_event("error", error=error, request_id="req_1"))
+    assert answer.failure == ApiFailure(
+        status=200, type="rate_limit_error", message="Slow down", code="ramp_limit_exceeded", request_id="req_1"
+    )
+
+
+def test_several_data_lines_are_one_event() -> None:
+    """The data lines of an event are joined, with or without a space after the colon."""
+    assert list(EventDecoder().feed(b'event: x\ndata:{"a":\ndata: 1}\nid: 7\n\n: note\n\nevent: nothing\n\n')) == [
+        {"a": 1}
+    ]
+
+
+def test_an_event_without_end_is_given_up() -> None:
+    """A body that never ends an event does not fill the memory."""
+    answer = AnswerReader()
+    for _ in range(9):
+        answer.feed(b"x" * (LONGEST_EVENT // 8))
+    assert isinstance(answer.failure, ValueError)
+
+
+def test_text_that_a_block_begins_with_counts() -> None:
+    """Text in `content_block_start` is part of the answer; another kind of block is not."""
+    answer = AnswerReader()
+    shown = answer.feed(
+        _event("content_block_start", index=0, content_block={"type": "thinking", "thinking": "hm", "text": "no"})
+        + _event("content_block_start", index=1, content_block={"type": "text", "text": "yes"})
+    )
+    assert shown == "yes"
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"), [("a\ud83d", "a\ufffd"), ("\ud83d\ude00", "😀"), ("é", "é"), ("\ufeffa\udfff", "\ufeffa\ufffd")]
+)
+def test_half_characters(text: str, whole: str) -> None:
+    """Lone surrogates become the replacement character, pairs the character they are."""
+    assert whole_characters(text) == whole
