@@ -1,0 +1,44 @@
+"""What the core asks of the outside: a platform to write on, a model to ask, a store to keep turns in.
+
+Protocols only. Each is as small as the core can live with; what only some platforms can do stands apart as a capability
+of its own, asked for with `isinstance`.
+"""
+
+from bot.ports.intake import Adapter, Inbox, KnowsDirects
+from bot.ports.model import Model, Request
+from bot.ports.platform import (
+    Budget,
+    CompletesMessages,
+    NotifiesAsker,
+    Observed,
+    Platform,
+    ReadsThread,
+    Receipt,
+    ShowsStatus,
+    Write,
+)
+from bot.ports.store import Claim, History, Lease, Outcome, Part, Signal, TurnStore
+
+__all__ = [
+    "Adapter",
+    "Budget",
+    "Claim",
+    "CompletesMessages",
+    "History",
+    "Inbox",
+    "KnowsDirects",
+    "Lease",
+    "Model",
+    "NotifiesAsker",
+    "Observed",
+    "Outcome",
+    "Part",
+    "Platform",
+    "ReadsThread",
+    "Receipt",
+    "Request",
+    "ShowsStatus",
+    "Signal",
+    "TurnStore",
+    "Write",
+]

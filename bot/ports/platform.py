@@ -1,0 +1,143 @@
+"""Writing to a platform: what every platform can do, and apart from it what only some can."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from bot.conversation import Message, MessageRef, Place
+from bot.text import Dialect
+
+
+class Write(enum.Enum):
+    """The kinds of call a platform counts."""
+
+    POST = "post"
+    EDIT = "edit"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One limit a platform keeps: at most `calls` in any `window` seconds on bucket `name`.
+
+    `name` is unique within the process (`slack:T1:chat.update`). `burst` is how many may go at once; the rest
+    are spread so that no window, however the platform places it, holds more than `calls`.
+    """
+
+    name: str
+    calls: int
+    window: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a platform's answer said about a bucket: `limit` calls a window, `remaining` of them, reset in s."""
+
+    bucket: str
+    limit: int
+    remaining: int
+    reset_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A write that succeeded.
+
+    `stored` is the text the platform says the message now holds, where its answer tells (None: it does not).
+    `observed` are the buckets its headers spoke of.
+    """
+
+    ref: MessageRef
+    stored: str | None = None
+    observed: tuple[Observed, ...] = ()
+
+
+class Platform(Protocol):
+    """A place where answers are written. Every method raises only `bot.errors.PlatformError`s.
+
+    A call once begun is never cancelled in flight by the platform's own code, and must not be by its caller:
+    the core awaits each call in a task it owns, shielded.
+    """
+
+    @property
+    def installation(self) -> str:
+        """Whose credentials this writes with: `slack:T1`, `discord:APP`."""
+        ...
+
+    def dialect(self, place: Place) -> Dialect:
+        """How text is written there, and how much fits a message. Its limit may fall after a `TooLong`."""
+        ...
+
+    def budgets(self, write: Write, place: Place) -> tuple[Budget, ...]:
+        """The budgets one such call spends from, all of them."""
+        ...
+
+    async def open(self, place: Place, title: str) -> Place:
+        """Make the place ready (open a thread named `title` where that is the custom) and return where to write.
+
+        Idempotent; where a thread may not be opened, returns a place that replies instead.
+        """
+        ...
+
+    async def post(self, place: Place, text: str, nonce: str) -> Receipt:
+        """Post a new message. `nonce` (at most 25 characters) is stored with it, so that `find` finds it."""
+        ...
+
+    async def edit(self, place: Place, ref: MessageRef, text: str) -> Receipt:
+        """Replace the text of one of our messages. Idempotent."""
+        ...
+
+    async def delete(self, place: Place, ref: MessageRef) -> None:
+        """Delete one of our messages; one that is already gone is success."""
+        ...
+
+    async def find(self, place: Place, nonce: str, since: float) -> MessageRef | None:
+        """Look for a message of ours posted at `since` (Unix s) or later with `nonce`; None when there is none."""
+        ...
+
+
+@runtime_checkable
+class ShowsStatus(Protocol):
+    """A platform that can show "is thinking" without a message (typing, assistant status)."""
+
+    status_lasts: float
+    """Seconds a status stays before it must be shown again."""
+
+    async def show_status(self, place: Place, text: str) -> None:
+        """Show `text` (or typing). Best effort: raises PlatformError, which the caller may ignore."""
+        ...
+
+    async def clear_status(self, place: Place) -> None:
+        """Take the status away, where the platform does not do so by itself."""
+        ...
+
+
+@runtime_checkable
+class CompletesMessages(Protocol):
+    """A platform whose events lack what Claude should see: names of authors and of the people mentioned."""
+
+    async def complete(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """Return the messages with display names filled in and mentions written as `@name`."""
+        ...
+
+
+@runtime_checkable
+class ReadsThread(Protocol):
+    """A platform on which a thread's earlier messages can be read."""
+
+    async def thread_before(self, message: Message) -> tuple[Message, ...]:
+        """Return what was said in the thread before `message`, oldest first, capped by the adapter."""
+        ...
+
+
+@runtime_checkable
+class NotifiesAsker(Protocol):
+    """A platform that can tell the asker, with a ping to them alone, that a long answer is done."""
+
+    async def notify(self, place: Place, user: str, ref: MessageRef, nonce: str) -> Receipt:
+        """Post a short reply that pings only `user` and links to `ref`."""
+        ...
