@@ -3,14 +3,13 @@
 A bucket is a pool of `calls` tokens. A write takes one away for a whole window, so no window, wherever it is placed,
 holds more than `calls` writes: a platform that counts by token bucket, sliding or fixed window admits them all.
 
-    ready   may be spent now; at most `burst`
-    back    was away for a window and becomes ready at calls / window
-    stock   was never needed and becomes ready at (calls - burst) / window, so that a burst never empties the pool
-    away    spent within the last window
+    free    may be spent, at most `burst` of them
+    stock   was not needed and becomes free so slowly that it lasts for nearly a window
+    away    spent within the last window; free again after it
 
-The sum of the four is always `calls`. A bucket that merely refills at (calls - burst) / window is as safe, but this
-one sustains calls / window: a fifth more for Slack's edits, five thirds for Discord's. Writes of any span of t
-seconds number at most burst + t * calls / window.
+The sum of the three is always `calls`. A bucket that merely refills at (calls - burst) / window is as safe, but the
+pool sustains calls / window: a quarter more for Slack's edits. A second level, `burst` deep and refilled at
+calls / window, spaces what comes back: writes of any span of t seconds number at most burst + t * calls / window.
 """
 
 from __future__ import annotations
@@ -27,6 +26,8 @@ _TRUST_LOST: Final = 0.45
 _LEAST_TRUST: Final = 0.2
 _RECOVERY: Final = 1200.0
 _TOGETHER: Final = 2.0
+# Stock may run out this long before the first tokens of a long burst come back.
+_DRY: Final = 6.0
 _EPSILON: Final = 1e-9
 
 
@@ -37,13 +38,18 @@ class Bucket:
         budget: the limit as the platform's adapter states it.
         shares: how many workers divide it.
         now: seconds on the clock of all later calls.
+
+    Attributes:
+        burst: tokens that can be ready at once.
+        rate: tokens a second in the long run.
     """
 
     __slots__ = (
         "_at",
         "_away",
-        "_back",
         "_calls",
+        "_free",
+        "_level",
         "_limit",
         "_paused_until",
         "_refused_at",
@@ -56,7 +62,6 @@ class Bucket:
         "budget",
         "burst",
         "rate",
-        "ready",
     )
 
     def __init__(self, budget: Budget, shares: int, now: float) -> None:
@@ -67,10 +72,10 @@ class Bucket:
         self._trust, self._trust_at = 1.0, now
         self._paused_until = self._refused_at = -math.inf
         self._at = now
-        self._calls = self._stock = self._back = 0.0
+        self._calls = self._stock = 0.0
         self._resize()
-        self.ready = self.burst
-        self._stock = self._calls - self.burst
+        self._free = self._level = self.burst
+        self._stock -= self.burst
 
     def _resize(self) -> None:
         """Work out the share; tokens that come or go with it are stock's, which may fall below zero."""
@@ -81,7 +86,7 @@ class Bucket:
         self._calls = calls
         self.burst = min(calls, max(1.0, self.budget.burst / self._shares))
         self.rate = calls / self._window
-        self._slow = (calls - self.burst) / self._window
+        self._slow = min(self.rate, (calls - self.burst) / max(self._window - _DRY, _EPSILON))
 
     def change(self, budget: Budget, shares: int, now: float) -> None:
         """Go on with another limit or another number of workers."""
@@ -101,6 +106,9 @@ class Bucket:
         """Whether the platform asked for a rest that is not over."""
         return now < self._paused_until
 
+    def _cap(self, trust: float) -> float:
+        return max(1.0, self.burst * trust)
+
     def advance(self, now: float) -> None:
         """Bring the tokens up to `now`."""
         if now <= self._at:
@@ -111,93 +119,87 @@ class Bucket:
             if (at := spent + self._window / trust) > now:
                 break
             self._flow(at, trust)
-            self._return()
             returned += 1
+            if self._stock < 0.0 or at < self._paused_until:
+                self._stock += 1.0
+            else:
+                self._free += 1.0
         del self._away[:returned]
         self._flow(now, trust)
-
-    def _return(self) -> None:
-        if self._stock < 0.0:
-            self._stock += 1.0
-        else:
-            self._back += 1.0
 
     def _flow(self, until: float, trust: float) -> None:
         elapsed = until - max(self._at, self._paused_until)
         self._at = max(self._at, until)
-        room = max(1.0, self.burst * trust) - self.ready
-        if elapsed > 0.0 and room > 0.0:
-            moved = min(self._back, self.rate * trust * elapsed, room)
-            self._back -= moved
-            elapsed -= moved / (self.rate * trust)
-            more = max(0.0, min(self._stock, self._slow * trust * elapsed, room - moved))
-            self._stock -= more
-            self.ready += moved + more
-            room -= moved + more
-        if room <= _EPSILON:
-            self._stock += self._back - room
-            self.ready += room
-            self._back = 0.0
+        cap = self._cap(trust)
+        moved = cap - self._free
+        if moved > 0.0:
+            moved = max(0.0, min(moved, self._stock, self._slow * trust * elapsed))
+        self._stock -= moved
+        self._free += moved
+        self._level = min(cap, self._level + max(0.0, self.rate * trust * elapsed))
+
+    @property
+    def ready(self) -> float:
+        """Tokens that might be spent at the last `advance`; a write needs 1.0."""
+        return min(self._free, self._level)
 
     def has(self, tokens: float, now: float) -> bool:
         """Whether that many tokens are ready; more than there can ever be count as all there can be."""
         self.advance(now)
-        most = max(1.0, self.burst * self.trust(now))
-        return now >= self._paused_until and self.ready >= min(tokens, most) - _EPSILON
+        return now >= self._paused_until and self.ready >= min(tokens, self._cap(self.trust(now))) - _EPSILON
 
     def when(self, tokens: float, now: float) -> float:
         """When `has(tokens)` will hold if nothing is spent before; `now` if it does."""
         if self.has(tokens, now):
             return now
         trust = self.trust(now)
-        need = min(tokens, max(1.0, self.burst * trust)) - self.ready
-        fast, slow = self.rate * trust, self._slow * trust
-        back, stock = self._back, self._stock
-        at = max(now, self._paused_until)
-        for spent in (*self._away, math.inf):
-            following = spent + self._window / trust
-            if need <= back:
-                reached = at + max(0.0, need) / fast
-            elif need - back <= stock and slow > 0.0:
-                reached = at + back / fast + (need - back) / slow
-            else:
-                reached = math.inf
-            if reached <= following:
-                return reached if reached < math.inf else at + self._window
-            if following > at:
-                moved = min(back, fast * (following - at))
-                more = max(0.0, min(stock, slow * (following - at - moved / fast)))
-                need, back, stock, at = need - moved - more, back - moved, stock - more, following
-            if stock < 0.0:
+        tokens = min(tokens, self._cap(trust))
+        begin = max(now, self._paused_until)
+        level_at = begin + max(0.0, tokens - self._level) / (self.rate * trust)
+        return max(level_at, self._free_at(tokens - self._free, begin, trust))
+
+    def _free_at(self, need: float, at: float, trust: float) -> float:
+        """When `need` tokens more will be free, counted from `at`."""
+        slow, stock = self._slow * trust, self._stock
+        for spent in self._away:
+            back = spent + self._window / trust
+            if need <= _EPSILON:
+                return at
+            if slow > 0.0 and need <= stock + _EPSILON and at + need / slow <= back:
+                return at + need / slow
+            if back > at:
+                moved = max(0.0, min(stock, slow * (back - at)))
+                need, stock, at = need - moved, stock - moved, back
+            if stock < 0.0 or back < self._paused_until:
                 stock += 1.0
             else:
-                back += 1.0
-        return at + self._window
+                need -= 1.0
+        if need <= _EPSILON:
+            return at
+        return at + need / slow if slow > 0.0 and need <= stock + _EPSILON else at + self._window
 
     def income(self, now: float, horizon: float) -> float:
-        """Tokens a second that become ready over the next `horizon` s if they are spent as they come."""
+        """Tokens a second that become ready over the next `horizon` s, or window, if they are spent as they come."""
         self.advance(now)
         trust = self.trust(now)
+        horizon = min(horizon, self._window / trust)
         until = now + horizon - self._window / trust
-        back = self._back
-        for spent in self._away:
-            if spent > until:
-                break
-            back += 1.0
-        moved = min(back, self.rate * trust * horizon)
-        rest = horizon - moved / (self.rate * trust)
-        return (moved + max(0.0, min(self._stock, self._slow * trust * rest))) / horizon
+        back = sum(1 for spent in self._away if spent <= until)
+        stock = max(0.0, min(self._stock, self._slow * trust * horizon))
+        return min(self.rate * trust, (back + stock) / horizon)
 
     def spend(self, now: float) -> None:
         """Take one token; `has(1)` was asked before."""
-        self.ready -= 1.0
+        self._free -= 1.0
+        self._level -= 1.0
         insort(self._away, now)
 
     def refund(self, spent_at: float) -> None:
         """Give back the token spent at that time, for a write that never left."""
         if spent_at in self._away:
             self._away.remove(spent_at)
-            self.ready += 1.0
+            self._free += 1.0
+            self._level += 1.0
 
     def refused(self, retry_after: float, now: float) -> None:
         """The platform refused a call: rest for `retry_after` s, trust less. Calls in flight together count once.
@@ -210,8 +212,8 @@ class Bucket:
             self._trust_at = now
         self._refused_at = now
         self._paused_until = max(self._paused_until, now + max(0.0, retry_after))
-        self._stock += self.ready + self._back - 1.0
-        self.ready, self._back = 1.0, 0.0
+        self._stock += self._free - 1.0
+        self._free = self._level = 1.0
 
     def observe(self, observed: Observed, now: float) -> bool:
         """Believe what the platform said where it leaves less than was thought; returns whether there is more now.
@@ -224,15 +226,12 @@ class Bucket:
         if observed.limit > 0 and observed.limit != self._limit:
             self._limit = observed.limit
             self._resize()
-        ours = self.ready + self._back + max(0.0, self._stock)
         until = now + observed.reset_after - self._window / self.trust(now)
-        for _ in range(math.floor(ours - observed.remaining + _EPSILON)):
+        for _ in range(math.floor(self._free + max(0.0, self._stock) - observed.remaining + _EPSILON)):
             if self._stock >= 1.0:
                 self._stock -= 1.0
-            elif self._back >= 1.0:
-                self._back -= 1.0
             else:
-                self._stock, self._back, self.ready = self._stock + self._back + self.ready - 1.0, 0.0, 0.0
+                self._free, self._stock = self._free - 1.0 + max(0.0, self._stock), min(0.0, self._stock)
             insort(self._away, until)
         return raised
 

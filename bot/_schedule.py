@@ -20,9 +20,10 @@ from bot._viewer import Urgency, Viewer
 from bot._worth import worth
 from bot.ports import Budget, Observed
 
-_KEPT_PER_REPLY: Final = 0.35
-_KEPT_FROM_FIRST: Final = 0.65
+_KEPT_PER_REPLY: Final = 0.6
+_KEPT_FROM_FIRST: Final = 0.4
 _HORIZON: Final = 7.0
+_SPENT_OVER: Final = 0.5
 _CUSHION: Final = 2.0
 _AGED: Final = 15.0
 _FRESH: Final = 0.25
@@ -353,6 +354,7 @@ class Schedule:
         spare = bucket.ready - self._kept(bucket, Urgency.INTERIM)
         income = bucket.income(now, _HORIZON)
         cushion = min(_CUSHION, bucket.burst / 4.0)
-        pace = max(income / 4.0, income + (spare - cushion) / _HORIZON, _EPSILON)
+        spent_over = min(_HORIZON, bucket.budget.window * _SPENT_OVER)
+        pace = max(income / 4.0, income + (spare - cushion) / spent_over, _EPSILON)
         root = max(math.sqrt(viewer.rate(now)), _EPSILON)
         return max(line.roots, root) / root / pace

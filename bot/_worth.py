@@ -16,9 +16,9 @@ from bot._viewer import Viewer
 _CLUMP: Final = 1.4
 _QUIET_GAPS: Final = 3.5
 _LEAST_QUIET: Final = 0.02
-_SHARE_OF_PAUSE: Final = 0.75
+_SHARE_OF_PAUSE: Final = 1.0
 _STALL_PAUSES: Final = 3.0
-_STALL_SPACINGS: Final = 0.4
+_STALL_SPACINGS: Final = 0.3
 _SOON: Final = 0.01
 
 
