@@ -28,6 +28,7 @@ class Ended(enum.Enum):
     BROKE = enum.auto()  # the stream broke, or held no text
     BUSY = enum.auto()  # overloaded or rate limited before any text
     REFUSED = enum.auto()  # the API does not take this request
+    EDITED = enum.auto()  # a person changed the question
     DRAINED = enum.auto()  # the process shuts down
     DELETED = enum.auto()  # a person deleted a message of the answer
     CLOSED = enum.auto()  # no way to write there any more
@@ -61,7 +62,12 @@ class Sink(Protocol):
         ...
 
 
-_ORDERS = {Order.STOP: Ended.STOPPED, Order.DRAIN: Ended.DRAINED, Order.LOST: Ended.LOST}
+_ORDERS = {
+    Order.STOP: Ended.STOPPED,
+    Order.EDITED: Ended.EDITED,
+    Order.DRAIN: Ended.DRAINED,
+    Order.LOST: Ended.LOST,
+}
 
 
 async def attempt(

@@ -21,8 +21,9 @@ class Order(enum.IntEnum):
     """What a running turn must do, the weightier the higher."""
 
     DRAIN = 1  # the process shuts down: give the turn back
-    STOP = 2  # a person wants no more of it
-    LOST = 3  # another worker holds it: write nothing more
+    EDITED = 2  # a person changed the question: give the turn back, its next claim asks the new one
+    STOP = 3  # a person wants no more of it
+    LOST = 4  # another worker holds it: write nothing more
 
 
 class Orders:
@@ -116,3 +117,5 @@ class Hold(Orders):
             self._until = renewed.until
             if renewed.stopped:
                 self.give(Order.STOP)
+            elif renewed.edited:
+                self.give(Order.EDITED)

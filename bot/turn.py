@@ -7,6 +7,7 @@ in exactly one way (`Ended`), and `TABLE` says what follows, by whether readers 
     NOTE       the messages end with the note; ask again from scratch, in new messages
     ASK        nobody saw anything: ask again behind the same placeholder
     GIVE_BACK  the messages end with the note, or go; another worker asks again
+    WITHDRAW   the messages go; the next claim asks the edited question
     COMMIT     nothing more can or should be shown: keep what there is
     NOTHING    another worker holds the turn: touch nothing
 
@@ -17,32 +18,31 @@ first brings the abandoned messages to their end; what it finds in the outbox it
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import enum
 import logging
 import time
 from collections.abc import Awaitable
 
-from bot import context, phrases
+from bot import phrases
 from bot.abandoned import Abandoned, nonce_base
 from bot.attempt import End, Ended, attempt, conclude
 from bot.commands import Kind, classify
-from bot.conversation import Message, Place, Stop, Turn, Usage
+from bot.conversation import Place, Stop, Turn, Usage
 from bot.desk import Desk
 from bot.errors import LeaseLost, MessageGone, OutcomeUnknown, PlaceClosed, PlatformError, StoreUnavailable, Unavailable
 from bot.lease import Hold
 from bot.ledger import Ledger
 from bot.pacing import Urgency
 from bot.ports import (
-    CompletesMessages,
     NotifiesAsker,
     Outcome,
     Part,
     Platform,
-    ReadsThread,
-    Request,
     ShowsStatus,
     Write,
 )
+from bot.question import Question
 from bot.reply import PLACEHOLDER, Reply
 from bot.status import Status
 from bot.text.title import title
@@ -58,6 +58,7 @@ class Next(enum.Enum):
     NOTE = enum.auto()
     ASK = enum.auto()
     GIVE_BACK = enum.auto()
+    WITHDRAW = enum.auto()
     COMMIT = enum.auto()
     NOTHING = enum.auto()
 
@@ -71,6 +72,7 @@ TABLE: dict[Ended, tuple[Next, Next]] = {
     Ended.BROKE: (Next.NOTE, Next.ASK),
     Ended.BUSY: (Next.NOTE, Next.ASK),
     Ended.DRAINED: (Next.GIVE_BACK, Next.GIVE_BACK),
+    Ended.EDITED: (Next.WITHDRAW, Next.WITHDRAW),
     Ended.DELETED: (Next.COMMIT, Next.COMMIT),
     Ended.CLOSED: (Next.COMMIT, Next.COMMIT),
     Ended.LOST: (Next.NOTHING, Next.NOTHING),
@@ -98,10 +100,7 @@ class TurnRun:
         self._writer = Writer(platform, desk.pacer, fence=hold.fence, since=self._claim.first_claimed_at)
         self._status = Status(platform if isinstance(platform, ShowsStatus) else None, self._writer)
         self._abandoned = Abandoned(self._claim, self._writer, self._ledger)
-        self._questions = self._claim.messages
-        self._background: tuple[Message, ...] = ()
-        self._history = self._claim.history
-        self._replaces: str | None = None
+        self._question = Question(self._claim, platform, self._writer, self._policy)
         self._attempt = 0
         self._broken = self._claim.attempts
         self._busy_since: float | None = None
@@ -149,10 +148,8 @@ class TurnRun:
         match kind:
             case Kind.QUESTION:
                 await self._ask()
-            case Kind.RETRY if self._history:
-                last = self._history[-1]
-                self._questions, self._background, self._replaces = last.questions, last.background, last.id
-                self._history = self._history[:-1]
+            case Kind.RETRY if self._claim.history:
+                self._question.again()
                 await self._ask()
             case _:
                 if kind is Kind.RESET:
@@ -164,7 +161,7 @@ class TurnRun:
 
     async def _ask(self) -> None:
         reply, editor = self._start_reply()
-        request = await self._request()
+        request = await self._question.request()
         while True:
             end = await attempt(self._desk.model, request, reply, self._hold, editor)
             step = self._next(end, reply)
@@ -182,8 +179,8 @@ class TurnRun:
         match step:
             case Next.DELIVER:
                 await self._deliver(reply, end)
-            case Next.GIVE_BACK:
-                await self._give_back(reply)
+            case Next.GIVE_BACK | Next.WITHDRAW:
+                await self._give_back(reply, keep=step is Next.GIVE_BACK and reply.exposed)
             case Next.COMMIT:
                 await reply.abandon()
                 await self._commit(reply.text, Stop.STOPPED)
@@ -207,28 +204,6 @@ class TurnRun:
         self._ledger.note(attempts=self._broken, partial=reply.text)
         log.info("stream broke", extra={**self._names(), "attempt": self._broken, "error": str(end.error or "no text")})
         return Next.DELIVER if self._broken >= self._policy.max_attempts else step
-
-    async def _request(self) -> Request:
-        """What Claude is asked; what the platform cannot add is left out."""
-        platform = self._platform
-        try:
-            if isinstance(platform, ReadsThread) and self._questions[0].mid_thread and not self._history:
-                self._background = self._background or await self._writer.once(
-                    platform.thread_before(self._questions[0])
-                )
-            if isinstance(platform, CompletesMessages):
-                whole = await self._writer.once(platform.complete((*self._background, *self._questions)))
-                seen = len(self._background)
-                self._background, self._questions = whole[:seen], whole[seen:]
-        except PlatformError as error:
-            log.warning("asking without names or the thread so far", extra={**self._names(), "error": str(error)})
-        return context.build(
-            self._policy.system_prompt,
-            self._history,
-            self._questions,
-            background=self._background,
-            tokens=self._policy.context_tokens,
-        )
 
     # --- what the reader sees ---------------------------------------------------------------------------------
 
@@ -290,8 +265,8 @@ class TurnRun:
         self._ledger.note(settled=reply.attempt)
         return True
 
-    async def _give_back(self, reply: Reply) -> None:
-        if reply.exposed:
+    async def _give_back(self, reply: Reply, *, keep: bool) -> None:
+        if keep:
             await self._interrupt(reply)
         else:
             await reply.withdraw()
@@ -349,7 +324,7 @@ class TurnRun:
         long = after > 0 and _now() - self._began > after
         if not long or self._place.direct or not isinstance(platform, NotifiesAsker) or reply.first is None:
             return
-        asker, nonce = self._questions[-1].author.id, f"{self._claim.turn_id}.n"
+        asker, nonce = self._question.messages[-1].author.id, f"{self._claim.turn_id}.n"
         try:
             await self._desk.pacer.admit(platform.budgets(Write.POST, self._place), Urgency.HOUSEKEEPING)
             await self._writer.once(platform.notify(self._place, asker, reply.first, nonce))
@@ -361,8 +336,8 @@ class TurnRun:
     async def _commit(self, answer: str, stop: Stop, outcome: Outcome | None = None, end: End | None = None) -> None:
         turn = Turn(
             id=self._claim.turn_id,
-            questions=self._questions,
-            background=self._background,
+            questions=self._question.messages,
+            background=self._question.background,
             answer=answer if answer.strip() else "",
             stop=stop,
             attempts=self._broken + (stop is not Stop.FAILED),
@@ -371,35 +346,28 @@ class TurnRun:
             model=outcome.model if outcome else "",
         )
         await self._abandoned.note_again(self._place)
-        await self._ledger.commit(turn, replaces=self._replaces)
+        await self._ledger.commit(turn, replaces=self._question.replaces)
         self._report(turn, end)
 
     def _report(self, turn: Turn, end: End | None) -> None:
         """The one log line of a turn."""
         finished = end.finished if end else None
-        reply = self._reply
-        first_text = reply.first_text_at - self._began if reply and reply.first_text_at else None
-        tally = self._writer.tally
+        first_text = self._reply.first_text_at if self._reply else None
         log.info(
             "turn done",
             extra={
                 **self._names(),
                 "stop": turn.stop.value,
                 "first_token_s": _rounded(finished.first_token if finished else None),
-                "first_text_s": _rounded(first_text),
+                "first_text_s": _rounded(first_text - self._began if first_text is not None else None),
                 "total_s": _rounded(_now() - self._began),
                 "attempts": turn.attempts,
                 "waits": self._waits,
                 "characters": len(turn.answer),
-                "posts": tally.posts,
-                "edits": tally.edits,
-                "refused": tally.refused,
-                "repeated": tally.repeated,
-                "input_tokens": turn.usage.input,
-                "cached_tokens": turn.usage.cache_read,
-                "output_tokens": turn.usage.output,
+                **dataclasses.asdict(self._writer.tally),
+                **{f"{name}_tokens": count for name, count in dataclasses.asdict(turn.usage).items()},
                 "model": turn.model,
-                "request_id": finished.request_id if finished else (end.error.request_id if end and end.error else ""),
+                "request_id": finished.request_id if finished else end.error.request_id if end and end.error else None,
             },
         )
 

@@ -394,3 +394,19 @@ async def test_a_failed_question_goes_before_the_next():
 async def expire() -> None:
     """Let the lease of a dead worker end."""
     await asyncio.sleep(1001)
+
+
+async def test_an_edited_question_is_asked_anew():
+    """When a person edits the question while it is answered, the old answer goes and the new question is asked."""
+    house = House(["an answer to", 100.0], ["the new answer"])
+    hold = await house.claim("Old?")
+    keeping = asyncio.create_task(hold.keep())
+    running = asyncio.create_task(house.run(hold))
+    await asyncio.sleep(5)
+    assert await house.store.amend(KEY, "fake:T", message_id="1", text="New?")
+    hold.look()
+    await running
+    keeping.cancel()
+    await house.run(await house.claim(None))
+    assert house.platform.shown == ["the new answer"]
+    assert "New?" in house.model.requests[1].messages[0][1]

@@ -1,0 +1,61 @@
+"""What a turn asks: the messages frozen with its claim, after the history, completed by what the platform adds."""
+
+from __future__ import annotations
+
+import logging
+
+from bot import context
+from bot.conversation import Message
+from bot.desk import Policy
+from bot.errors import PlatformError
+from bot.ports import Claim, CompletesMessages, Platform, ReadsThread, Request
+from bot.writer import Writer
+
+log = logging.getLogger(__name__)
+
+
+class Question:
+    """The question of one turn.
+
+    Attributes:
+        messages: what is asked, in platform order.
+        background: what was said in the thread before the bot was first addressed in it.
+        replaces: the id of the turn whose answer this one takes the place of; None mostly.
+    """
+
+    def __init__(self, claim: Claim, platform: Platform, writer: Writer, policy: Policy) -> None:
+        self.messages = claim.messages
+        self.background: tuple[Message, ...] = ()
+        self.replaces: str | None = None
+        self._key = claim.key
+        self._history = claim.history
+        self._platform = platform
+        self._writer = writer
+        self._policy = policy
+
+    def again(self) -> None:
+        """Ask the history's last question in place of this one."""
+        last = self._history[-1]
+        self.messages, self.background, self.replaces = last.questions, last.background, last.id
+        self._history = self._history[:-1]
+
+    async def request(self) -> Request:
+        """What Claude is asked; what the platform cannot add is left out."""
+        platform, first = self._platform, self.messages[0]
+        try:
+            if isinstance(platform, ReadsThread) and first.mid_thread and not (self._history or self.replaces):
+                self.background = await self._writer.once(platform.thread_before(first))
+            if isinstance(platform, CompletesMessages):
+                whole = await self._writer.once(platform.complete((*self.background, *self.messages)))
+                self.background, self.messages = whole[: len(self.background)], whole[len(self.background) :]
+        except PlatformError as error:
+            log.warning(
+                "asking without names or the thread so far", extra={"conversation": str(self._key), "error": str(error)}
+            )
+        return context.build(
+            self._policy.system_prompt,
+            self._history,
+            self.messages,
+            background=self.background,
+            tokens=self._policy.context_tokens,
+        )
