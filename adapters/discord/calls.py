@@ -66,7 +66,6 @@ class Calls:
         path: str,
         *,
         json: Mapping[str, Any] | None = None,
-        query: Mapping[str, str] | None = None,
         **parameters: str,
     ) -> Answer:
         """Make one request, once, and return what Discord answered, whatever its status.
@@ -76,7 +75,6 @@ class Calls:
             method: HTTP method.
             path: with the names of `parameters` in braces, as discord.py's routes have it.
             json: the body.
-            query: the query string.
             parameters: fill the path; `channel_id` chooses discord.py's bucket.
 
         Raises:
@@ -91,8 +89,6 @@ class Calls:
         options: dict[str, Any] = {"timeout": TIMEOUT}
         if json is not None:
             options["json"] = json
-        if query is not None:
-            options["params"] = query
         request = http.request(Route(method, path, **parameters), **options)
         task = self._own(request, call, context)
         await asyncio.wait({task, call.answered}, return_when=asyncio.FIRST_COMPLETED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import discord
@@ -37,12 +36,6 @@ SUPPRESS_EMBEDS = 1 << 2
 
 SILENT: dict[str, Any] = {"parse": [], "replied_user": False}
 """`allowed_mentions` that ping nobody. On an edit it must be sent again: absent means that everything pings."""
-
-CLOCK_SKEW = 60.0
-"""Seconds our clock and Discord's may differ when a message is looked for."""
-
-PAGE, PAGES = 100, 5
-"""Messages a page of history holds, and pages looked through for a message of ours."""
 
 MESSAGES = "/channels/{channel_id}/messages"
 ONE_MESSAGE = "/channels/{channel_id}/messages/{message_id}"
@@ -128,26 +121,12 @@ class Delivery:
     # --- reading --------------------------------------------------------------------------------------------
 
     async def find(self, place: Place, nonce: str, since: float) -> MessageRef | None:
-        """Look for a message of ours by its nonce.
+        """Look for a message of ours among those whose answer, or whose event on the gateway, this process has seen.
 
-        Discord keeps a nonce for a few minutes only, and history may show it or not: None is no proof. Posting again
-        with the same nonce is safe all the same, for within those minutes Discord answers with the first message.
+        Discord's history shows no nonces, so None is no proof. Posting again with the same nonce is safe all the same:
+        for a few minutes Discord answers it with the first message.
         """
-        if known := self._own.find(nonce):
-            return known
-        channel, after = (
-            target(place),
-            str(discord.utils.time_snowflake(datetime.fromtimestamp(since - CLOCK_SKEW, UTC))),
-        )
-        for _ in range(PAGES):
-            page = (await self._call(channel, "GET", MESSAGES, query={"after": after, "limit": str(PAGE)})).items
-            for message in page:
-                if str(message.get("nonce", "")) == nonce and message.get("author", {}).get("id") == self._own_id:
-                    return self._note(nonce, MessageRef(channel, str(message["id"])))
-            if len(page) < PAGE:
-                break
-            after = max((str(message["id"]) for message in page), key=int)
-        return None
+        return self._own.find(nonce)
 
     async def thread_before(self, message: Message) -> tuple[Message, ...]:
         """What was said in the thread, or in the replies, before `message`; oldest first, at most 50 messages."""
@@ -181,15 +160,12 @@ class Delivery:
         write: Write | None = None,
         *,
         json: dict[str, Any] | None = None,
-        query: dict[str, str] | None = None,
         **parameters: str,
     ) -> Answer:
         """Make a call; returns a good answer or raises what another means."""
         if self._cooldown.rests(channel):
             raise PlaceClosed("Discord has refused the bot there several times; it tries again in a minute")
-        answer = await self._calls.request(
-            self._client.http, method, path, json=json, query=query, channel_id=channel, **parameters
-        )
+        answer = await self._calls.request(self._client.http, method, path, json=json, channel_id=channel, **parameters)
         if answer.ok:
             self._cooldown.accepted(channel)
             return answer
@@ -212,10 +188,6 @@ class Delivery:
     def _note(self, nonce: str, ref: MessageRef) -> MessageRef:
         self._own.posted(nonce, ref)
         return ref
-
-    @property
-    def _own_id(self) -> str:
-        return str(self._client.user.id) if self._client.user else ""
 
 
 def target(place: Place) -> str:

@@ -84,15 +84,6 @@ class Answer:
         return _object(self.body)
 
     @property
-    def items(self) -> list[dict[str, Any]]:
-        """The objects in the body, where it is a JSON list."""
-        try:
-            data = json.loads(self.body)
-        except ValueError:
-            return []
-        return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
-
-    @property
     def ok(self) -> bool:
         """Whether the call had its effect."""
         return 200 <= self.status < 300

@@ -27,7 +27,7 @@ from bot.ports import NotifiesAsker, Platform, ReadsThread, ShowsStatus, Write
 from sandbox.discord import DiscordServer
 from sandbox.faults import Fault
 from sandbox.journal import Shown
-from tests.discord.harness import logged_in, place
+from tests.discord.harness import Box, listening, logged_in, place
 
 
 @pytest.fixture
@@ -167,6 +167,33 @@ async def test_a_rate_limited_thread_does_not_keep_the_reader_waiting(
     assert time.monotonic() - before < 1.0
 
 
+async def test_a_channel_that_refuses_threads_again_and_again_is_asked_no_more(
+    server: DiscordServer, platform: Delivery
+) -> None:
+    """Each refusal counts toward a ban: after three in a row the answers are replies right away."""
+    where = await question(server)
+    await server.deny(where.channel, "create_public_threads")
+    for _ in range(STRIKES + 2):
+        assert (await platform.open(where, "t")).reply_to == where.root
+    assert calls(server, "POST thread") == STRIKES
+
+
+@pytest.mark.parametrize("missing", ["create_public_threads", "send_messages_in_threads"])
+async def test_permissions_that_are_known_save_the_call(server: DiscordServer, box: Box, missing: str) -> None:
+    """Connected to the gateway the bot knows where a thread would be of no use to it, and replies."""
+    async with listening(server, box) as adapter:
+        await server.deny(server.channel("general"), missing)
+        await server.say(server.channel("general"), server.user("ada"), f"<@{server.bot_id}> question")
+        await box.until(lambda: box.messages)
+        there = await adapter.platform.open(box.messages[0].place, "question")
+        assert there.reply_to == box.messages[0].id
+        await server.allow(server.channel("general"), missing)
+        await server.say(server.channel("general"), server.user("ada"), f"<@{server.bot_id}> again")
+        await box.until(lambda: len(box.messages) == 2)
+        assert (await adapter.platform.open(box.messages[1].place, "again")).thread == box.messages[1].id
+    assert calls(server, "POST thread") == 1
+
+
 async def test_a_reply_to_a_question_that_was_deleted_is_a_plain_message(
     server: DiscordServer, platform: Delivery
 ) -> None:
@@ -200,6 +227,18 @@ async def test_a_post_whose_answer_was_lost_appears_once(server: DiscordServer, 
     (only,) = server.journal.messages("discord", author=server.bot_id)
     assert only.id == receipt.ref.id
     assert only.extra["nonce"] == "nonce"
+
+
+async def test_a_post_whose_answer_was_lost_is_known_from_the_gateway(server: DiscordServer, box: Box) -> None:
+    """The event of our own message carries its nonce, so that it is found without posting again."""
+    async with listening(server, box) as adapter:
+        server.faults.add(Fault("POST message", "lost"))
+        with pytest.raises(OutcomeUnknown):
+            await adapter.platform.post(place(server), "…", "nonce")
+        await server.say(server.channel("general"), server.user("ada"), f"<@{server.bot_id}> next")
+        await box.until(lambda: box.messages)
+        (only,) = server.journal.messages("discord", author=server.bot_id)
+        assert await adapter.platform.find(place(server), "nonce", time.time()) == MessageRef(only.channel, only.id)
 
 
 async def test_a_message_is_found_by_its_nonce(server: DiscordServer, platform: Delivery) -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from adapters.discord.backfill import HOLD
 from adapters.discord.intake import Intake
 from adapters.discord.own import OwnMessages
 from sandbox.discord import DiscordServer
@@ -189,6 +190,22 @@ async def test_what_comes_in_while_history_is_read_waits_for_it(server: DiscordS
         await box.until(lambda: len(box.messages) == 4)
         await box.until(lambda: box.cursors[adapter.installation] == elsewhere)
     assert box.texts() == ["before", "elsewhere", "missed", "live"]
+
+
+async def test_more_live_messages_than_are_held_come_from_history(server: DiscordServer, box: Box) -> None:
+    """A channel that is busy while its history is read loses nothing and keeps its order."""
+    async with listening(server, box):
+        await ask(server, "before")
+        await box.until(lambda: box.messages)
+    await ask(server, "missed")
+    server.faults.add(Fault("GET messages", "delay", seconds=0.2))
+    count = HOLD + 50
+    async with listening(server, box):
+        await server.journal.until(lambda: calls(server, "GET messages"))
+        for number in range(count):
+            await ask(server, str(number))
+        await box.until(lambda: len(box.messages) == count + 2)
+    assert box.texts() == ["before", "missed", *map(str, range(count))]
 
 
 async def test_a_channel_that_cannot_be_read_does_not_hold_up_the_others(server: DiscordServer, box: Box) -> None:
