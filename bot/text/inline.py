@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from markdown_it import MarkdownIt
@@ -121,8 +122,12 @@ _ATOMS = frozenset({"escape", "link", "image", "autolink", "token", "html_inline
 _WIDTH = {"emphasis": 1, "strikethrough": 2, "spoiler": 2}
 
 
+@lru_cache(maxsize=32)
 def scan(text: str) -> Inline:
-    """Return the inline structure of one paragraph, heading or cell; positions are those in `text`."""
+    """Return the inline structure of one paragraph, heading or cell; positions are those in `text`.
+
+    Read only: the last few are kept.
+    """
     found = Inline()
     state = StateInline(text, PARSER, {}, [])
     marks: list[Mark] = []

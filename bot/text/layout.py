@@ -152,7 +152,6 @@ class Layout:
         window = min(len(whole), floor + self._dialect.limit + 1)
         structure = outline(whole[:window])
         ceiling = highest(
-            lambda cut: self._fits(self._closed_text(structure, cut)),
             lambda cut: self._dialect.measure(self._closed_text(structure, cut)) - self._dialect.limit,
             floor,
             min(window, len(whole) - 1),

@@ -176,22 +176,20 @@ def _forced(outline: Outline, floor: int, ceiling: int) -> int:
     return max(floor + 1, boundary_before(outline.text, ceiling, floor))
 
 
-Fits = Callable[[int], bool]
-
-
-def highest(fits: Fits, overflow: Callable[[int], int], floor: int, ceiling: int) -> int:
+def highest(overflow: Callable[[int], int], floor: int, ceiling: int) -> int:
     """Return about the largest offset in [`floor`, `ceiling`] that fits, at the cost of a few tries.
 
-    `overflow` says by how much a cut there is over the limit. Fitting is taken to be monotone; what is not
-    (a table that grows narrower) costs a shorter page, never one that is too long.
+    `overflow` says by how much a page that ends at an offset is over the limit (0 or less: it fits). Fitting is
+    taken to be monotone; what is not (a table that grows narrower) costs a shorter page, never one too long.
     """
-    if fits(ceiling):
+    over = overflow(ceiling)
+    if over <= 0:
         return ceiling
-    guess = ceiling - overflow(ceiling)
-    if guess > floor + (ceiling - floor) * 7 // 8 and fits(guess):
+    guess = ceiling - over
+    if guess > floor + (ceiling - floor) * 7 // 8 and overflow(guess) <= 0:
         return guess
     low, high = floor, ceiling
     while high - low > max(1, (ceiling - floor) // 64):
         middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
+        low, high = (middle, high) if overflow(middle) <= 0 else (low, middle)
     return low
