@@ -28,6 +28,7 @@ _CUSHION: Final = 2.0
 _AGED: Final = 15.0
 _FRESH: Final = 0.25
 _FORGOTTEN_AT_ONCE: Final = 2
+_NEAR: Final = 16
 _SPARED: Final = 16
 _EPSILON: Final = 1e-9
 
@@ -262,10 +263,15 @@ class Schedule:
             due, _, ticket = heapq.heappop(self._heap)
             if ticket.due == due:
                 looked[ticket] = None
-        granted = []
+        granted: list[Ticket] = []
+        queues: dict[Bucket, int] = {}
         for ticket in sorted(looked, key=lambda each: each.rank(now)) if len(looked) > 1 else looked:
-            way, due = self._decide(ticket, now)
+            way, due, scarce = self._decide(ticket, now)
             if way < 0:
+                if scarce is not None:
+                    queues[scarce] = ahead = queues.get(scarce, -1) + 1
+                    # Far back in a long queue there is no need to look at every token that others will take.
+                    due += max(0, ahead - _NEAR) / scarce.rate / 2.0
                 self._put(ticket, due)
                 continue
             for bucket in ticket.choices[way]:
@@ -279,44 +285,49 @@ class Schedule:
             heapq.heappop(self._heap)
         return granted, self._heap[0][0] if self._heap else math.inf
 
-    def _decide(self, ticket: Ticket, now: float) -> tuple[int, float]:
-        """Which way the ticket may go now (-1: none), and otherwise when to look again."""
+    def _decide(self, ticket: Ticket, now: float) -> tuple[int, float, Bucket | None]:
+        """Which way the ticket may go now (-1: none), and otherwise when to look again and which bucket is scarce."""
         urgency = ticket.urgency(now)
         interim = ticket.who if urgency is Urgency.INTERIM and isinstance(ticket.who, Viewer) else None
         if interim is not None and interim.unseen == 0:
             interim.poke_at = 1
-            return -1, math.inf
-        due = self._due(ticket, ticket.choices[0], urgency, now)
+            return -1, math.inf, None
+        due, scarce = self._due(ticket, ticket.choices[0], urgency, now)
         if interim is not None:
             interim.poke_at = math.inf
             if due <= now:
                 spacing = max((self._spacing(interim, bucket, now) for bucket in ticket.choices[0]), default=0.0)
                 due, interim.poke_at = worth(interim, spacing, now)
         if due <= now + _EPSILON:
-            return 0, now
+            return 0, now, None
         if len(ticket.choices) > 1 and interim is None:
             tired = ticket.urgent_since + ticket.patience
             for way, buckets in enumerate(ticket.choices[1:], 1):
-                other = max(tired, self._due(ticket, buckets, urgency, now))
+                other = max(tired, self._due(ticket, buckets, urgency, now)[0])
                 if other <= now + _EPSILON:
-                    return way, now
-                due = min(due, other)
-        return -1, due
+                    return way, now, None
+                if other < due:
+                    due, scarce = other, None
+        return -1, due, scarce
 
-    def _due(self, ticket: Ticket, buckets: tuple[Bucket, ...], urgency: Urgency, now: float) -> float:
-        """When the ticket may go this way, as far as one can see now."""
+    def _due(
+        self, ticket: Ticket, buckets: tuple[Bucket, ...], urgency: Urgency, now: float
+    ) -> tuple[float, Bucket | None]:
+        """When the ticket may go this way, as far as one can see now, and which bucket it waits for."""
         times = [
             bucket.when(1.0 + self._kept(bucket, urgency) + self._promised(bucket, ticket, now), now)
             for bucket in buckets
         ]
         due = max(times, default=now)
+        if due <= now:
+            return now, None
         if urgency is Urgency.ENDING and len(buckets) > 1:
             for bucket, at in zip(buckets, times, strict=True):
-                if now < due and at < due:
+                if at < due:
                     self._lines[bucket].blocked[ticket] = due
                 else:
                     self._lines[bucket].blocked.pop(ticket, None)
-        return due
+        return due, buckets[times.index(due)]
 
     def _kept(self, bucket: Bucket, urgency: Urgency) -> float:
         """Tokens that a write of that urgency must leave for endings."""

@@ -7,9 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-_CLUMP: Final = 0.25
 _TREND: Final = 3.0
-_YOUNG: Final = 9.0
 _PAUSE: Final = 3.0
 _FIRST_GAP: Final = 0.05
 _FIRST_PAUSE: Final = 0.3
@@ -46,19 +44,16 @@ class Viewer:
 
     __slots__ = (
         "_area",
-        "_at",
         "_changed",
         "_clock",
         "_clump",
-        "_first_at",
         "_gap",
         "_last_at",
         "_left",
+        "_marks",
         "_pause",
-        "_received",
         "_sent",
         "_shown",
-        "_trend",
         "closed",
         "ended_at",
         "poke_at",
@@ -72,54 +67,59 @@ class Viewer:
         self._clock = clock
         self._changed = changed
         self._left = left
-        self.unseen = 0
+        self.unseen = self._shown = 0
         self.ended_at = self.poke_at = math.inf
         self.sent_at = -math.inf
         self.closed = False
-        self._received = self._shown = 0
-        self._at = self._first_at = self._last_at = clock()
-        self._area = self._clump = self._trend = 0.0
+        self._last_at = -math.inf
+        self._area = 0.0  # as it was at the last delta
         self._gap, self._pause = _FIRST_GAP, _FIRST_PAUSE
+        self._clump = (0.0, 0)
+        self._marks = [(0.0, 0), (0.0, 0)]
         self._sent = (0, 0, 0.0)
 
     def received(self, chars: int) -> None:
         """Note a delta of that many characters. Costs well below a microsecond, unless it lets a write go."""
         now = self._clock()
-        self._area += self.unseen * (now - self._at)
-        self._at = now
-        if not self._received:
-            self._first_at = self._last_at = now
         silence = now - self._last_at
         self._last_at = now
-        self._clump = self._clump / (1.0 + silence / _CLUMP) + chars / _CLUMP
-        self._trend = self._trend / (1.0 + silence / _TREND) + chars / _TREND
         if silence > _PAUSE * self._gap:
-            self._pause += 0.2 * (silence - self._pause)
-            self._gap *= 1.1  # so that a stream that became slow is not all pauses for ever
+            self._resumed(now, silence)
         else:
             self._gap += 0.1 * (silence - self._gap)
-        self._received += chars
-        self.unseen += chars
-        if self.unseen >= self.poke_at:
+            self._area += self.unseen * silence
+        self.unseen = unseen = self.unseen + chars
+        if unseen >= self.poke_at:
             self._changed(self)
+
+    def _resumed(self, now: float, silence: float) -> None:
+        """A delta came at `now`, the first or the first after a pause."""
+        total = self._shown + self.unseen
+        self._clump = (now, total)
+        if silence == math.inf:
+            self._marks = [self._clump, self._clump]
+            return
+        self._area += self.unseen * silence
+        self._pause += 0.2 * (silence - self._pause)
+        self._gap *= 1.1  # so that a stream that became slow is not all pauses for ever
 
     def shown(self, total_chars: int) -> None:
         """Note that an edit returned, and that `total_chars` of all that was received are shown now."""
         now = self._clock()
+        received = self._shown + self.unseen
         area = self.area(now)
         sent, unseen, before = self._sent
-        total = min(max(total_chars, self._shown), self._received)
-        rest = self._received - total
+        total = min(max(total_chars, self._shown), received)
+        rest = received - total
         if total >= sent > self._shown:
             # What was sent waited until now; only what came after goes on waiting.
-            since = self._received - sent
+            since = received - sent
             area -= before + unseen * (now - self.sent_at)
-            self._area = max(0.0, area) * rest / since if since else 0.0
+            area = max(0.0, area) * rest / since if since else 0.0
         else:
-            self._area = area * rest / self.unseen if self.unseen else 0.0
-        self._at = now
-        self._shown = total
-        self.unseen = rest
+            area = area * rest / self.unseen if self.unseen else 0.0
+        self._shown, self.unseen = total, rest
+        self._area = area - rest * (now - self._last_at) if rest else 0.0
         self._changed(self)
 
     def end(self) -> None:
@@ -143,23 +143,25 @@ class Viewer:
 
     def area(self, now: float) -> float:
         """Characters × seconds that have gone by unseen, of the text that is unseen at `now`."""
-        return self._area + self.unseen * (now - self._at)
+        return self._area + self.unseen * (now - self._last_at) if self.unseen else 0.0
 
     def sending(self, now: float) -> None:
         """Note that a write was let go: it will show what is there now, and nothing that comes later."""
-        self._sent = (self._received, self.unseen, self.area(now))
+        self._sent = (self._shown + self.unseen, self.unseen, self.area(now))
         self.sent_at = now
 
     def rate(self, now: float) -> float:
         """Characters a second: the mean of a young stream, of the last few seconds of an older one."""
-        age = now - self._first_at
-        if age < _YOUNG:
-            return self._received / (age + 2.0 * self._gap)
-        return self._trend / (1.0 + (now - self._last_at) / _TREND)
+        older, newer = self._marks
+        total = self._shown + self.unseen
+        if now - newer[0] >= _TREND:
+            self._marks = [newer, (now, total)]
+        return (total - older[1]) / (now - older[0] + 2.0 * self._gap) if total else 0.0
 
     def clumped(self) -> float:
-        """Characters a second over the quarter of a second before the last delta: far above `rate` within a clump."""
-        return self._clump
+        """Characters a second since the last pause: far above `rate` within a clump."""
+        began, before = self._clump
+        return (self._shown + self.unseen - before) / (self._last_at - began + 2.0 * self._gap)
 
     def silence(self, now: float) -> tuple[float, float, float]:
         """Seconds since the last delta; between two deltas in ordinary flow; and of an ordinary pause in the flow."""
