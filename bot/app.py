@@ -200,8 +200,11 @@ async def check(settings: Settings) -> list[str]:
     return warnings
 
 
-def _problem(adapter: Adapter) -> Callable[[], str]:
-    return lambda: "" if adapter.connected else adapter.health
+def _problem(adapter: Adapter, desk: Desk) -> Callable[[], str]:
+    def problem() -> str:
+        return desk.alerts.get(adapter.installation, "") if adapter.connected else adapter.health
+
+    return problem
 
 
 class App:
@@ -264,7 +267,7 @@ class App:
                 health = Health(
                     {
                         "store": lambda: "" if worker.store_answers else "Redis does not answer",
-                        **{adapter.installation: _problem(adapter) for adapter in built},
+                        **{adapter.installation: _problem(adapter, desk) for adapter in built},
                     }
                 )
                 await stack.enter_async_context(self._serve(health, built))

@@ -28,6 +28,7 @@ class Policy:
 class Desk:
     """What every turn of a process works with.
 
+    `alerts` names, by installation, what the operator must mend before answers can be written there again.
     `backoff` gives the seconds to wait before the n-th repetition (from 1), given what the other side asked for.
     """
 
@@ -36,3 +37,4 @@ class Desk:
     pacer: Pacer
     policy: Policy
     backoff: Callable[[int, float | None], float]
+    alerts: dict[str, str] = field(default_factory=dict)

@@ -30,7 +30,16 @@ from bot.attempt import End, Ended, attempt, conclude
 from bot.commands import Kind, classify
 from bot.conversation import Place, Stop, Turn, Usage
 from bot.desk import Desk
-from bot.errors import LeaseLost, MessageGone, OutcomeUnknown, PlaceClosed, PlatformError, StoreUnavailable, Unavailable
+from bot.errors import (
+    BadCredentials,
+    LeaseLost,
+    MessageGone,
+    OutcomeUnknown,
+    PlaceClosed,
+    PlatformError,
+    StoreUnavailable,
+    Unavailable,
+)
 from bot.lease import Hold
 from bot.ledger import Ledger
 from bot.pacing import Urgency
@@ -121,6 +130,8 @@ class TurnRun:
         except StoreUnavailable as error:
             log.warning("shut down while the store was away", extra={**self._names(), "error": str(error)})
         except PlatformError as error:
+            if isinstance(error, BadCredentials):
+                self._desk.alerts[self._claim.installation] = str(error)
             log.error("cannot write there now, the turn waits", extra={**self._names(), "error": str(error)})  # noqa: TRY400
             await self._ledger.release(delay=error.retry_after or RETURN_DELAY)
         finally:
@@ -345,6 +356,7 @@ class TurnRun:
             usage=outcome.usage if outcome else Usage(),
             model=outcome.model if outcome else "",
         )
+        self._desk.alerts.pop(self._claim.installation, None)
         await self._abandoned.note_again(self._place)
         await self._ledger.commit(turn, replaces=self._question.replaces)
         self._report(turn, end)

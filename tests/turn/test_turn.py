@@ -11,6 +11,7 @@ from bot import phrases
 from bot.conversation import Stop, ThreadKey
 from bot.desk import Desk, Policy
 from bot.errors import (
+    BadCredentials,
     Busy,
     ContentRefused,
     Interrupted,
@@ -42,8 +43,13 @@ class House:
         self.store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
         self.platform = FakePlatform(limit)
         self.model = ScriptedModel(*scripts)
-        self.policy = Policy(system_prompt="Be brief.", **policy)
-        self.pacer = Pacer()
+        self.desk = Desk(
+            model=self.model,
+            store=self.store,
+            pacer=Pacer(),
+            policy=Policy(system_prompt="Be brief.", **policy),
+            backoff=lambda _attempt, after: after or 1.0,
+        )
 
     async def claim(self, text: str | None = "Why?", id_: str = "1", **more) -> Hold:
         if text is not None:
@@ -53,14 +59,7 @@ class House:
         return Hold(self.store, claim, 1000.0)
 
     async def run(self, hold: Hold) -> None:
-        desk = Desk(
-            model=self.model,
-            store=self.store,
-            pacer=self.pacer,
-            policy=self.policy,
-            backoff=lambda n, after: after or 1.0,
-        )
-        await TurnRun(desk, self.platform, hold).run()
+        await TurnRun(self.desk, self.platform, hold).run()
 
     async def ask(self, text: str = "Why?", id_: str = "1", **more) -> None:
         await self.run(await self.claim(text, id_, **more))
@@ -410,3 +409,15 @@ async def test_an_edited_question_is_asked_anew():
     await house.run(await house.claim(None))
     assert house.platform.shown == ["the new answer"]
     assert "New?" in house.model.requests[1].messages[0][1]
+
+
+async def test_a_revoked_token_is_an_alert_until_an_answer_is_written():
+    """When the platform refuses the credentials the turn waits in the store, and an alert stands till it is written."""
+    house = House(["the answer"], ["the answer"])
+    house.platform.fail("post", BadCredentials("SLACK_BOT_TOKEN was revoked"))
+    await house.ask()
+    assert house.desk.alerts == {"fake:T": "SLACK_BOT_TOKEN was revoked"}
+    await asyncio.sleep(60)
+    await house.run(await house.claim(None))
+    assert house.platform.shown == ["the answer"]
+    assert house.desk.alerts == {}
