@@ -39,7 +39,7 @@ _POLL: Final = 0.02
 _OPTIONS: Final = {
     "port": "0",
     "unixsocketperm": "700",
-    "daemonize": "yes",
+    "daemonize": "yes",  # and so in a session of its own
     "appendonly": "yes",
     "appendfsync": "everysec",  # a power cut can cost the last second; a killed server or program costs nothing
     "maxmemory-policy": "noeviction",
@@ -151,7 +151,6 @@ class EmbeddedServer:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=(lock,),
-                start_new_session=True,
                 check=False,
                 timeout=STOP_TIMEOUT,
             )

@@ -206,12 +206,11 @@ class RedisStore:
 
     async def forget(self, key: ThreadKey) -> None:
         """See `TurnStore.forget`."""
-        await self._link.call(self._run("forget", await self._home(key), _text(key)))
+        await self._link.call(("DEL", _turns_key(await self._home(key), key)))
 
     async def load(self, key: ThreadKey) -> tuple[Turn, ...]:
         """See `History.load`."""
-        shard = await self._home(key)
-        (turns,) = await self._link.call(("LRANGE", _prefix(shard) + b"turns:" + _text(key), 0, -1))
+        (turns,) = await self._link.call(("LRANGE", _turns_key(await self._home(key), key), 0, -1))
         return replies.history(turns)
 
     async def append(self, key: ThreadKey, turn: Turn, *, replaces: str | None = None) -> None:
@@ -346,6 +345,10 @@ def _text(key: ThreadKey) -> bytes:
 
 def _prefix(shard: Shard) -> bytes:
     return b"firsttoken:{%s:%d}:" % (to_bytes(shard.installation), shard.number)
+
+
+def _turns_key(shard: Shard, key: ThreadKey) -> bytes:
+    return _prefix(shard) + b"turns:" + _text(key)
 
 
 def _joined_key(key: ThreadKey) -> bytes:

@@ -93,6 +93,8 @@ async def test_deleting_a_running_question_stops_its_turn(backing: Any, ask: Ask
     await waiting(store, ask("1", at=1), ask("2", at=2))
     claim = await store.claim(T1, "w", 15)
     assert await other.amend(claim.key, claim.installation, message_id="C1:1")
+    assert not await other.amend(claim.key, claim.installation, message_id="C1:1")
+    assert not await other.amend(claim.key, claim.installation, message_id="C1:1", text="new")
     lease = await store.renew(claim, 15)
     assert (lease.stopped, lease.edited) == (True, False)
     backing.advance(16)

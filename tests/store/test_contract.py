@@ -153,9 +153,9 @@ async def test_an_ended_lease_is_taken_over_with_all_that_was_noted(backing: Any
     outcome = Outcome(answer="\x00whole\ud800", stop=Stop.MAX_TOKENS, attempt=2, usage=Usage(1, 2), detail="cut")
     await store.finish(dead, outcome)
     await store.finish(dead, outcome)
-    backing.advance(14.9)
+    backing.advance(10)
     assert await other.claim(T1, "heir", 15) is None
-    backing.advance(0.2)
+    backing.advance(6)
     heir = await other.claim(T1, "heir", 15)
     assert (heir.turn_id, heir.key, heir.messages) == (dead.turn_id, dead.key, dead.messages)
     assert heir.token != dead.token
@@ -277,11 +277,11 @@ async def test_a_released_turn_waits_out_its_delay(backing: Any, ask: Ask) -> No
     """Nobody claims it before, and new messages do not change that."""
     store = backing.store()
     await store.submit(ask("1"))
-    await store.release(await store.claim(T1, "w", 15), delay=5)
+    await store.release(await store.claim(T1, "w", 15), delay=50)
     await store.submit(ask("2"))
-    backing.advance(4.9)
+    backing.advance(45)
     assert await store.claim(T1, "w", 15) is None
-    backing.advance(0.2)
+    backing.advance(6)
     assert texts(await store.claim(T1, "w", 15)) == ["1"]
 
 
@@ -320,6 +320,28 @@ async def test_workers_do_not_claim_the_same_turn(backing: Any, ask: Ask) -> Non
     await stores[0].submit(ask())
     claims = await asyncio.gather(*(store.claim(T1, "w", 15) for store in stores for _ in range(3)))
     assert sum(claim is not None for claim in claims) == 1
+
+
+async def test_a_claim_finds_what_others_of_its_process_leave(backing: Any, ask: Ask) -> None:
+    """As many claims as submits are never in vain, however many run at once in one process."""
+    store = backing.store(shards=3)
+
+    async def submit_and_claim(number: int) -> None:
+        await store.submit(ask(str(number), thread=f"C1:{number}"))
+        claim = await store.claim(T1, "w", 15)
+        assert claim is not None
+        await store.commit(claim, None)
+
+    await asyncio.gather(*(submit_and_claim(number) for number in range(60)))
+
+
+async def test_what_is_beyond_all_measure_is_cut(store: Any, ask: Ask) -> None:
+    """A text far above what any platform sends and any request carries does not fill the store."""
+    await store.submit(ask("q" * (rules.MAX_TEXT + 1), id="1"))
+    await store.submit(ask("2", at=1800000000.0))
+    await store.amend(ask().key, "slack:T1", message_id="C1:2", text="e" * (rules.MAX_TEXT + 1))
+    claim = await store.claim(T1, "w", 15)
+    assert [len(message.text) for message in claim.messages] == [rules.MAX_TEXT, rules.MAX_TEXT]
 
 
 async def test_an_answer_of_any_length_is_kept(store: Any, ask: Ask) -> None:

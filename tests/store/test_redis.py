@@ -128,6 +128,13 @@ async def test_a_worker_elsewhere_claims_in_two_round_trips_and_in_one_when_told
             before = between.round_trips
             assert await store.claim(T1, "w", 15)
             assert between.round_trips - before == 1
+            crowd = [ask("3", thread=f"C1:{n}", id=str(n)) for n in range(400)]
+            await asyncio.gather(*(intake.submit(message) for message in crowd))
+            await store.claim(T1, "w", 15)
+            before = between.round_trips
+            for _ in range(200):
+                assert await store.claim(T1, "w", 15)
+            assert between.round_trips - before <= 205, "a claim tells when its shard has more"
 
 
 async def test_every_step_may_lose_its_answer(server: str, on_server: Any, ask: Ask) -> None:
@@ -166,10 +173,12 @@ async def test_a_caller_that_is_cancelled_cancels_nothing(on_server: Any, ask: A
     store = on_server.store()
     await store.submit(ask("warm"))
     task = asyncio.create_task(store.submit(ask("1")))
+    beside = asyncio.create_task(store.takes_part(ask().key))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()
+    assert await beside is True
     assert await store.cursor("slack:T1") is None
     assert not await store.submit(ask("1"))
 
@@ -237,6 +246,32 @@ async def test_a_lone_process_breaks_all_leases(on_server: Any, ask: Ask) -> Non
     assert {claim.claims for claim in claims} == {2}
     with pytest.raises(LeaseLost):
         await store.commit(dead[1], None)
+
+
+async def test_a_thread_stands_in_one_queue_at_a_time(on_server: Any, ask: Ask) -> None:
+    """Whether it waits for a worker, for its lease's end or for its next attempt."""
+    store, node = on_server.store(shards=1), on_server.nodes[0]
+
+    def queues() -> tuple[int, int]:
+        return node.zcard("firsttoken:{slack:T1:0}:ready"), node.zcard("firsttoken:{slack:T1:0}:later")
+
+    await store.submit(ask("1"))
+    assert queues() == (1, 0)
+    for release in (0, 60):
+        claim = await store.claim(T1, "w", 15)
+        assert queues() == (0, 1)
+        await store.renew(claim, 15)
+        assert queues() == (0, 1)
+        await store.release(claim, delay=release)
+        assert queues() == ((0, 1) if release else (1, 0))
+    await store.amend(claim.key, "slack:T1")
+    assert queues() == (1, 0)
+    claim = await store.claim(T1, "w", 15)
+    await store.submit(ask("2"))
+    await store.commit(claim, None)
+    assert queues() == (1, 0)
+    await store.commit(await store.claim(T1, "w", 15), None)
+    assert queues() == (0, 0)
 
 
 async def test_an_unreadable_record_does_not_block_its_thread(

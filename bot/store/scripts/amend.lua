@@ -44,6 +44,5 @@ elseif frozen then
 else
   redis.call('ZREM', mail, id)
   redis.call('HDEL', body, 'm:' .. id, 't:' .. id)
-  if not token and redis.call('ZCARD', mail) == 0 then redis.call('ZREM', P .. 'ready', thread) end
 end
 return 1

@@ -24,7 +24,7 @@ end
 
 local function signal(text) redis.call('PUBLISH', P .. 'signal', text) end
 
--- A thread stands in `ready` or in `later`, never in both.
+-- A thread stands in `ready` or in `later`, never in both: a claim takes it out of either before it is put off.
 local function make_ready(thread, score)
   redis.call('ZREM', P .. 'later', thread)
   redis.call('ZADD', P .. 'ready', score, thread)
@@ -33,7 +33,6 @@ local function make_ready(thread, score)
 end
 
 local function put_off(thread, at)
-  redis.call('ZREM', P .. 'ready', thread)
   redis.call('ZADD', P .. 'later', at, thread)
   keep(P .. 'later')
 end
