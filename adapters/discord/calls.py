@@ -50,9 +50,13 @@ class Calls:
     """The calls of one bot.
 
     Create it before the client, which takes `trace` as its `http_trace`.
+
+    Args:
+        timeout: bounds each request.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: aiohttp.ClientTimeout = TIMEOUT) -> None:
+        self._timeout = timeout
         self.trace = aiohttp.TraceConfig()
         self.trace.on_request_end.append(self._headers_arrived)
         self.trace.on_response_chunk_received.append(self._body_arrived)
@@ -86,7 +90,7 @@ class Calls:
         call = _Call(loop.create_future())
         context = contextvars.copy_context()
         context.run(_current.set, call)
-        options: dict[str, Any] = {"timeout": TIMEOUT}
+        options: dict[str, Any] = {"timeout": self._timeout}
         if json is not None:
             options["json"] = json
         request = http.request(Route(method, path, **parameters), **options)

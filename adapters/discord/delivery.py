@@ -87,9 +87,7 @@ class Delivery:
 
     async def post(self, place: Place, text: str, nonce: str) -> Receipt:
         """Post a message. The same nonce within a few minutes posts nothing and returns the message that is there."""
-        body = self._body(text, SILENT)
-        reply_to = place.reply_to or (place.root if place.thread is None else None)
-        return await self._post(place, text, nonce, body, reply_to)
+        return await self._post(place, text, nonce, self._body(text, SILENT), place.reply_to)
 
     async def edit(self, place: Place, ref: MessageRef, text: str) -> Receipt:
         """Replace a message's text."""

@@ -40,6 +40,9 @@ T = TypeVar("T")
 CAPACITY = 5000
 """Events held while the store does not answer."""
 
+DIRECTS_READ = 100
+"""Channels of direct messages that are looked into for missed ones, newest first: each costs a request."""
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between tries while the store does not answer; doubled each time."""
 
@@ -79,11 +82,10 @@ class Intake:
         self._room = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._accepting = True
         self._overflowed = False
         self._handled: Recent[int, None] = Recent(20_000)
         self._texts: Recent[int, tuple[ThreadKey, str]] = Recent(2000)
-        self._directs: Recent[int, None] = Recent(500)
+        self._directs: Recent[int, None] = Recent(DIRECTS_READ)
         self._first = 0  # nothing before is answered: it is older than the bot
         self._judged = 0  # up to here an earlier process has judged
         self._seen: int | None = None
@@ -106,10 +108,10 @@ class Intake:
 
     async def stop(self, grace: float) -> None:
         """Take nothing more; wait up to `grace` s until what was taken is stored. The rest is read after a start."""
-        if not self._accepting:
-            return
-        self._accepting = False
         self._backfill.stop()
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return
         try:
             async with asyncio.timeout(grace):
                 await self._idle.wait()
@@ -117,9 +119,8 @@ class Intake:
             log.warning(
                 "events were not stored; they are read again after the next start", extra={"events": len(self._jobs)}
             )
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
 
     async def close(self) -> None:
         """End what is still being read; only when nothing is written any more."""
@@ -129,8 +130,7 @@ class Intake:
 
     def session_began(self) -> None:
         """A new session: what was written since the last one is fetched."""
-        if self._accepting:
-            self._backfill.begin((self._stored if self._backfill.pending else self._seen) or self._judged)
+        self._backfill.begin((self._stored if self._backfill.pending else self._seen) or self._judged)
 
     def guild_available(self, guild: discord.Guild) -> None:
         """A server's channels are known."""
@@ -161,8 +161,6 @@ class Intake:
     # --- the queue ------------------------------------------------------------------------------------------
 
     def _queue(self, job: Job) -> None:
-        if not self._accepting:
-            return
         if len(self._jobs) >= self._capacity:
             if not self._overflowed:
                 log.warning(
@@ -181,7 +179,7 @@ class Intake:
         """Queue a message of the past. It can wait, so it never takes the room of one that comes in now."""
         if message.id < self._first or message.id in self._handled:
             return
-        while len(self._jobs) >= self._capacity // 2 and self._accepting:
+        while len(self._jobs) >= self._capacity // 2:
             self._room.clear()
             await self._room.wait()
         self._queue(partial(self._take, message, judged=message.id <= self._judged))
@@ -228,7 +226,7 @@ class Intake:
         known: tuple[str, ...] = ()
         if isinstance(inbox := self._inbox, KnowsDirects):
             known = await self._persist(lambda: inbox.directs(self._installation))
-        return {*self._directs, *map(int, known)}
+        return {*self._directs, *map(int, known[:DIRECTS_READ])}
 
     # --- one event ------------------------------------------------------------------------------------------
 

@@ -117,7 +117,7 @@ def message_of(
     if spot.key is not None:
         key = spot.key
         place = Place(str(spot.channel), thread=str(spot.thread) if spot.thread else None, direct=spot.guild is None)
-        mid_thread = new_here and spot.thread is not None and spot.thread != message.id
+        mid_thread = new_here and spot.thread is not None
     elif conversation is not None:
         key, place = conversation, Place(str(spot.channel), reply_to=id_)
     else:

@@ -183,25 +183,27 @@ async def test_what_comes_in_while_history_is_read_waits_for_it(server: DiscordS
     server.faults.add(Fault("GET messages", "delay", seconds=0.15))
     async with listening(server, box):
         await server.journal.until(lambda: calls(server, "GET messages"))
-        await ask(server, "live")
+        await ask(server, "live")  # seen twice: on the gateway, and in the history that is read a moment later
         elsewhere = await ask(server, "elsewhere", "random")
         await box.until(lambda: len(box.messages) == 2)
         assert box.cursors[adapter.installation] == first
         await box.until(lambda: len(box.messages) == 4)
         await box.until(lambda: box.cursors[adapter.installation] == elsewhere)
     assert box.texts() == ["before", "elsewhere", "missed", "live"]
+    assert box.offered.count(box.messages[-1].id) == 1
 
 
-async def test_more_live_messages_than_are_held_come_from_history(server: DiscordServer, box: Box) -> None:
-    """A channel that is busy while its history is read loses nothing and keeps its order."""
+@pytest.mark.parametrize("count", [10, HOLD + 50])
+async def test_a_channel_that_is_busy_while_its_history_is_read(server: DiscordServer, box: Box, count: int) -> None:
+    """Live messages are held, or read from history when they are too many: none is lost and the order is kept."""
     async with listening(server, box):
         await ask(server, "before")
         await box.until(lambda: box.messages)
     await ask(server, "missed")
-    server.faults.add(Fault("GET messages", "delay", seconds=0.2))
-    count = HOLD + 50
     async with listening(server, box):
-        await server.journal.until(lambda: calls(server, "GET messages"))
+        server.latency = 0.3  # what comes in after the page was put together and before it arrives is not in it
+        await server.journal.until(lambda: list(server.journal.of("discord", "answer", call="GET messages")))
+        server.latency = 0.0
         for number in range(count):
             await ask(server, str(number))
         await box.until(lambda: len(box.messages) == count + 2)
@@ -241,6 +243,25 @@ async def test_an_event_nobody_foresaw_stops_no_other(
         await box.until(lambda: box.messages)
     assert box.texts() == ["next"]
     assert "could not be handled" in caplog.text
+
+
+async def test_stopping_ends_the_reading_of_history(server: DiscordServer, box: Box) -> None:
+    """Of many pages no further one is fetched, and what was not read is read after the next start."""
+    async with listening(server, box):
+        await ask(server, "before")
+        await box.until(lambda: box.messages)
+    for number in range(350):
+        await ask(server, str(number))
+    async with listening(server, box) as adapter:
+        server.latency = 0.1
+        await server.journal.until(lambda: calls(server, "GET messages"))
+        await adapter.stop_intake()
+        await asyncio.wait(adapter._intake._backfill._tasks)  # type: ignore[union-attr]
+        assert calls(server, "GET messages") == 1
+    server.latency = 0.0
+    async with listening(server, box):
+        await box.until(lambda: len(box.messages) == 351)
+    assert box.texts() == ["before", *map(str, range(350))]
 
 
 async def test_stopping_intake_takes_nothing_more_and_keeps_what_came(server: DiscordServer, box: Box) -> None:
