@@ -200,7 +200,7 @@ def _fence(state: StateBlock, first: int, end: int, silent: bool) -> bool:
 
 
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark").enable("table").disable(["code", "reference", "html_block"])
+    parser = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table").disable(["code", "reference", "html_block"])
     parser.block.ruler.at("fence", _fence, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     return parser
 

@@ -7,7 +7,7 @@ import re
 ZERO_WIDTH_SPACE = "\u200b"
 
 _LIVE = re.compile(
-    r"<(?=[!@#]|[a-z][a-z0-9+.\-]*:[^<>\n]*\|)",
+    r"<(?=[!@#]|[a-z][a-z0-9+.\-]*:[^<>]*\|)",
     re.IGNORECASE,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bot.text.blocks import Kind, outline
+from bot.text.defuse import defuse
 from bot.text.graphemes import boundary_before, visible
 from bot.text.inline import plain_text
 from bot.text.measure import utf16
@@ -39,6 +40,8 @@ def plain(text: str, limit: int) -> str:
             bare = [_LIST_MARKER.sub("", line) for line in lines]
             words.append(plain_text("".join(bare)).replace("||", ""))
     line = " ".join(" ".join(words).split()) or " ".join(" ".join(code).split())
+    # Once more, and last: an entity (`&lt;!channel&gt;`) is a character only now.
+    line = _EVERYBODY.sub("", defuse(line))
     return shortened(line, limit) if visible(line) else ""
 
 
@@ -62,8 +65,7 @@ def _without_mentions(text: str) -> str:
     text = _ADDRESS.sub(r"\1", text)
     text = _LABELLED.sub(_label, text)
     text = _EMOJI.sub(r"\1", text)
-    text = _MENTION.sub("", text)
-    return _EVERYBODY.sub("", text)
+    return _MENTION.sub("", text)
 
 
 def _label(match: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ from bot.text.graphemes import settled, visible
 from bot.text.inline import Inline, begun_link, scan
 
 _MARKERS_ONLY = re.compile(r"[\s>]*(?:[-*+]\s+)*(?:[-*+_=~`#|:<\[\]!\\ \t]+|\d{1,9}[.)])?\s*")
-_FENCE_MARKER = re.compile(r"[\s>]*(?:`+|~+)\s*")
+_FENCE_MARKER = {"`": re.compile(r"[\s>]*`+\s*"), "~": re.compile(r"[\s>]*~+\s*")}
 _TABLE_RULE = re.compile(r"[\s>]*[|:\-][\s|:\-]*")
 _TRAILING_MARKS = re.compile(r"[*_~|`]+$")
 _ANGLE = re.compile(
@@ -66,7 +66,7 @@ def _without_marker_line(structure: Outline) -> str:
 def _fence(structure: Outline, block: Block) -> Preview:
     text, end = structure.text, _last_line(structure)
     content = structure.starts[block.first + 1]
-    if end < content or not _FENCE_MARKER.fullmatch(text, end):
+    if end < content or not _FENCE_MARKER[block.marker[0]].fullmatch(text, end):
         end = len(text)
     end = min(end, settled(text))
     if end <= content or not visible(text[content:end].replace(">", "")):
