@@ -46,6 +46,9 @@ DIRECTS_READ = 100
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between tries while the store does not answer; doubled each time."""
 
+FRESH = 1.0
+"""Seconds within which a message of the bot may not be known yet to the store, while a reply to it arrives."""
+
 Job = Callable[[], Awaitable[None]]
 
 
@@ -268,7 +271,12 @@ class Intake:
         if author is not None and author.id != self._own_id:
             return None, False
         conversation = await self._inbox.key_of(self._installation, str(answered))
-        return conversation, author is not None or conversation is not None
+        ours = author is not None or conversation is not None
+        if conversation is None and ours and seconds_between(answered, message.id) < FRESH:
+            # It was posted a moment ago, and its worker is still writing down where it belongs.
+            await asyncio.sleep(FRESH)
+            conversation = await self._inbox.key_of(self._installation, str(answered))
+        return conversation, ours
 
     async def _amend(self, message: discord.Message) -> None:
         before = self._texts.get(message.id)
@@ -308,3 +316,8 @@ class Intake:
         if user is None:
             raise RuntimeError("the client has not logged in")
         return user.id
+
+
+def seconds_between(earlier: int, later: int) -> float:
+    """Seconds from one snowflake to another."""
+    return (discord.utils.snowflake_time(later) - discord.utils.snowflake_time(earlier)).total_seconds()

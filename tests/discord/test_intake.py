@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bot.conversation import Attachment, Place, ThreadKey
@@ -173,6 +175,18 @@ async def test_a_reply_to_the_bot_continues_that_conversation(server: DiscordSer
     assert box.texts() == ["go on"]
     assert box.messages[0].key == key
     assert box.messages[0].place == Place(general, reply_to=reply)
+
+
+async def test_a_reply_may_overtake_what_the_worker_writes_down(server: DiscordServer, box: Box) -> None:
+    """A reply that comes before the store knows the answered message still continues its conversation."""
+    general, ada = server.channel("general"), server.user("ada")
+    key = ThreadKey("discord", server.guild_id, "1")
+    async with listening(server, box) as adapter:
+        answer = await adapter.platform.post(Place(general), "an answer", "n")
+        asyncio.get_running_loop().call_later(0.2, box.ours.__setitem__, answer.ref.id, key)
+        await server.say(general, ada, "go on", reply_to=answer.ref.id)
+        await box.until(lambda: box.messages)
+    assert box.messages[0].key == key
 
 
 async def test_a_question_about_someone_s_message_brings_it_along(server: DiscordServer, box: Box) -> None:
