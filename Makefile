@@ -10,7 +10,7 @@ run: $(READY)
 	$(BIN)/python -m bot run --or-sandbox
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 PLACEHOLDER = "…"
 REFUSED = "(This part of the answer cannot be shown: the platform refused its content.)"
+PATIENCE = 0.5
+"""Seconds an ending waits for the edits' budget before it goes out as a new message: a reader hardly notices them."""
+
 RELIMITS = 4
 """How often one reply is laid out anew for a lower limit before its text counts as refused."""
 
@@ -88,6 +91,7 @@ class Reply:
         self._layout = Layout(writer.platform.dialect(place))
         self._viewer = self._new_viewer()
         self._slots: list[Slot] = []
+        self._superseded: list[MessageRef] = []
         self._posted = 0
         self._relimits = 0
         self._ended = False
@@ -127,6 +131,7 @@ class Reply:
     def adopt(self, parts: Sequence[Part]) -> None:
         """Take over messages that an earlier worker posted for this attempt; what they show is not known."""
         latest = {part.index: part.ref for part in parts}
+        self._superseded = [part.ref for part in parts if part.ref != latest[part.index]]
         self._slots = [Slot(latest[index], None, adopted=True) for index in sorted(latest)]
         self._posted = len(parts)
         self._look_first = True
@@ -276,7 +281,7 @@ class Reply:
         except ContentRefused:
             self._refuse(index)
 
-    async def _post(self, index: int) -> None:
+    async def _post(self, index: int, *, admitted: bool = False) -> None:
         def posted(receipt: Receipt, text: str | None) -> None:
             self._slots.append(Slot(receipt.ref, None, stand_in=self._refused.pop(index, None)))
             self._posted += 1
@@ -286,13 +291,19 @@ class Reply:
         nonce = f"{self._name}.{self._posted}"
         who = self._viewer if self._layout.source or self._ended else Urgency.FIRST
         await self._writer.post(
-            self._place, lambda: self._newest(index), nonce, who, posted, look_first=self._look_first
+            self._place, lambda: self._newest(index), nonce, who, posted, look_first=self._look_first, admitted=admitted
         )
 
     async def _replace(self, index: int) -> None:
         slot = self._slots[index]
+        ending = self._ended and index == len(self._slots) - 1
+        if ending and await self._writer.first_free(self._place, self._viewer, PATIENCE) is Write.POST:
+            await self._supersede(index)
+            return
         try:
-            done = await self._writer.edit(self._place, slot.ref, lambda: self._newest(index), self._viewer)
+            done = await self._writer.edit(
+                self._place, slot.ref, lambda: self._newest(index), self._viewer, admitted=ending
+            )
         except MessageFrozen as error:
             await self._move(index, error)
         except MessageGone:
@@ -354,6 +365,12 @@ class Reply:
             settled += 1
         return settled
 
+    async def _supersede(self, index: int) -> None:
+        """Show the end in a new message, since the edit would come late, and remove the old one."""
+        old = self._slots.pop(index)
+        await self._post(index, admitted=True)
+        await self._remove(old.ref)
+
     async def _move(self, index: int, error: PlatformError) -> None:
         """Go on in new messages from a frozen one on; the old ones go where they can."""
         log.info("message can no longer be edited, going on in a new one", extra={"part": index, "error": str(error)})
@@ -361,16 +378,17 @@ class Reply:
         old = self._slots[index:]
         del self._slots[index:]
         for slot in old:
-            await self._remove(slot)
+            await self._remove(slot.ref)
 
     async def _remove_surplus(self) -> None:
         pages = len(self._pages())
-        for slot in self._slots[pages:]:
-            await self._remove(slot)
+        for ref in [*self._superseded, *(slot.ref for slot in self._slots[pages:])]:
+            await self._remove(ref)
+        self._superseded.clear()
         del self._slots[pages:]
 
-    async def _remove(self, slot: Slot) -> None:
+    async def _remove(self, ref: MessageRef) -> None:
         try:
-            await self._writer.delete(self._place, slot.ref, self._viewer)
+            await self._writer.delete(self._place, ref, self._viewer)
         except PlatformError as error:
             log.warning("cannot remove a message", extra={"error": str(error)})

@@ -66,6 +66,7 @@ class Writer:
         posted: Callable[[Receipt, str | None], None],
         *,
         look_first: bool = False,
+        admitted: bool = False,
     ) -> None:
         """Post `text()` as a new message, once.
 
@@ -77,6 +78,7 @@ class Writer:
             posted: told of the message and its text (None when an earlier try is found, whose text is not known),
                 also when the caller was cancelled while the call was in flight.
             look_first: an earlier, unknown try may already have posted it.
+            admitted: pacing has admitted the first try (see `first_free`).
 
         Raises:
             PlatformError: one that repeating does not mend, or the last of `PATIENCE` seconds of those it would.
@@ -91,12 +93,12 @@ class Writer:
             posted(receipt, content)
 
         async def attempt() -> None:
-            nonlocal unsure
+            nonlocal unsure, admitted
             if unsure and (ref := await self._find_or_none(place, nonce)):
                 posted(Receipt(ref), None)
                 return
             unsure = False
-            await self._admit(budgets, who)
+            admitted = await self._admit(budgets, who, admitted)
             if (content := text()) is None:
                 return
             try:
@@ -108,7 +110,13 @@ class Writer:
         await self._carry_through(attempt, budgets)
 
     async def edit(
-        self, place: Place, ref: MessageRef, text: Callable[[], str | None], who: Viewer | Urgency
+        self,
+        place: Place,
+        ref: MessageRef,
+        text: Callable[[], str | None],
+        who: Viewer | Urgency,
+        *,
+        admitted: bool = False,
     ) -> tuple[Receipt, str] | None:
         """Replace a message's text by `text()`; as `post`, but an edit may always be repeated.
 
@@ -118,7 +126,8 @@ class Writer:
         budgets = self.platform.budgets(Write.EDIT, place)
 
         async def attempt() -> tuple[Receipt, str] | None:
-            await self._admit(budgets, who)
+            nonlocal admitted
+            admitted = await self._admit(budgets, who, admitted)
             if (content := text()) is None:
                 return None
             receipt = await self._call(self.platform.edit(place, ref, content))
@@ -167,9 +176,21 @@ class Writer:
         except RateLimited as error:
             raise Unavailable(str(error), retry_after=error.retry_after) from error
 
-    async def _admit(self, budgets: tuple[Budget, ...], who: Viewer | Urgency) -> None:
-        await self.pacer.admit(budgets, who)
+    async def first_free(self, place: Place, who: Viewer, patience: float) -> Write:
+        """Wait for an edit's budget, or after `patience` seconds for a post's; whichever is free first is spent.
+
+        Platforms count the two apart: an ending that many edits stand before can go out as a new message.
+        """
+        ways = (Write.EDIT, Write.POST)
+        choices = [self.platform.budgets(way, place) for way in ways]
+        return ways[await self.pacer.admit_any(choices, who, patience=patience)]
+
+    async def _admit(self, budgets: tuple[Budget, ...], who: Viewer | Urgency, admitted: bool = False) -> bool:
+        """Wait until the write may go, unless that was waited for before; returns False, for the next try."""
+        if not admitted:
+            await self.pacer.admit(budgets, who)
         await self._fence()
+        return False
 
     async def _call(self, call: Coroutine[Any, Any, T]) -> T:
         task = asyncio.ensure_future(call)

@@ -26,6 +26,7 @@ from bot.errors import (
 )
 from bot.lease import Hold, Order
 from bot.pacing import Pacer
+from bot.ports import Write
 from bot.store.memory import MemoryStore
 from bot.turn import TurnRun
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
@@ -421,3 +422,17 @@ async def test_a_revoked_token_is_an_alert_until_an_answer_is_written():
     await house.run(await house.claim(None))
     assert house.platform.shown == ["the answer"]
     assert house.desk.alerts == {}
+
+
+async def test_an_ending_does_not_queue_behind_edits():
+    """When the budget for edits is spent, the whole answer goes out as a new message and the stub is removed."""
+    house = House(["the ", 3.0, "whole answer"])
+    hold = await house.claim()
+    running = asyncio.create_task(house.run(hold))
+    await asyncio.sleep(2)
+    budgets = house.platform.budgets(Write.EDIT, hold.claim.place)
+    house.desk.pacer.refused(budgets, 30.0)
+    began = asyncio.get_running_loop().time()
+    await running
+    assert house.platform.shown == ["the whole answer"]
+    assert asyncio.get_running_loop().time() - began < 5
