@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 PLACEHOLDER = "…"
 REFUSED = "(This part of the answer cannot be shown: the platform refused its content.)"
 PATIENCE = 0.5
-"""Seconds an ending waits for the edits' budget before it goes out as a new message: a reader hardly notices them."""
+"""Seconds a first text or an end waits for an edit before it goes out as a new message: hardly noticed."""
 
 RELIMITS = 4
 """How often one reply is laid out anew for a lower limit before its text counts as refused."""
@@ -296,13 +296,13 @@ class Reply:
 
     async def _replace(self, index: int) -> None:
         slot = self._slots[index]
-        ending = self._ended and index == len(self._slots) - 1
-        if ending and await self._writer.first_free(self._place, self._viewer, PATIENCE) is Write.POST:
+        last = index == len(self._slots) - 1
+        if last and await self._writer.first_free(self._place, self._viewer, PATIENCE) is Write.POST:
             await self._supersede(index)
             return
         try:
             done = await self._writer.edit(
-                self._place, slot.ref, lambda: self._newest(index), self._viewer, admitted=ending
+                self._place, slot.ref, lambda: self._newest(index), self._viewer, admitted=last
             )
         except MessageFrozen as error:
             await self._move(index, error)
@@ -366,7 +366,7 @@ class Reply:
         return settled
 
     async def _supersede(self, index: int) -> None:
-        """Show the end in a new message, since the edit would come late, and remove the old one."""
+        """Show a first text or an end in a new message, since its edit would come late, and remove the old one."""
         old = self._slots.pop(index)
         await self._post(index, admitted=True)
         await self._remove(old.ref)
