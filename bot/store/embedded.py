@@ -71,12 +71,16 @@ class EmbeddedServer:
         """Connect to the server of this directory, or start it. Raises SettingsError."""
         try:
             self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._dir.chmod(0o700)
+            with contextlib.suppress(PermissionError):  # a mounted volume may be ours to use but not to own
+                self._dir.chmod(0o700)
             await self._enter()
             await self._connect_or_start()
         except OSError as error:
             self._leave()
-            raise SettingsError(f"DATA_DIR {self._dir} cannot be used: {error.strerror or error}.") from None
+            reason = error.strerror or error
+            raise SettingsError(
+                f"DATA_DIR {self._dir} cannot be used: {reason}; name a directory to write to."
+            ) from None
         except BaseException:
             self._leave()
             raise

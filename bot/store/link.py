@@ -33,6 +33,9 @@ DEADLINE: Final = 4.5
 
 MAX_CONNECTIONS: Final = 32
 
+MAX_BATCH: Final = 200
+"""Callers whose calls travel together: a server does as many scripts in some 10 ms."""
+
 Argument = bytes | str | int | float
 Client = Redis | RedisCluster
 
@@ -144,9 +147,10 @@ class Link:
 
     def _flush(self) -> None:
         queue, self._queue = self._queue, []
-        batch = asyncio.get_running_loop().create_task(self._send(queue))
-        self._batches.add(batch)
-        batch.add_done_callback(self._batches.discard)
+        for start in range(0, len(queue), MAX_BATCH):
+            batch = asyncio.get_running_loop().create_task(self._send(queue[start : start + MAX_BATCH]))
+            self._batches.add(batch)
+            batch.add_done_callback(self._batches.discard)
 
     async def _send(self, queue: list[tuple[Sequence[Call], asyncio.Future[list[Any]]]]) -> None:
         everything = [call for calls, _ in queue for call in calls]
@@ -200,7 +204,8 @@ def _connect(url: str) -> tuple[Client, str]:
     common: dict[str, Any] = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT, "protocol": 2}
     try:
         parts = urlsplit(url)
-        name = f"Redis at {parts.path if parts.scheme == 'unix' else f'{parts.hostname}:{parts.port or 6379}'}"
+        host = f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+        name = f"Redis at {parts.path if parts.scheme == 'unix' else host}"
         if parts.scheme.endswith("+cluster"):
             nodes = url.replace("+cluster", "", 1)
             return RedisCluster.from_url(nodes, retry=retry, max_connections=MAX_CONNECTIONS, **common), name

@@ -110,19 +110,15 @@ class RedisStore:
         One round trip where a turn is known to wait (by a signal, or from this process); else a look into every
         shard comes first, which happens once a second in any case, so that no shard is passed over.
         """
-        untried = None
-        if time.monotonic() >= self._next_sweep:
-            untried = await self._sweep(installations)
+        found = await self._sweep(installations) if time.monotonic() >= self._next_sweep else None
         while True:
             while shard := self._hints.take(installations):
-                if untried:
-                    untried.discard(shard)
                 if claim := await self._claim_from(shard, worker, lease):
                     return claim
-            if untried is not None:
+            if found is not None:
                 break
-            untried = await self._sweep(installations)
-        for shard in untried:  # hints that other calls of this process took meanwhile
+            found = await self._sweep(installations)
+        for shard in found:  # other calls of this process may have taken the hints meanwhile
             if claim := await self._claim_from(shard, worker, lease):
                 return claim
         return None
@@ -274,7 +270,7 @@ class RedisStore:
         """See `TurnStore.close`."""
         await self._link.close()
 
-    async def _sweep(self, installations: Collection[str]) -> set[Shard]:
+    async def _sweep(self, installations: Collection[str]) -> list[Shard]:
         """Look into every shard, and return and note those that have something."""
         shards = list(self._all_shards(installations))
         found = await self._link.call(*(self._run("peek", shard) for shard in shards))
@@ -282,7 +278,7 @@ class RedisStore:
         for shard in waiting:
             self._hints.note(shard)
         self._next_sweep = time.monotonic() + 1.0
-        return set(waiting)
+        return waiting
 
     async def _claim_from(self, shard: Shard, worker: str, lease: float) -> Claim | None:
         until = time.monotonic() + lease

@@ -90,6 +90,8 @@ async def gone(data: Path) -> None:
 async def test_it_starts_and_leaves_nothing_but_its_data(tmp_path: Path, ask: Ask) -> None:
     """A fresh directory gets a server for this user alone, on a short socket; at the end server and socket are gone."""
     data = tmp_path / "with space" / "data"
+    data.mkdir(parents=True)
+    data.chmod(0o755)
     async with EmbeddedServer(data) as server:
         assert server.alone
         socket = Path(server.url.removeprefix("unix://"))

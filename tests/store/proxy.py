@@ -1,0 +1,61 @@
+"""A way to a server that counts round trips, swallows answers, falls silent and can be cut."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+@asynccontextmanager
+async def proxy(url: str) -> AsyncIterator[Proxy]:
+    """A way to the server that counts round trips and can be cut."""
+    between = Proxy(url.removeprefix("unix://"))
+    server = await asyncio.start_server(between.serve, "127.0.0.1", 0)
+    between.port = server.sockets[0].getsockname()[1]
+    try:
+        yield between
+    finally:
+        server.close()
+        between.cut()
+        await asyncio.gather(*between.tasks, return_exceptions=True)
+
+
+class Proxy:
+    """Counts answers of the server, and can swallow them, or close what is open."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self.port = path, 0
+        self.round_trips = 0
+        self.swallow = 0
+        self.silent = False
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.writers: set[asyncio.StreamWriter] = set()
+
+    def cut(self) -> None:
+        for writer in self.writers:
+            writer.close()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_unix_connection(self.path)
+        self.writers |= {writer, far_writer}
+        self.tasks |= {
+            asyncio.create_task(self._there(reader, far_writer)),
+            asyncio.create_task(self._back(far_reader, writer)),
+        }
+
+    async def _there(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 20):
+            self.round_trips += data.startswith(b"*") and b"SETINFO" not in data
+            writer.write(data)
+        writer.close()
+
+    async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 20):
+            if self.silent:
+                continue
+            if self.swallow:
+                self.swallow -= 1
+                break
+            writer.write(data)
+        writer.close()
