@@ -17,10 +17,13 @@ from adapters.discord.gateway import FINAL, INTENT_CURE, Gateway, set_api, set_g
 from adapters.discord.intake import Intake
 from adapters.discord.own import OwnMessages
 from adapters.discord.predicate import FollowUps
-from bot.errors import SettingsError, Unavailable
+from bot.errors import SettingsError
 from bot.ports import Inbox
 
 log = logging.getLogger(__name__)
+
+CHECK_WITHIN = 10.0
+"""Seconds in which the gateway must answer a trial connection."""
 
 STORE_GRACE = 5.0
 """Seconds in which what was taken in must reach the store when intake stops."""
@@ -61,8 +64,7 @@ class DiscordAdapter:
         """Log in. From then on `platform` can write.
 
         Raises:
-            SettingsError: DISCORD_BOT_TOKEN is not accepted, or DISCORD_API_URL is no Discord API.
-            Unavailable: Discord cannot be reached.
+            SettingsError: DISCORD_BOT_TOKEN is not accepted, or no Discord API answers.
         """
         if not re.fullmatch(r"[!-~]+", self._token):
             raise SettingsError(
@@ -86,15 +88,6 @@ class DiscordAdapter:
             await self._client.close()
             raise self._not_accepted(error) from None
         self._platform = Delivery(self._client, self._calls, self.installation, self._own)
-        for warning in self.warnings:
-            log.warning(warning)
-
-    @property
-    def warnings(self) -> list[str]:
-        """What will not work as the application is set up, one sentence each; known after `start`."""
-        if self._client.content_allowed or self._follow_ups == "mention":
-            return []
-        return [f"The application's Message Content Intent is switched off, which FOLLOW_UPS=all needs: {INTENT_CURE}"]
 
     @property
     def installation(self) -> str:
@@ -116,6 +109,10 @@ class DiscordAdapter:
         intake = Intake(self._client, self.installation, inbox, self._follow_ups, self._own)
         await intake.start()
         self._intake = self._client.intake = intake
+        await self._connect()
+
+    async def _connect(self) -> None:
+        """Return when Discord has accepted the connection. Raises SettingsError when it refuses for good."""
         self._connection = asyncio.create_task(self._client.stay_connected(), name="discord gateway")
         self._connection.add_done_callback(self._ended)
         began = asyncio.create_task(self._client.began.wait())
@@ -127,10 +124,20 @@ class DiscordAdapter:
             await self._connection
 
     async def check(self) -> list[str]:
-        """Try everything `run` would need; returns `warnings`. Raises SettingsError as `start`."""
+        """Try everything `run` would need; returns warnings. Raises SettingsError as `start` and `listen`.
+
+        Connects only where the application's flags say that the intent is missing: Discord has the last word on that.
+        """
         if self._platform is None:
             await self.start()
-        return self.warnings
+        if self._client.content_allowed or self._follow_ups == "mention":
+            return []
+        try:
+            async with asyncio.timeout(CHECK_WITHIN):
+                await self._connect()
+        except TimeoutError:
+            return [f"the Message Content Intent seems to be switched off, which FOLLOW_UPS=all needs: {INTENT_CURE}"]
+        return []
 
     def routes(self) -> Sequence[web.RouteDef]:
         """What the application's HTTP server must serve: nothing, the gateway brings everything."""
@@ -186,10 +193,10 @@ class DiscordAdapter:
         if not connection.cancelled():
             connection.exception()  # fetched here, raised by `closed`
 
-    def _not_accepted(self, error: Exception) -> SettingsError | Unavailable:
+    def _not_accepted(self, error: Exception) -> SettingsError:
         if isinstance(error, discord.LoginFailure):
             return SettingsError(FINAL[4004])
         what = f"HTTP {error.status}" if isinstance(error, discord.HTTPException) else type(error).__name__
         if self._api_url is not None:
             return SettingsError(f"DISCORD_API_URL: no Discord API answers at {self._api_url} ({what})")
-        return Unavailable(f"Discord cannot be reached ({what}): check the network, and discordstatus.com")
+        return SettingsError(f"Discord cannot be reached ({what}): check the network, and discordstatus.com")

@@ -177,7 +177,7 @@ class Backfill:
                         return
                     await self._missed(message)
                     after = message.id
-        for message in sorted(self._held.pop(channel_id, ()), key=lambda message: message.id):
+        for message in self._held.pop(channel_id, ()):
             if not self._stopped():
                 self._release(message)
 

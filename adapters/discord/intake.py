@@ -88,7 +88,6 @@ class Intake:
         self._overflowed = False
         self._handled: Recent[int, None] = Recent(20_000)
         self._texts: Recent[int, tuple[ThreadKey, str]] = Recent(2000)
-        self._directs: Recent[int, None] = Recent(DIRECTS_READ)
         self._first = 0  # nothing before is answered: it is older than the bot
         self._judged = 0  # up to here an earlier process has judged
         self._seen: int | None = None
@@ -143,8 +142,6 @@ class Intake:
         """A message was written."""
         if message.author.id == self._own_id and message.nonce is not None:  # only its own sender is told a nonce
             self._own.posted(str(message.nonce), MessageRef(str(message.channel.id), str(message.id)))
-        if spot_of(message).guild is None:
-            self._directs[message.channel.id] = None
         if self._backfill.admit(message):
             self._live(message)
 
@@ -180,7 +177,7 @@ class Intake:
 
     async def _missed(self, message: discord.Message) -> None:
         """Queue a message of the past. It can wait, so it never takes the room of one that comes in now."""
-        if message.id < self._first or message.id in self._handled:
+        if message.id < self._first:
             return
         while len(self._jobs) >= self._capacity // 2:
             self._room.clear()
@@ -226,10 +223,11 @@ class Intake:
             self._stored = seen
 
     async def _known_directs(self) -> Iterable[int]:
-        known: tuple[str, ...] = ()
-        if isinstance(inbox := self._inbox, KnowsDirects):
-            known = await self._persist(lambda: inbox.directs(self._installation))
-        return {*self._directs, *map(int, known[:DIRECTS_READ])}
+        inbox = self._inbox
+        if not isinstance(inbox, KnowsDirects):
+            return ()
+        known = await self._persist(lambda: inbox.directs(self._installation))
+        return [int(channel) for channel in known[:DIRECTS_READ]]
 
     # --- one event ------------------------------------------------------------------------------------------
 

@@ -53,11 +53,12 @@ async def test_an_api_that_is_not_there_is_named(url: str) -> None:
 
 
 async def test_a_missing_intent_is_foretold_and_then_refused(box: Box) -> None:
-    """The application's flags tell it before Discord closes with 4014; both name the intent and where it is."""
+    """A check finds what Discord will close with 4014 for; both name the intent and where it is switched on."""
     async with DiscordServer(Journal(), privileged_intents=()) as server, logged_in(server) as adapter:
-        (warning,) = adapter.warnings
+        with pytest.raises(SettingsError) as foretold:
+            await adapter.check()
         for text in ("Message Content Intent", "discord.com/developers/applications", "FOLLOW_UPS=mention"):
-            assert text in warning
+            assert text in str(foretold.value)
         with pytest.raises(SettingsError, match=r"Message Content Intent.*discord\.com/developers"):
             await adapter.listen(box)
         with pytest.raises(SettingsError, match="Message Content Intent"):
@@ -67,7 +68,7 @@ async def test_a_missing_intent_is_foretold_and_then_refused(box: Box) -> None:
 async def test_without_the_intent_it_answers_those_who_mention_it(box: Box) -> None:
     """With FOLLOW_UPS=mention the privileged intent is not asked for."""
     async with DiscordServer(Journal(), privileged_intents=()) as server, listening(server, box, "mention") as adapter:
-        assert adapter.warnings == []
+        assert await adapter.check() == []
         await server.say(server.channel("general"), server.user("ada"), f"<@{server.bot_id}> hello")
         await box.until(lambda: box.messages)
     assert box.texts() == ["hello"]

@@ -419,11 +419,17 @@ async def test_closed_places_are_closed(server: DiscordServer, platform: Deliver
 
 async def test_a_place_that_refuses_again_and_again_is_left_alone(server: DiscordServer, platform: Delivery) -> None:
     """Each 403 counts toward a ban: after three in a row no call is made there for a while."""
-    await server.deny(server.channel("general"), "send_messages")
-    for number in range(STRIKES + 3):
+    server.faults.add(Fault("POST message", "error", code=50013, times=STRIKES - 1))
+    for number in range(STRIKES - 1):
         with pytest.raises(PlaceClosed):
             await platform.post(place(server), "text", f"n{number}")
-    assert calls(server, "POST message") == STRIKES
+    await platform.post(place(server), "text", "between")
+    server.faults.add(Fault("POST message", "error", code=50013, times=None))
+    for number in range(STRIKES + 3):
+        with pytest.raises(PlaceClosed):
+            await platform.post(place(server), "text", f"m{number}")
+    assert calls(server, "POST message") == 2 * STRIKES
+    server.faults.clear()
     await platform.post(place(server, "random"), "text", "m")
 
 

@@ -81,6 +81,7 @@ async def test_only_what_is_for_the_bot_is_handed_on(server: DiscordServer, box:
     async with listening(server, box) as adapter:
         await server.say(general, ada, "just talk")
         await server.say(general, ada, "@everyone look")
+        server.actions.post(server.world.channels[general], ada, mention(server, "joined"), kind=7)
         await server.say(general, ada, f"<@{server.user('ben')}> hi")
         await adapter.platform.post(Place(general), mention(server, "myself"), "n")
         await server.say(general, ada, mention(server, "now"))
@@ -145,6 +146,9 @@ async def test_a_mention_in_the_midst_of_a_thread_brings_what_was_said(server: D
         thread = await server.open_thread(general, ada, "talk", message=root)
         await server.say(thread, server.user("ben"), "first")
         await server.say(thread, ada, f"second, <@{server.user('ben')}>")  # history knows no nicknames
+        channel = server.world.channels[thread]
+        server.actions.post(channel, ada, "another name", kind=4)
+        server.actions.post(channel, ada, "", embeds=[{"title": "a preview"}])
         await server.say(thread, ada, mention(server, "what do you think?"))
         await box.until(lambda: box.messages)
         await server.say(thread, ada, "and later")
