@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
+import json
 import os
 import re
 import signal
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,18 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running(tmp_path: Path) -> Iterator[None]:
+    """A test that fails leaves no server behind either."""
+    yield
+    for note in tmp_path.rglob("server.json"):
+        with (
+            contextlib.suppress(redis.ConnectionError),
+            redis.Redis(unix_socket_path=json.loads(note.read_text())["socket"], retry=Retry(NoBackoff(), 0)) as client,
+        ):
+            client.shutdown(nosave=True, force=True)
 
 
 class Program:
