@@ -315,7 +315,7 @@ class Schedule:
     ) -> tuple[float, Bucket | None]:
         """When the ticket may go this way, as far as one can see now, and which bucket it waits for."""
         times = [
-            bucket.when(1.0 + self._kept(bucket, urgency) + self._promised(bucket, ticket, now), now)
+            max(bucket.when(1.0 + self._kept(bucket, urgency), now), self._promised(bucket, ticket, now))
             for bucket in buckets
         ]
         due = max(times, default=now)
@@ -340,16 +340,17 @@ class Schedule:
         return max(kept, min(1.0, bucket.burst - 1.0))
 
     def _promised(self, bucket: Bucket, ticket: Ticket, now: float) -> float:
-        """Tokens that earlier endings will need which another bucket holds up, less what comes in until then."""
+        """Until when the bucket's tokens are promised to earlier endings that another bucket holds up; `now` if not.
+
+        A token that will have come in again by then is not held back.
+        """
         blocked = self._lines[bucket].blocked
         if not blocked:
-            return 0.0
+            return now
         rank = ticket.rank(now)
-        return sum(
-            max(0.0, 1.0 - bucket.rate * max(0.0, until - now))
-            for other, until in blocked.items()
-            if other is not ticket and other.rank(now) < rank
-        )
+        earlier = [until for other, until in blocked.items() if other is not ticket and other.rank(now) < rank]
+        held = sum(max(0.0, 1.0 - bucket.rate * max(0.0, until - now)) for until in earlier)
+        return min(earlier) if earlier and bucket.ready - held < 1.0 - _EPSILON else now
 
     def _spacing(self, viewer: Viewer, bucket: Bucket, now: float) -> float:
         """Seconds between edits of this reply that the bucket affords, tokens shared as the roots of the rates are.

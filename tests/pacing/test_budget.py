@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import get_args
 
 import pytest
@@ -100,6 +101,18 @@ def test_workers_that_share_stay_within_the_limit_together(shares: int, waits: l
     sent = sorted(at for offset in range(shares) for at in greedy(Bucket(budget, shares, 0.0), waits[offset:]))
     for first in sent:
         assert sum(first <= at <= first + 60.0 for at in sent) <= 50
+
+
+def test_what_comes_back_is_spaced_too() -> None:
+    """One post a second stays one a second when posts of a minute ago come back while others were never used."""
+    bucket = Bucket(Budget("posts", 60, 60.0, 1), 1, 0.0)
+    for second in range(0, 60, 2):
+        bucket.spend(bucket.when(1.0, float(second)))
+    now, sent = 60.0, []
+    while (now := bucket.when(1.0, now)) < 100.0:
+        bucket.spend(now)
+        sent.append(now)
+    assert min(later - earlier for earlier, later in pairwise(sent)) >= 1.0
 
 
 def test_a_share_below_one_call_is_one_call_in_a_longer_window() -> None:

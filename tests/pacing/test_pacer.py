@@ -167,21 +167,23 @@ def test_the_oldest_ending_goes_first() -> None:
 
 
 def test_the_largest_unseen_area_goes_first() -> None:
-    """Among replies that go on, the one whose readers have waited for most gets the token."""
+    """Of like replies that go on, the one whose readers have waited for longer gets the token, whoever asked first."""
 
     async def main() -> list[str]:
         pacer = Pacer()
+        budgets = (Budget("quick", 1, 1.0, 1),)
         viewers = {}
-        for name, chars in {"few": 10, "most": 900, "some": 300}.items():
+        for name in ("longest", "longer", "long"):
             viewers[name] = viewer = pacer.viewer()
             viewer.received(1)
             await pacer.admit((), viewer)
             viewer.shown(1)
-            viewer.received(chars)
-        await emptied(pacer, ONE)
-        return await order_of({name: pacer.admit(ONE, viewer) for name, viewer in viewers.items()})
+            viewer.received(300)
+            await asyncio.sleep(1)
+        pacer.refused(budgets, 20.0)
+        return await order_of({name: pacer.admit(budgets, viewer) for name, viewer in reversed(viewers.items())})
 
-    assert run(main()) == ["most", "some", "few"]
+    assert run(main()) == ["longest", "longer", "long"]
 
 
 def test_equal_streams_get_equal_shares() -> None:
@@ -269,6 +271,29 @@ def test_a_stall_shows_all_and_then_spends_nothing() -> None:
     assert unseen == 0
     assert sent[-1] <= stalled + 2.0
     assert len([at for at in sent if at > stalled]) <= 1
+
+
+def test_a_stall_right_after_an_edit_shows_the_little_there_is() -> None:
+    """A few characters that came just before a stall are shown within two seconds."""
+
+    async def main() -> float:
+        pacer, begun = Pacer(), now()
+        viewer = pacer.viewer(SLACK)
+        while now() < begun + 6.0:
+            viewer.received(4)
+            await asyncio.sleep(0.03)
+            if viewer.unseen == 4 or viewer.unseen > 400:
+                await pacer.admit(SLACK, viewer)
+                viewer.shown(10_000)
+        if viewer.unseen:
+            await pacer.admit(SLACK, viewer)
+            viewer.shown(10_000)
+        viewer.received(3)
+        stalled = now()
+        await pacer.admit(SLACK, viewer)
+        return now() - stalled
+
+    assert run(main()) <= 2.0
 
 
 def test_a_clump_is_shown_right_after_it() -> None:
@@ -380,21 +405,20 @@ def test_an_ending_is_not_starved_of_its_second_budget() -> None:
         scarce = (Budget("scarce", 1, 5.0, 1),)
         await emptied(pacer, ONE)
         begin = now()
-        stop = False
 
         async def nibble() -> None:
-            while not stop:
+            while True:
                 await pacer.admit(scarce, Urgency.INTERIM)
 
+        ending = asyncio.ensure_future(pacer.admit((*ONE, *scarce), Urgency.ENDING))
+        await asyncio.sleep(4.8)  # so that its token comes back just before the ending's other one
         nibblers = [asyncio.ensure_future(nibble()) for _ in range(3)]
-        await asyncio.sleep(0.1)
-        await pacer.admit((*ONE, *scarce), Urgency.ENDING)
-        stop = True
+        await ending
         for nibbler in nibblers:
             nibbler.cancel()
         return now() - begin
 
-    assert run(main()) == pytest.approx(10.2, abs=0.1)
+    assert run(main()) == pytest.approx(10.2, abs=0.01)
 
 
 def test_the_valve_prefers_the_first_way() -> None:

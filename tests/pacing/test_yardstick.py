@@ -13,7 +13,7 @@ from benchmarks.traces import Trace
 from benchmarks.yardstick import best_placement, many_streams, one_stream
 
 STEP = 0.5
-LATENCY = 0.5
+LATENCY = 1.0
 
 TRACES = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 50)), min_size=2, max_size=6).map(
     lambda deltas: Trace(
@@ -37,7 +37,7 @@ def lag_of(trace: Trace, sends: tuple[float, ...]) -> float:
     )
 
 
-def schedules(trace: Trace, most: int, late: float = 2.0) -> list[tuple[float, ...]]:
+def schedules(trace: Trace, most: int, late: float = 3.0) -> list[tuple[float, ...]]:
     """Every way to send up to `most` times on the grid, with latency between two sends."""
     slots = [trace.first + STEP * i for i in range(round((trace.last + late - trace.first) / STEP) + 1)]
     return [
