@@ -6,14 +6,20 @@ checked against it.
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import SettingsError
+from bot.telemetry import clean
+
+LONGEST = 3650 * 86400.0
+"""Seconds of the longest duration: past it timers and Redis' expiries overflow."""
 
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
@@ -30,19 +36,41 @@ def _seconds(value: Any) -> Any:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w|)\s*", value)
     if not match:
         raise ValueError("expected a duration such as 15s, 2m, 12h or 30d")
-    return float(match[1]) * _UNITS[match[2]]
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if seconds > LONGEST:
+        raise ValueError(f"expected a duration of at most {LONGEST / 86400:.0f}d")
+    return seconds
 
 
 def _ids(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    return frozenset(part for part in re.split(r"[,\s]+", value) if part)
+    ids = frozenset(part for part in re.split(r"[,\s]+", value) if part)
+    if not all(re.fullmatch(r"[A-Za-z0-9_-]+", one) for one in ids):
+        raise ValueError("expected ids such as U012AB3CD or 80351110224678912, separated by commas, and no names")
+    return ids
+
+
+def _lowered(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
 
 
 def _base_url(value: str | None) -> str | None:
     if value and not re.match(r"https?://[^/\s]+", value):
         raise ValueError("expected an address that begins with http:// or https://")
+    try:
+        parts = urlsplit(value or "")
+        fits = not value or (re.search(r"[\s\x00-\x1f]", value) is None and parts.hostname and parts.port != 0)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError("expected an address such as https://host or http://host:port")
     return value or None
+
+
+def _without_version(value: str | None) -> str | None:
+    """The SDK adds /v1 itself; many write it, since other tools want it."""
+    return re.sub(r"/v1/?$", "", value) if value else value
 
 
 def _api_url(ending: str) -> AfterValidator:
@@ -62,6 +90,10 @@ def _api_url(ending: str) -> AfterValidator:
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Ids = Annotated[frozenset[str], NoDecode, BeforeValidator(_ids)]
 Url = Annotated[str | None, AfterValidator(_base_url)]
+Secret = Annotated[SecretStr | None, BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)]
+"""Without the line feed that many files with a secret end with."""
+Word = BeforeValidator(_lowered)
+"""For choices: `INFO` is `info`."""
 
 
 class Settings(BaseSettings):
@@ -74,44 +106,49 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         case_sensitive=False,
+        str_strip_whitespace=True,
     )
 
-    anthropic_api_key: SecretStr | None = Field(None, description="Key of the Claude API")
-    anthropic_base_url: Url = Field(None, description="Another address of the Claude API")
+    anthropic_api_key: Secret = Field(None, description="Key of the Claude API")
+    anthropic_base_url: Annotated[Url, AfterValidator(_without_version)] = Field(
+        None, description="Another address of the Claude API"
+    )
     claude_model: str = Field("claude-sonnet-5-5", description="Model that answers people")
     claude_small_model: str = Field("claude-haiku-5-5", description="Model for text that code consumes")
     claude_max_tokens: int = Field(16_000, ge=1, description="Upper bound on one answer in tokens, thinking included")
     system_prompt: str = Field(DEFAULT_SYSTEM_PROMPT, description="What Claude is told before every conversation")
 
-    slack_bot_token: SecretStr | None = Field(None, description="Slack bot token (xoxb-...)")
-    slack_app_token: SecretStr | None = Field(None, description="Slack app-level token (xapp-...) for Socket Mode")
-    slack_signing_secret: SecretStr | None = Field(None, description="Slack signing secret, for events over HTTP")
+    slack_bot_token: Secret = Field(None, description="Slack bot token (xoxb-...)")
+    slack_app_token: Secret = Field(None, description="Slack app-level token (xapp-...) for Socket Mode")
+    slack_signing_secret: Secret = Field(None, description="Slack signing secret, for events over HTTP")
     slack_api_url: Annotated[Url, _api_url("/api/")] = Field(
         None, description="Another address of the Slack API, ends in /api/"
     )
 
-    discord_bot_token: SecretStr | None = Field(None, description="Discord bot token")
+    discord_bot_token: Secret = Field(None, description="Discord bot token")
     discord_api_url: Annotated[Url, _api_url("/api/v10")] = Field(
         None, description="Another address of the Discord API, ends in /api/v10"
     )
 
-    redis_url: SecretStr | None = Field(None, description="Redis address; unset: the embedded server, data in DATA_DIR")
+    redis_url: Secret = Field(None, description="Redis address; unset: the embedded server, data in DATA_DIR")
     data_dir: Path = Field(Path(".data"), description="Where the embedded server keeps its data")
 
     http_host: str = Field("127.0.0.1", description="Address the health and event server listens on")
     http_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes any free one")
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
-    log_format: Literal["console", "json"] = Field("console", description="Form of the log lines")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Word] = Field(
+        "info", description="Least level that is logged"
+    )
+    log_format: Annotated[Literal["console", "json"], Word] = Field("console", description="Form of the log lines")
 
     allowed_users: Ids = Field(frozenset(), description="User ids that may ask; empty: everybody")
     allowed_channels: Ids = Field(frozenset(), description="Channel ids in which one may ask; empty: all")
     allowed_workspaces: Ids = Field(frozenset(), description="Slack team or Discord guild ids; empty: all")
 
-    follow_ups: Literal["all", "mention"] = Field(
+    follow_ups: Annotated[Literal["all", "mention"], Word] = Field(
         "all", description="Which messages of a thread it takes part in are answered"
     )
-    on_interrupt: Literal["keep", "discard"] = Field(
+    on_interrupt: Annotated[Literal["keep", "discard"], Word] = Field(
         "keep", description="What happens to the partial text of a broken attempt"
     )
     max_attempts: int = Field(3, ge=1, le=20, description="Streams that may break before a turn is given up")
@@ -127,6 +164,11 @@ class Settings(BaseSettings):
     notify_after: Seconds = Field(
         30.0, ge=0, description="Answers that took longer are announced to the asker; 0: never"
     )
+
+    @property
+    def any_platform(self) -> bool:
+        """Whether anything was said about a platform, be it enough or not."""
+        return any((self.slack_bot_token, self.slack_app_token, self.slack_signing_secret, self.discord_bot_token))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -155,8 +197,17 @@ def read(**overrides: Any) -> Settings:
         SettingsError: one sentence per wrong value that names the variable and what was expected; never the
             value of a secret.
     """
+    file = overrides.get("_env_file", Settings.model_config.get("env_file"))
     try:
+        if file is not None and Path(file).is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a directory")
         return Settings(**overrides)
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file}: expected text in UTF-8; save it again as UTF-8, or remove it.") from None
+    except OSError as error:
+        raise SettingsError(
+            f"{file}: cannot be read ({error.strerror}); let this user read it, or remove it."
+        ) from None
     except ValidationError as error:
         sentences = []
         for problem in error.errors(include_url=False):
@@ -164,8 +215,9 @@ def read(**overrides: Any) -> Settings:
             expected = _EXPECTED.get(problem["type"], problem["msg"].removeprefix("Value error, "))
             expected = expected.format(**problem.get("ctx", {}))
             field = Settings.model_fields.get(name)
+            shown = field is not None and "SecretStr" not in str(field.annotation)
             given = (
-                "" if field is None or "SecretStr" in str(field.annotation) else f", got {str(problem['input'])[:60]!r}"
-            )
+                f", got {clean(str(problem['input']))[:60]!r}" if shown else ""
+            )  # a token in the wrong place is one, too
             sentences.append(f"{name.upper()}: {expected}{given}.")
         raise SettingsError(" ".join(sentences)) from None

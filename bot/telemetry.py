@@ -39,22 +39,27 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
 
     def __init__(self, redactor: Redactor, **options: Any) -> None:
         super().__init__(**options)
-        self._redactor = redactor
+        self.redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redactor.clean(super().format(record))
+        return self.redactor.clean(super().format(record))
 
 
-def set_up(level: str, form: str, secrets: Iterable[str] = ()) -> Redactor:
+def clean(text: str) -> str:
+    """Return `text` as it may leave the process by another way than the log: without what the log strikes out."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, _Formatter):
+            return handler.formatter.redactor.clean(text)
+    return Redactor().clean(text)
+
+
+def set_up(level: str, form: str, secrets: Iterable[str] = ()) -> None:
     """Send every log record of the process to standard error in one form.
 
     Args:
         level: "debug", "info", "warning" or "error"; libraries speak from warning on.
         form: "console" or "json".
         secrets: values that may appear in no line.
-
-    Returns:
-        The redactor, for other texts that leave the process.
     """
     redactor = Redactor(secrets)
     shared: list[Any] = [
@@ -86,4 +91,3 @@ def set_up(level: str, form: str, secrets: Iterable[str] = ()) -> Redactor:
     root.setLevel(logging.WARNING)
     for name in ("bot", "adapters", "sandbox"):
         logging.getLogger(name).setLevel(level.upper())
-    return redactor
