@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from bot.errors import BotError, SettingsError
@@ -31,19 +33,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return _COMMANDS[options.command](options)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
     except BotError as error:
-        print(f"{error}", file=sys.stderr)
-        return 1
+        from bot.telemetry import clean  # noqa: PLC0415 - --help needs nothing of it
+
+        print(" ".join(clean(str(error)).splitlines()), file=sys.stderr)
+        return 2 if isinstance(error, SettingsError) else 1
     except KeyboardInterrupt:
         return 130
 
 
 def _run(options: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, _leave)  # until the running bot has a handler of its own
     settings = _settings()
-    if options.or_sandbox and not (settings.slack_bot_token or settings.discord_bot_token):
+    if options.or_sandbox and not settings.any_platform:
         return _sandbox(argparse.Namespace(port=SANDBOX_PORT))
     from bot.app import App  # noqa: PLC0415 - --help needs none of the libraries behind it
 
@@ -54,14 +56,14 @@ def _run(options: argparse.Namespace) -> int:
 def _chat(options: argparse.Namespace) -> int:
     from bot.first_run import chat  # noqa: PLC0415 - as above
 
-    status: int = _on_loop(lambda: chat(_settings, sandbox=options.sandbox, resume=options.resume, stats=options.stats))
+    status: int = _on_loop(lambda: chat(_quiet, sandbox=options.sandbox, resume=options.resume, stats=options.stats))
     return status
 
 
 def _sandbox(options: argparse.Namespace) -> int:
     from bot.first_run import sandbox  # noqa: PLC0415 - as above
 
-    _on_loop(lambda: sandbox(_settings, options.port))
+    _on_loop(lambda: sandbox(_quiet, options.port))
     return 0
 
 
@@ -84,12 +86,21 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 
-def _settings(**overrides: Any) -> Any:
+def _leave(*_: object) -> None:
+    sys.exit(0)
+
+
+def _settings(*, quiet: bool = False, **overrides: Any) -> Any:
+    """The settings, with the log set up; `quiet`: warnings only, unless the operator named a level."""
     from bot import settings, telemetry  # noqa: PLC0415 - as above
 
     read = settings.read(**overrides)
-    telemetry.set_up(read.log_level, read.log_format, read.secrets)
+    level = "warning" if quiet and "log_level" not in read.model_fields_set else read.log_level
+    telemetry.set_up(level, read.log_format, read.secrets)
     return read
+
+
+_quiet = partial(_settings, quiet=True)
 
 
 def _on_loop(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:

@@ -16,18 +16,19 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from functools import partial
 
 from aiohttp import web
 from pydantic import SecretStr
 
+from bot import sessions
 from bot.backoff import backoff
 from bot.chat import Chat
 from bot.claude import Claude
 from bot.commands import Access, Reception
 from bot.desk import Desk, Policy
 from bot.errors import BotError, SettingsError
-from bot.health import Health
+from bot.health import Health, PortTaken, serve
 from bot.pacing import Pacer
 from bot.ports import Adapter, Model
 from bot.settings import Settings
@@ -46,6 +47,11 @@ NO_PLATFORM = (
 def adapters(settings: Settings) -> list[Adapter]:
     """Build an adapter for every platform that has a token; their libraries are imported only then."""
     built: list[Adapter] = []
+    if (settings.slack_app_token or settings.slack_signing_secret) and not settings.slack_bot_token:
+        raise SettingsError(
+            "SLACK_BOT_TOKEN: set it, too (OAuth & Permissions > Bot User OAuth Token, it begins with xoxb-); "
+            "SLACK_APP_TOKEN and SLACK_SIGNING_SECRET alone answer nobody."
+        )
     if settings.slack_bot_token:
         from adapters.slack.adapter import SlackAdapter  # noqa: PLC0415 - slack_bolt is imported only where it is used
 
@@ -129,8 +135,15 @@ def policy(settings: Settings) -> Policy:
 
 
 @asynccontextmanager
-async def open_store(settings: Settings, installations: Sequence[str] = ()) -> AsyncIterator[RedisStore]:
+async def open_store(
+    settings: Settings, installations: Sequence[str] = (), *, warn: Callable[[str], object] = log.warning
+) -> AsyncIterator[RedisStore]:
     """Open the store: the embedded server unless REDIS_URL is set. A lone process does not wait for its own old leases.
+
+    Args:
+        settings: the operator's choices.
+        installations: whose old leases a lone process breaks.
+        warn: told what is wrong with the server, though it works.
 
     Raises:
         SettingsError: the server cannot be reached or started.
@@ -146,9 +159,10 @@ async def open_store(settings: Settings, installations: Sequence[str] = ()) -> A
         stack.push_async_callback(store.close)
         try:
             for warning in await store.check():
-                log.warning(warning)
+                warn(warning)
         except BotError as error:
-            raise SettingsError(f"{origin}: {error}") from None
+            cure = " Mend that, or unset it to use the embedded server." if settings.redis_url else ""
+            raise SettingsError(f"{origin}: {error}{cure}") from None
         if alone:
             await store.break_leases(installations)
         yield store
@@ -165,18 +179,9 @@ async def open_chat(settings: Settings, resume: str | None) -> AsyncIterator[Cha
     async with AsyncExitStack() as stack:
         model = await stack.enter_async_context(open_claude(settings))
         store = await stack.enter_async_context(open_store(settings))
-        yield Chat(model, store, policy(settings), jittered, _session(settings.data_dir, resume))
-
-
-def _session(data_dir: Path, resume: str | None) -> str:
-    """The session's name; the last one is remembered beside the data."""
-    note = data_dir / "last-session"
-    if resume == "" and not note.exists():
-        raise SettingsError("--resume: there is no session yet; start one without it, or name one.")
-    name = secrets.token_hex(4) if resume is None else resume or note.read_text().strip()
-    data_dir.mkdir(parents=True, exist_ok=True)
-    note.write_text(name)
-    return name
+        name = sessions.choose(settings.data_dir, resume)
+        kept = partial(sessions.note, settings.data_dir, name)
+        yield Chat(model, store, policy(settings), jittered, name, on_kept=kept)
 
 
 async def check(settings: Settings) -> list[str]:
@@ -191,12 +196,13 @@ async def check(settings: Settings) -> list[str]:
             stack.push_async_callback(adapter.close)
             await adapter.start()
             warnings += await adapter.check()
+        await stack.enter_async_context(open_store(settings, warn=warnings.append))
+        try:
+            await stack.enter_async_context(serve(web.Application(), settings.http_host, settings.http_port))
+        except PortTaken as error:
+            warnings.append(f"{error} It may be this bot that runs there.")
         if not built:
-            warnings.append(NO_PLATFORM)
-        if settings.redis_url:
-            store = RedisStore(settings.redis_url.get_secret_value(), history_ttl=settings.history_ttl)
-            stack.push_async_callback(store.close)
-            warnings += await store.check()
+            raise SettingsError(NO_PLATFORM)
     return warnings
 
 
@@ -228,13 +234,17 @@ class App:
         self._waits = waits
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._asking: asyncio.Timeout | None = None
         self.http_port = 0
         """The port the HTTP server listens on, once `ready` is set."""
         self.ready = asyncio.Event()
 
     def stop(self) -> None:
-        """Shut down: the first call drains, the second hurries."""
+        """Shut down: the first call drains, the second hurries; while everybody is being asked it ends that."""
         (self._hurry if self._stop.is_set() else self._stop).set()
+        if self._asking is not None:
+            with contextlib.suppress(RuntimeError):  # all have answered
+                self._asking.reschedule(asyncio.get_running_loop().time())
 
     async def run(self) -> None:
         """Run until `stop` is called, SIGTERM or SIGINT.
@@ -242,82 +252,87 @@ class App:
         Raises:
             SettingsError: something the operator must mend, found at start or said by a platform later.
         """
-        settings = self._settings
-        built = adapters(settings)
+        built = adapters(self._settings)
         if not built:
             raise SettingsError(NO_PLATFORM)
         with self._signals():
             async with AsyncExitStack() as stack:
-                model = self._model
-                if model is None:
-                    model = await stack.enter_async_context(open_claude(settings))
-                for adapter in built:
-                    stack.push_async_callback(adapter.close)
-                    await adapter.start()
-                installations = [adapter.installation for adapter in built]
-                store = await stack.enter_async_context(open_store(settings, installations))
-                desk = Desk(model=model, store=store, pacer=Pacer(), policy=policy(settings), backoff=self._waits)
-                worker = Worker(
-                    desk,
-                    {adapter.installation: adapter.platform for adapter in built},
-                    name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
-                    lease=settings.lease_seconds,
-                    limit=settings.max_concurrent_turns,
-                )
-                health = Health(
-                    {
-                        "store": lambda: "" if worker.store_answers else "Redis does not answer",
-                        **{adapter.installation: _problem(adapter, desk) for adapter in built},
-                    }
-                )
-                await stack.enter_async_context(self._serve(health, built))
-                await self._work(worker, built, Reception(store, desk.policy.access), health)
+                model: Model | None = None
+                self._asking = asking = asyncio.timeout(None)
+                try:
+                    async with asking:
+                        model = await self._ask_everybody(built, stack)
+                except TimeoutError:
+                    if not asking.expired():
+                        raise
+                if model is not None and not self._stop.is_set():
+                    await self._start(model, built, stack)
+                log.info("stopped")
 
-    async def _work(self, worker: Worker, built: Sequence[Adapter], inbox: Reception, health: Health) -> None:
-        working = asyncio.create_task(worker.run(), name="worker")
-        stopping = asyncio.create_task(self._stop.wait(), name="stop")
-        closed = [asyncio.create_task(adapter.closed(), name=f"{adapter.installation} closed") for adapter in built]
-        try:
-            for adapter in built:
-                await adapter.listen(inbox)
-                log.info("listening", extra={"platform": adapter.health})
-            self.ready.set()
-            await asyncio.wait({working, stopping, *closed}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            health.stopping = True
-            log.info("shutting down: no new messages are taken")
-            for adapter in built:
-                await adapter.stop_intake()
-            await worker.drain(self._settings.drain_seconds, self._hurry)
-            for task in (stopping, *closed):
-                task.cancel()
-            results = await asyncio.gather(working, stopping, *closed, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-        log.info("stopped")
+    async def _ask_everybody(self, built: Sequence[Adapter], stack: AsyncExitStack) -> Model:
+        """Find out whether the keys and tokens are good. May be cut short: it only asks."""
+        model = self._model
+        if model is None:
+            model = await stack.enter_async_context(open_claude(self._settings))
+        for adapter in built:
+            stack.push_async_callback(adapter.close)
+            await adapter.start()
+        return model
 
-    @asynccontextmanager
-    async def _serve(self, health: Health, built: Sequence[Adapter]) -> AsyncIterator[None]:
+    async def _start(self, model: Model, built: Sequence[Adapter], stack: AsyncExitStack) -> None:
+        settings = self._settings
+        store = await stack.enter_async_context(open_store(settings, [adapter.installation for adapter in built]))
+        desk = Desk(model=model, store=store, pacer=Pacer(), policy=policy(settings), backoff=self._waits)
+        worker = Worker(
+            desk,
+            {adapter.installation: adapter.platform for adapter in built},
+            name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+            lease=settings.lease_seconds,
+            limit=settings.max_concurrent_turns,
+        )
+        health = Health(
+            {
+                "store": lambda: "" if worker.store_answers else "Redis does not answer",
+                **{adapter.installation: _problem(adapter, desk) for adapter in built},
+            }
+        )
         application = web.Application()
         application.add_routes(health.routes())
         for adapter in built:
             application.add_routes(adapter.routes())
-        runner = web.AppRunner(application, access_log=None, handle_signals=False)
-        await runner.setup()
-        host, port = self._settings.http_host, self._settings.http_port
+        self.http_port = await stack.enter_async_context(serve(application, settings.http_host, settings.http_port))
+        log.info("health on http", extra={"address": f"http://{settings.http_host}:{self.http_port}"})
+        await self._work(worker, built, Reception(store, desk.policy.access), health)
+
+    async def _work(self, worker: Worker, built: Sequence[Adapter], inbox: Reception, health: Health) -> None:
+        working = asyncio.create_task(worker.run(), name="worker")
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        deaf = {adapter.installation for adapter in built}
+
+        async def attend(adapter: Adapter) -> None:
+            await adapter.listen(inbox)
+            log.info("listening", extra={"platform": adapter.health})
+            deaf.discard(adapter.installation)
+            if not deaf:
+                self.ready.set()
+            await adapter.closed()
+
+        attending = [asyncio.create_task(attend(adapter), name=adapter.installation) for adapter in built]
         try:
-            site = web.TCPSite(runner, host, port)
-            await site.start()
-            self.http_port = runner.addresses[0][1]
-            log.info("health on http", extra={"address": f"http://{host}:{self.http_port}"})
-            yield
-        except OSError as error:
-            raise SettingsError(
-                f"HTTP_PORT: cannot listen on {host}:{port} ({error.strerror or error}); choose a free port, or 0."
-            ) from None
+            await asyncio.wait({working, stopping, *attending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await runner.cleanup()
+            health.stopping = True
+            log.info("shutting down: no new messages are taken")
+            for task in (stopping, *attending):
+                task.cancel()
+            await asyncio.wait({stopping, *attending})
+            for adapter in built:
+                await adapter.stop_intake()
+            await worker.drain(self._settings.drain_seconds, self._hurry)
+            results = await asyncio.gather(working, stopping, *attending, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
