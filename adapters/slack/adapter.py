@@ -61,8 +61,7 @@ class SlackAdapter:
         """Find out who the bot is. Raises SettingsError: a token, scope or address that nothing works with."""
         doctor.check_form(self._bot_token, self._app_token, self._signing_secret)
         self._us, self._scopes = await doctor.identify(self._api)
-        for warning in doctor.check_scopes(self._scopes):
-            log.warning(warning)
+        doctor.check_scopes(self._scopes)
         self._delivery = Delivery(self._api, self._us)
 
     async def check(self) -> list[str]:
@@ -75,6 +74,8 @@ class SlackAdapter:
 
     async def listen(self, inbox: Inbox) -> None:
         """Take events in from now on; returns once they can come. Raises SettingsError for a bad app-level token."""
+        for warning in doctor.check_scopes(self._scopes):
+            log.warning(warning)
         intake = Intake(self._identity, inbox, self._follow_ups)
         if self._app_token is not None:
             self._sockets = Sockets(self._api, self._app_token, intake.envelope)

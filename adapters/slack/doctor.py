@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 
 from adapters.slack.api import SLACK_API_URL, Answer, Api
+from adapters.slack.errors import OPEN
 from adapters.slack.events import Identity
 from bot.errors import BadCredentials, OutcomeUnknown, PlatformError, RateLimited, SettingsError, Unavailable
 
@@ -123,7 +124,7 @@ def check_scopes(scopes: frozenset[str] | None) -> list[str]:
 async def check_app_token(api: Api, app_token: str) -> None:
     """Raise SettingsError when the app-level token opens no connection; a passing trouble is no error."""
     try:
-        await api.call("apps.connections.open", token=app_token)
+        await api.call(OPEN, token=app_token)
     except (RateLimited, Unavailable, OutcomeUnknown) as error:
         log.warning("the app-level token could not be tried now", extra={"error": str(error)})
     except PlatformError as error:

@@ -81,6 +81,9 @@ MEANING: dict[str, type[PlatformError]] = {
 }
 """Slack's error codes, as its method reference words them. A code that is not here is final: a plain PlatformError."""
 
+OPEN = "apps.connections.open"
+"""The one call with an app-level token, whose scopes are mended elsewhere."""
+
 CURES = {
     "missing_scope": "add it under OAuth & Permissions and install the app again",
     "not_allowed_token_type": "it is a token of another kind: bot tokens begin with xoxb-, app-level ones with xapp-",
@@ -97,11 +100,12 @@ def refusal(method: str, status: int, body: object, headers: Mapping[str, str]) 
         headers: the answer's headers.
     """
     data: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
-    code = data.get("error")
+    error = data.get("error")
+    code = error if isinstance(error, str) else ""
     rest = _retry_after(headers)
     if status == 429 or code in LIMITED:
         return RateLimited(f"Slack limits {method}", retry_after=UNNAMED_PAUSE if rest is None else rest)
-    if isinstance(code, str) and (code in MEANING or status < 500):
+    if code and (code in MEANING or status < 500):
         return MEANING.get(code, PlatformError)(_sentence(method, code, data), retry_after=rest)
     if status >= 500:
         return OutcomeUnknown(f"{method}: Slack answered HTTP {status}", retry_after=rest)
@@ -113,8 +117,8 @@ def refusal(method: str, status: int, body: object, headers: Mapping[str, str]) 
 def _sentence(method: str, code: str, data: Mapping[str, Any]) -> str:
     words = [f"Slack refused {method}: {code[:80]}"]
     if code == "missing_scope" and data.get("needed"):
-        words.append(f" (the bot token lacks {str(data['needed'])[:200]})")
-    if code in CURES:
+        words.append(f" (the token lacks {str(data['needed'])[:200]})")
+    if code in CURES and method != OPEN:
         words.append(f"; {CURES[code]}")
     metadata = data.get("response_metadata")
     messages = metadata.get("messages") if isinstance(metadata, Mapping) else None

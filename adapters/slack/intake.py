@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import hmac
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -49,6 +50,9 @@ log = logging.getLogger(__name__)
 
 LARGEST_BODY = 1 << 20
 """Bytes of one request; an event with a message of 40,000 characters and its blocks stays far below."""
+
+COMPLAINT_EVERY = 60.0
+"""Seconds between two log lines about requests with a wrong signature."""
 
 FRESH = 300.0
 """Seconds a signature is good for, either way (Slack's documentation on verifying requests)."""
@@ -208,6 +212,7 @@ class EventsEndpoint:
         """Where bodies go; while there is none Slack is told to come back."""
         self._secret = secret
         self._clock = clock
+        self._complained_at = -math.inf
         self._running: set[asyncio.Task[Any]] = set()
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -218,6 +223,7 @@ class EventsEndpoint:
         timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
         signature = request.headers.get("X-Slack-Signature", "")
         if not is_signed(self._secret, body, timestamp, signature, self._clock()):
+            self._complain()
             return web.Response(status=401)
         if self.intake is None:
             return web.Response(status=503)
@@ -226,6 +232,14 @@ class EventsEndpoint:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
+
+    def _complain(self) -> None:
+        """Tell the operator, but do not let strangers fill the log."""
+        if self._clock() - self._complained_at >= COMPLAINT_EVERY:
+            self._complained_at = self._clock()
+            log.warning(
+                "a request was not signed with SLACK_SIGNING_SECRET (Basic Information > Signing Secret), or is old"
+            )
 
     async def _read(self, request: web.Request) -> bytes | None:
         if (request.content_length or 0) > LARGEST_BODY:

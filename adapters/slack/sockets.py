@@ -20,6 +20,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from adapters.slack.api import Api
+from adapters.slack.errors import OPEN
 from bot.errors import BadCredentials, PlatformError
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class Connection:
         Raises:
             PlatformError: there is no ticket to be had, or it does not open a connection.
         """
-        answer = await api.call("apps.connections.open", token=app_token)
+        answer = await api.call(OPEN, token=app_token)
         try:
             self._socket = await api.session.ws_connect(
                 answer.text("url"), heartbeat=self._heartbeat, proxy=api.proxy, max_msg_size=LARGEST

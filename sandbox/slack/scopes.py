@@ -45,6 +45,7 @@ _NEEDS = {
     "users.list": "users:read",
     "bots.info": "users:read",
     "team.info": "team:read",
+    "apps.connections.open": "connections:write",
     "reactions.add": "reactions:write",
 }
 
