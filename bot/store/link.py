@@ -214,8 +214,8 @@ def _connect(url: str) -> tuple[Client, str]:
         )
     except (ValueError, redis_errors.RedisClusterException):
         raise SettingsError(
-            "REDIS_URL cannot be read: expected redis://host:port/database (user:password@ before the host where it asks "
-            "for them), rediss:// for TLS, unix:///path, or redis+cluster:// for a cluster."
+            "REDIS_URL cannot be read: expected redis://host:port/database (user:password@ before the host where "
+            "it asks for them), rediss:// for TLS, unix:///path, or redis+cluster:// for a cluster."
         ) from None
     return Redis.from_pool(pool), name
 
