@@ -20,8 +20,8 @@ LONGEST_MARKER = 32
 """A longer run of backticks or tildes at the beginning of a line is no fence (nobody means one)."""
 
 _OPENING = re.compile(r"(`{3,}|~{3,})([^\n]*)")
-_QUOTE = re.compile(r"[ \t]*(?:>[ \t]?)+")
-_MARKER = re.compile(r"[ \t]*(?:>[ \t]?)*(?:(?:[-*+]|\d{1,9}[.)])(?:[ \t]+|$))*")
+_LEAD = re.compile(r"(?:[ \t]*(?:>|(?:[-*+]|\d{1,9}[.)])(?=[ \t]|$)))*[ \t]*", re.MULTILINE)
+_LIST_MARKER = re.compile(r"[^>\s]")
 
 
 _CONTAINERS = frozenset(
@@ -152,16 +152,21 @@ def outline(text: str) -> Outline:
     return result
 
 
-def quote_of(line: str) -> str:
-    """Return the quote marks a line begins with (`> `), or an empty string."""
-    match = _QUOTE.match(line)
+def lead_of(line: str) -> str:
+    """Return what a line begins with before its content: spaces, quote marks, list markers."""
+    match = _LEAD.match(line)
     return match[0] if match else ""
 
 
-def content_column(line: str) -> int:
-    """Return how far a line's content is indented: past its spaces, quote marks and list markers."""
-    match = _MARKER.match(line)
-    return match.end() if match else 0
+def continued(lead: str) -> str:
+    """Return how a line begins that goes on where one with this lead began: spaces in place of list markers."""
+    return _LIST_MARKER.sub(" ", lead)
+
+
+def quote_of(line: str) -> str:
+    """Return how a line begins that goes on with a quote (`> `); empty when the line is not quoted."""
+    lead = lead_of(line)
+    return continued(lead) if ">" in lead else ""
 
 
 def _line_starts(text: str) -> list[int]:

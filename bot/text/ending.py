@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bot.text.blocks import Block, Kind, Outline, content_column, quote_of
+from bot.text.blocks import Block, Kind, Outline, continued, lead_of, quote_of
 from bot.text.inline import Inline, Mark, scan
 
 _CELL = re.compile(r"(?<!\\)\|")
@@ -51,7 +51,7 @@ def ending_at(outline: Outline, cut: int) -> Ending:
     quote = quote_of(line).lstrip() if midline else ""
     dedent = 0
     if outline.in_list(number):
-        dedent = content_column(line) if midline else len(line) - len(line.lstrip(" \t"))
+        dedent = len(lead_of(line)) if midline else len(line) - len(line.lstrip(" \t"))
     if block is None or outline.starts[block.first] >= cut:
         return Ending(line=quote, dedent=dedent, midline=midline)
     match block.kind:
@@ -87,17 +87,16 @@ def closing(marks: list[str]) -> str:
 
 def _in_fence(outline: Outline, block: Block, *, midline: bool) -> Ending:
     opener = outline.line(block.first)
-    quote = quote_of(opener)
-    column = content_column(opener)
-    lead = quote or " " * column
-    listed = outline.in_list(block.first) and not quote
-    reopened = quote.lstrip() or ("" if listed else lead)
+    lead = continued(opener[: opener.index(block.marker)])
+    quoted = ">" in lead
+    listed = outline.in_list(block.first) and not quoted
+    reopened = lead.lstrip() if quoted else "" if listed else lead
     return Ending(
         Kind.FENCE,
         closer=f"\n{lead}{block.marker}",
         block=f"{reopened}{block.marker}{block.info.rstrip()}\n",
-        line=reopened if quote and midline else "",
-        dedent=column if listed else 0,
+        line=reopened if quoted and midline else "",
+        dedent=len(lead) if listed else 0,
         midline=midline,
     )
 
@@ -106,7 +105,7 @@ def _in_table(outline: Outline, block: Block, cut: int, *, midline: bool) -> End
     if cut < outline.starts[min(block.first + 2, len(outline.starts) - 1)]:
         return Ending(Kind.TABLE)
     head = outline.line(block.first), outline.line(block.first + 1)
-    column = content_column(head[0])
+    column = len(lead_of(head[0]))
     listed = outline.in_list(block.first) and not quote_of(head[0])
     if listed:
         head = head[0][column:], head[1].lstrip(" \t")

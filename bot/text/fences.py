@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bot.text.blocks import Kind, content_column, outline, quote_of
+from bot.text.blocks import Kind, continued, outline
 
 _ZERO_WIDTH_SPACE = "\u200b"
 _THREE = re.compile(r"`(?=``)")
@@ -41,7 +41,7 @@ def three_backticks(markdown: str) -> str:
         content = range(block.first + 1, block.last - block.closed)
         for number in content:
             lines[number] = inside(lines[number])
-        indent = quote_of(opener) or " " * content_column(opener)
+        indent = continued(lead)
         if block.closed:
             last = lines[block.last - 1]
             lines[block.last - 1] = last.rstrip().rstrip("`~") + "```" + ("\n" if last.endswith("\n") else "")

@@ -61,9 +61,14 @@ class _Whole:
             first, last = outline.starts[block.first], outline.starts[block.last]
             if last <= low or first >= high:
                 continue
-            if block.kind in (Kind.TEXT, Kind.HEADING, Kind.TABLE):
+            if block.kind in (Kind.TEXT, Kind.HEADING):
                 unfinished = last > high or last == len(outline.text)
-                self._spans += _wholes(outline.text[first : min(last, high + 1)], first, unfinished, page)
+                self._spans += _wholes(
+                    outline.text[first : min(last, high + 1)], first, unfinished=unfinished, page=page
+                )
+            elif block.kind is Kind.TABLE:
+                for number in range(block.first, block.last):
+                    self._spans += _wholes(outline.line(number), outline.starts[number], unfinished=False, page=page)
             elif block.kind is Kind.FENCE:
                 self._spans += _fence_lines(outline, block)
         self._spans.sort()
@@ -77,7 +82,7 @@ class _Whole:
         return min((start for start, end in self._spans if start < cut < end), default=cut)
 
 
-def _wholes(text: str, offset: int, unfinished: bool, page: int) -> list[tuple[int, int]]:
+def _wholes(text: str, offset: int, *, unfinished: bool, page: int) -> list[tuple[int, int]]:
     inline = scan(text)
     spans = [(atom.start, atom.end) for atom in inline.atoms]
     spans += [(p.start, p.end) for p in inline.pairs if p.kind == "||" or p.end - p.start <= _LONGEST_EMPHASIS]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wcwidth import wcswidth, width
 
-from bot.text.blocks import Block, Kind, Outline, outline, quote_of
+from bot.text.blocks import Block, Kind, Outline, continued, lead_of, outline
 from bot.text.fences import inside
 from bot.text.inline import plain_text
 
@@ -42,26 +42,23 @@ def monospaced(markdown: str, width: int) -> str:
         if block.kind is not Kind.TABLE:
             continue
         begin, end = structure.starts[block.first], structure.starts[block.last]
-        lead = _lead(structure.line(block.first))
+        first = lead_of(structure.line(block.first))
+        lead = continued(first)
         table = _read(structure, block)
         lines = _aligned(table, width) or _bullets(table)
         pieces.append(markdown[done:begin])
         if begin and lines[0].startswith(("`", "*", "-")) and structure.line(block.first - 1).strip(" \t>\n"):
             pieces.append("" if lines[0].startswith("`") else lead.rstrip() + "\n")
-        pieces.append("\n".join((lead + line).rstrip() for line in lines))
+        pieces.append("\n".join((lead + line).rstrip() for line in lines).replace(lead, first, 1))
         pieces.append("\n" if markdown[:end].endswith("\n") else "")
         done = end
     pieces.append(markdown[done:])
     return "".join(pieces)
 
 
-def _lead(line: str) -> str:
-    """Return the quote marks or the indentation that every line of the table carries."""
-    return quote_of(line) or line[: len(line) - len(line.lstrip(" \t"))]
-
-
 def _read(structure: Outline, block: Block) -> _Table:
-    lines = [structure.line(number).strip(" \t>\n") for number in range(block.first, block.last)]
+    lines = [structure.line(number) for number in range(block.first, block.last)]
+    lines = [lines[0][len(lead_of(lines[0])) :].strip(), *(line.strip(" \t>\n") for line in lines[1:])]
     head = _cells(lines[0])
     aligns = [_align(cell) for cell in _cells(lines[1])]
     rows = [(_cells(line) + [""] * len(head))[: len(head)] for line in lines[2:]]
