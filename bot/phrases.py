@@ -21,6 +21,15 @@ My answer appears while it is written, and I remember the conversation of each t
 - `stop`: stop the answer that is being written
 - `retry`: ask the last question again\
 """
+TERMINAL_HELP = """\
+Write a question and press Enter. My answer appears while it is written, and I remember this conversation.
+
+- `help`: this text
+- `reset`: start a new conversation here
+- `retry`: ask the last question again
+- `exit`, or Ctrl-D: leave
+- Ctrl-C: stop the answer that is being written\
+"""
 GREETING = "Hello! Ask me anything: write your question after the mention, or in a direct message. Say `help` for more."
 RESET = "Done. This is a new conversation: I no longer remember what was said here before."
 NOTHING_TO_STOP = "There is no answer being written here."

@@ -1,17 +1,27 @@
-"""The bot in a terminal: reads lines and shows the answer as its text arrives, without colour or cursor codes."""
+"""The bot in a terminal, or between pipes: reads questions, shows each answer as its text arrives."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import sys
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
+from adapters.terminal.keyboard import Keyboard, Piped
+from adapters.terminal.screen import Screen
 from bot.conversation import Stop, Turn, Usage
 from bot.errors import BotError
+
+LEAVING = ("exit", "quit")
+
+SHOWN_AGAIN = 3
+"""Turns of a session that are shown when it goes on."""
+
+TWICE_WITHIN = 1.0
+"""Seconds between two Ctrl-C that end a program reading from a pipe, which may hold a thousand questions more."""
 
 
 class Exchange(Protocol):
@@ -24,7 +34,7 @@ class Exchange(Protocol):
 
     @property
     def usage(self) -> Usage:
-        """Its tokens."""
+        """Its tokens; zeros when they are not known."""
         ...
 
     @property
@@ -54,8 +64,8 @@ class Session(Protocol):
         """What was said so far."""
         ...
 
-    async def say(self, text: str, show: Callable[[str], None]) -> Exchange:
-        """Answer `text`, handing every piece to `show`."""
+    async def say(self, text: str, screen: Screen) -> Exchange:
+        """Answer `text` on the screen."""
         ...
 
 
@@ -64,97 +74,134 @@ class Console:
 
     Args:
         session: whom to talk to.
+        who: what answers, in words.
+        resumed: the session is meant to go on.
         stats: show tokens and times after each answer.
     """
 
-    def __init__(self, session: Session, *, stats: bool) -> None:
+    def __init__(self, session: Session, *, who: str, resumed: bool, stats: bool) -> None:
         self._session = session
+        self._who = who
+        self._resumed = resumed
         self._stats = stats
         self._typed = sys.stdin.isatty() and sys.stdout.isatty()
-        self._answering = False
+        self._screen = Screen(live=self._typed, on_left=session.stop)
+        self._said = self._reading = self._ended = self._broken_off = False
+        self._interrupted_at = -TWICE_WITHIN
 
     async def run(self) -> int:
-        """Talk until `exit`, Ctrl-D or the end of the input; returns the exit status (1 when a piped answer failed)."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._interrupted)
-        failed = False
-        try:
-            if self._typed:
-                await self._greet()
-            while (line := await self._read()) is not None:
-                if line.strip().lower() in ("exit", "quit"):
-                    break
-                if line.strip():
-                    failed = not await self._exchange(line) or failed
-        finally:
-            loop.remove_signal_handler(signal.SIGINT)
-        if self._typed:
-            print(f"To go on with this conversation: --resume {self._session.session}")
-        return 1 if failed and not self._typed else 0
+        """Talk until `exit`, Ctrl-D or the end of the input.
 
-    async def _greet(self) -> None:
-        print("Ask Claude. Ctrl-C stops an answer; exit or Ctrl-D leaves.")
-        for turn in (await self._session.turns())[-3:]:
+        Returns:
+            The exit status: between pipes 1 when an answer failed, and 130 when Ctrl-C ended it; else 0.
+
+        Raises:
+            StoreUnavailable: the session cannot be read.
+        """
+        with self._signals(asyncio.get_running_loop()):
+            turns = await self._session.turns()
+            if self._resumed and not turns:
+                self._screen.problem(f"Nothing is remembered of a session {self._session.session}: it begins now.")
+            self._said = bool(turns)
+            lines: Keyboard | Piped = Piped()
+            if self._typed:
+                self._greet(turns)
+                lines = Keyboard(question.text for turn in turns for question in turn.questions)
+            status = await self._talk(lines)
+            if self._typed and self._said:
+                self._screen.line(f"To go on with this conversation: --resume {self._session.session}")
+        if self._screen.trouble:
+            self._screen.problem(f"The answer cannot be written: {self._screen.trouble}.")
+            status = 1
+        self._screen.close()
+        return 0 if self._typed else status
+
+    def _greet(self, turns: tuple[Turn, ...]) -> None:
+        self._screen.line(f"Ask {self._who}.\nCtrl-C stops an answer, Ctrl-D leaves, help says more.\n")
+        for turn in turns[-SHOWN_AGAIN:]:
             for question in turn.questions:
-                print(f"\n> {question.text}")
-            print(f"\n{turn.answer or '(no answer)'}")
+                self._screen.line(f"> {question.text}")
+            self._screen.line(f"{turn.answer or '(no answer)'}\n")
+
+    async def _talk(self, lines: Keyboard | Piped) -> int:
+        failed = False
+        while not (self._ended or self._screen.left):
+            try:
+                line = self._read(lines)
+            except KeyboardInterrupt:
+                if not self._typed:
+                    return 130
+                self._screen.write("\n(Ctrl-D or exit leaves.)\n")
+                continue
+            except EOFError:
+                line = None
+            if line is None and self._typed:
+                self._screen.write("\n")
+            if line is None or line.strip().lower() in LEAVING:
+                break
+            if line.strip():
+                failed = not await self._exchange(line) or failed
+        return 130 if self._broken_off else int(failed)
+
+    def _read(self, lines: Keyboard | Piped) -> str | None:
+        """Blocks the loop: nothing else goes on while a person thinks."""
+        try:
+            self._reading = True
+            return lines.read()
+        finally:
+            self._reading = False
 
     async def _exchange(self, line: str) -> bool:
-        self._answering = True
         try:
-            answered = await self._session.say(line, self._show)
+            answered = await self._session.say(line, self._screen)
         except BotError as error:
-            print(f"\n{error}", flush=True)
+            self._screen.problem(f"{error} What was said last is not remembered.")
             return False
-        finally:
-            self._answering = False
-        print(flush=True)
-        if self._stats:
-            print(_figures(answered), flush=True)
+        self._screen.end_line()
+        if answered.stop is not Stop.LOCAL:
+            self._said = True
+            if self._stats:
+                self._screen.line(_figures(answered))
         if self._typed:
-            print()
+            self._screen.line()
         return answered.stop is not Stop.FAILED
 
-    def _show(self, text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+    @contextmanager
+    def _signals(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        """Ctrl-C stops the answer or forgets the line; SIGTERM and a terminal that closes end the program in order."""
 
-    def _interrupted(self) -> None:
-        if self._answering:
-            self._session.stop()
-        elif self._typed:
-            print("\n(exit or Ctrl-D leaves)\n> ", end="", flush=True)
+        def interrupted(*_: object) -> None:
+            if self._reading:
+                raise KeyboardInterrupt
+            now = time.monotonic()
+            if not self._typed and now - self._interrupted_at < TWICE_WITHIN:
+                self._ended = self._broken_off = True
+            self._interrupted_at = now
+            loop.call_soon_threadsafe(self._session.stop)
 
-    async def _read(self) -> str | None:
-        """The next line; None at the end of the input. Read in a thread of its own: waiting for a person blocks."""
-        loop = asyncio.get_running_loop()
-        line: asyncio.Future[str | None] = loop.create_future()
+        def ended(*_: object) -> None:
+            self._ended = True
+            if self._reading:
+                raise EOFError
+            loop.call_soon_threadsafe(self._session.stop)
 
-        def give(value: str | None) -> None:
-            if not line.done():
-                line.set_result(value)
-
-        def read() -> None:
-            try:
-                value = input("> ") if self._typed else _plain_line()
-            except EOFError:
-                value = None
-            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
-                loop.call_soon_threadsafe(give, value)
-
-        threading.Thread(target=read, name="input", daemon=True).start()
-        return await line
-
-
-def _plain_line() -> str | None:
-    line = sys.stdin.readline()
-    return line.rstrip("\n") if line else None
+        before = {
+            number: signal.signal(number, interrupted if number is signal.SIGINT else ended)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is not signal.SIG_IGN  # as nohup and a shell's `&` have it
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _figures(answered: Exchange) -> str:
-    first = "-" if answered.first_token is None else f"{answered.first_token:.2f} s"
     usage = answered.usage
-    return (
-        f"[{usage.input} tokens in ({usage.cache_read} cached), {usage.output} out; first token {first}, "
-        f"whole answer {answered.total:.2f} s]"
-    )
+    tokens = "tokens unknown"  # Claude tells at the end, and this answer had none
+    if usage.output:
+        sent = usage.input + usage.cache_write + usage.cache_read
+        tokens = f"{sent} tokens in ({usage.cache_read} cached), {usage.output} out"
+    first = "none" if answered.first_token is None else f"after {answered.first_token:.2f} s"
+    return f"[{tokens}; first token {first}, whole answer {answered.total:.2f} s]"
