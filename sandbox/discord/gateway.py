@@ -23,6 +23,10 @@ Json = dict[str, Any]
 HEARTBEAT_SECONDS = 41.25
 """What Discord asks for in HELLO."""
 
+ACK_DELAY = 0.05
+"""Seconds to the answer of a heartbeat, as over a network: discord.py notes when it sent one from another thread, and
+takes itself for a whole interval late when the answer is there first."""
+
 CLIENT_MESSAGES = (120, 60.0)
 """Messages a client may send and the window, seconds; more close the connection with 4008."""
 
@@ -234,7 +238,7 @@ class Connection:
             return Close.DECODE_ERROR
         match op:
             case Op.HEARTBEAT:
-                self.say(Op.HEARTBEAT_ACK)
+                asyncio.get_running_loop().call_later(ACK_DELAY, self.say, Op.HEARTBEAT_ACK)
                 return None
             case Op.IDENTIFY | Op.RESUME if self.session is not None:
                 return Close.ALREADY_AUTHENTICATED

@@ -20,7 +20,7 @@ MOST_ENTRIES = 1_000
 class Api:
     """The calls; unknown ids raise KeyError and wrong values ValueError, which the guard puts into words.
 
-    - `GET /api/state`: platforms with bot, people and rooms
+    - `GET /api/state`: platforms with bot, people and rooms; `made_up`: the answers are the stand-in's
     - `GET /api/{platform}/messages?room=`: what a reader of the room sees, oldest first
     - `POST /api/{platform}/say` `{room, user, text, thread?, mention?}`: `{id}`
     - `POST /api/{platform}/edit` `{channel, id, text}`, `POST /api/{platform}/delete` `{channel, id}`
@@ -60,7 +60,8 @@ class Api:
 
     async def _state(self, _: web.Request) -> web.Response:
         platforms = [stage.describe() for stage in self._stages.values()]
-        return web.json_response({"platforms": platforms, "next": len(self._journal.entries)})
+        made_up = self._claude is not None
+        return web.json_response({"platforms": platforms, "made_up": made_up, "next": len(self._journal.entries)})
 
     async def _messages(self, request: web.Request) -> web.Response:
         stage, room = self._stage(request), request.query["room"]

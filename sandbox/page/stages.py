@@ -25,7 +25,7 @@ class Stage(Protocol):
     faults: Faults
 
     def describe(self) -> Json:
-        """The bot, the people, and the rooms with those who may write there."""
+        """The bot, the people, and the rooms with those who may write there and whether the bot is among them."""
         ...
 
     def room_of(self, shown: Shown) -> str:
@@ -96,7 +96,9 @@ class SlackStage:
         for channel in space.channels.values():
             members = [member for member in channel.members if member in people]
             name = f"@{people[members[0]].name}" if channel.kind == "im" and members else channel.name
-            rooms.append({"id": channel.id, "name": name, "direct": channel.kind == "im", "people": members})
+            here = space.bot.id in channel.members
+            room = {"id": channel.id, "name": name, "direct": channel.kind == "im", "bot": here, "people": members}
+            rooms.append(room)
         return {
             "name": self.name,
             "bot": {"id": space.bot.id, "name": space.bot.name},
@@ -177,6 +179,7 @@ class DiscordStage:
                 "id": place.id,
                 "name": place.name,
                 "direct": place.kind == "dm",
+                "bot": True,
                 "people": [place.user] if place.kind == "dm" else [user.id for user in people],
             }
             for place in self._discord.channels()
