@@ -130,14 +130,12 @@ def together(
 ) -> list[Row]:
     """Several streams on one budget, each policy under each way of counting."""
     burst, rate = limits.bound
-    bounds = (
-        [
-            many_streams(traces, latency=latency, burst=burst, rate=rate),
-            many_streams(traces, latency=latency, burst=burst, rate=rate, first_at_once=True),
-        ]
-        if bounded
-        else []
-    )
+    bounds = []
+    if bounded:
+        bounds.append(many_streams(traces, latency=latency, burst=burst, rate=rate))
+        starts = sorted(trace.first for trace in traces)
+        if all(number <= burst + rate * (at - starts[0]) for number, at in enumerate(starts, 1)):
+            bounds.append(many_streams(traces, latency=latency, burst=burst, rate=rate, first_at_once=True))
     rows = []
     for name, policy in policies.items():
         for counting in countings:

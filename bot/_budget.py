@@ -116,7 +116,7 @@ class Bucket:
         trust = self.trust(now)
         returned = 0
         for spent in self._away:
-            if (at := spent + self._window / trust) > now:
+            if (at := spent + self._window) > now:
                 break
             self._flow(at, trust)
             returned += 1
@@ -162,7 +162,7 @@ class Bucket:
         """When `need` tokens more will be free, counted from `at`."""
         slow, stock = self._slow * trust, self._stock
         for spent in self._away:
-            back = spent + self._window / trust
+            back = spent + self._window
             if need <= _EPSILON:
                 return at
             if slow > 0.0 and need <= stock + _EPSILON and at + need / slow <= back:
@@ -182,8 +182,8 @@ class Bucket:
         """Tokens a second that become ready over the next `horizon` s, or window, if they are spent as they come."""
         self.advance(now)
         trust = self.trust(now)
-        horizon = min(horizon, self._window / trust)
-        until = now + horizon - self._window / trust
+        horizon = min(horizon, self._window)
+        until = now + horizon - self._window
         back = sum(1 for spent in self._away if spent <= until)
         stock = max(0.0, min(self._stock, self._slow * trust * horizon))
         return min(self.rate * trust, (back + stock) / horizon)
@@ -226,7 +226,7 @@ class Bucket:
         if observed.limit > 0 and observed.limit != self._limit:
             self._limit = observed.limit
             self._resize()
-        until = now + observed.reset_after - self._window / self.trust(now)
+        until = now + observed.reset_after - self._window
         for _ in range(math.floor(self._free + max(0.0, self._stock) - observed.remaining + _EPSILON)):
             if self._stock >= 1.0:
                 self._stock -= 1.0
