@@ -124,6 +124,38 @@ def test_an_error_event_is_kept_as_the_api_told_it() -> None:
     )
 
 
+@pytest.mark.parametrize("end", [_event("message_stop"), _event("error", error={"type": "api_error"})])
+def test_nothing_counts_after_the_end(end: bytes) -> None:
+    """Text behind `message_stop` or an error is not shown, though it came in the same bytes."""
+    answer = AnswerReader()
+    assert answer.feed(_delta("before") + end + _delta("after")) == "before"
+    assert answer.text == "before"
+
+
+def test_counts_that_are_left_out_stay() -> None:
+    """A later usage without a count, or with null for it, keeps what was counted before."""
+    answer = AnswerReader()
+    counts = {"input_tokens": 3, "cache_read_input_tokens": 5, "output_tokens": 1}
+    answer.feed(_event("message_start", message={"usage": counts}))
+    answer.feed(_event("message_delta", delta={}, usage={"input_tokens": None, "output_tokens": 8}))
+    assert answer.usage == Usage(input=3, output=8, cache_read=5)
+
+
+def test_half_a_character_in_a_delta_is_replaced() -> None:
+    """JSON that escapes a lone surrogate gives text that can be written everywhere."""
+    answer = AnswerReader()
+    data = b'data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"a\\ud83d"}}\n\n'
+    assert answer.feed(data) == answer.text == "a\ufffd"
+
+
+@pytest.mark.parametrize("cut", range(1, 32))
+def test_a_line_end_cut_in_two_is_one(cut: int) -> None:
+    """A CRLF whose halves come apart ends one line and no event."""
+    decoder = EventDecoder()
+    data = b'data: {"a":\r\ndata: 1}\r\n\r\n: end'
+    assert [*decoder.feed(data[:cut]), *decoder.feed(data[cut:])] == [{"a": 1}]
+
+
 def test_several_data_lines_are_one_event() -> None:
     """The data lines of an event are joined, with or without a space after the colon."""
     assert list(EventDecoder().feed(b'event: x\ndata:{"a":\ndata: 1}\nid: 7\n\n: note\n\nevent: nothing\n\n')) == [

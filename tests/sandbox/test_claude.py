@@ -84,6 +84,15 @@ async def test_the_order_of_events(server: ClaudeServer, http: aiohttp.ClientSes
     assert data[-2]["usage"]["output_tokens"] > data[0]["message"]["usage"]["output_tokens"]
 
 
+async def test_a_fault_in_a_stream_strikes_once(server: ClaudeServer, http: aiohttp.ClientSession) -> None:
+    """A fault that lets the stream go on happens once, where it was ordered."""
+    server.fault("unknown_events", at=8, text="0123456789abcdef")
+    async with http.post("/v1/messages", json={**ASK, "stream": True}) as response:
+        body = await response.text()
+    assert body.count("message_mood") == 2  # its name and its type
+    assert body.index('"4567"') < body.index("message_mood") < body.index('"89ab"')
+
+
 async def test_the_standard_call_is_the_same_message(server: ClaudeServer, sdk: AsyncAnthropic) -> None:
     """Without `stream` the same script comes as one message, with the rate limit headers."""
     server.answer("Once.", stop_reason="max_tokens")
