@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint lock clean
+.PHONY: run test chaos lint lock clean
 
 run: $(READY)
 	$(BIN)/python -m bot run --or-sandbox
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto
+
+# Kills and hangs real processes while people ask: a thousand questions in five seeds, about fifteen minutes.
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos --runs 5
 
 lint: $(READY)
 	$(BIN)/ruff check .

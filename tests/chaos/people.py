@@ -1,0 +1,191 @@
+"""People who ask in many threads of both platforms at once, and go on while answers run."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bot.conversation import ThreadKey
+from sandbox.app import Sandbox
+from sandbox.journal import Shown
+
+PATIENCE = 15.0
+"""Seconds for which somebody waits to see an answer before going on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question: its name, its message, and when it was written (Unix s)."""
+
+    name: str
+    message: str
+    at: float
+
+
+@dataclass(slots=True)
+class Room:
+    """One conversation as its people see it."""
+
+    name: str
+    platform: str
+    channel: str
+    person: str
+    direct: bool
+    root: str = ""
+    key: ThreadKey | None = None
+    asked: list[Asked] = field(default_factory=list)
+
+
+class People:
+    """Everybody who asks.
+
+    Args:
+        box: where.
+        seed: decides who asks what and when.
+        rooms: conversations.
+        questions: how many are asked in all of them together.
+    """
+
+    def __init__(self, box: Sandbox, seed: int, *, rooms: int, questions: int) -> None:
+        self.box = box
+        self.total = questions
+        self.asked = 0
+        self._random = random.Random(f"people {seed}")  # noqa: S311
+        self._numbers = itertools.count(1)
+        self.rooms = self._furnish(rooms)
+        self._progress = asyncio.Event()
+
+    def _furnish(self, count: int) -> list[Room]:
+        slack, discord = self.box.slack, self.box.discord
+        space = slack.workspace
+        persons = [user.id for user in space.users.values() if not user.is_bot]
+        channels = [space.add_channel(f"s{n}", members=[*persons, space.bot.id]).id for n in range(8)]
+        guests = [person.id for person in discord.users() if not person.bot]
+        halls = [discord.add_channel(f"d{n}") for n in range(6)]
+        rooms: list[Room] = []
+        for n in range(count):
+            if n % 5 in (0, 2):
+                rooms.append(Room(f"slack-{n}", "slack", self._random.choice(channels), persons[n % 3], direct=False))
+            else:
+                rooms.append(Room(f"discord-{n}", "discord", self._random.choice(halls), guests[n % 3], direct=False))
+        for n, (person, guest) in enumerate(zip(persons[:2], guests[:2], strict=True)):
+            rooms.append(Room(f"slack-dm-{n}", "slack", slack.direct(person), person, direct=True))
+            rooms.append(Room(f"discord-dm-{n}", "discord", discord.dm(guest), guest, direct=True))
+        return rooms
+
+    async def greet(self) -> None:
+        """Let everybody with a direct conversation on Discord ask there once, before there is any trouble.
+
+        Discord lists a bot's direct conversations nowhere: what is written in one nobody knows of while no process
+        runs, or only into the memory of one that dies, cannot be found again.
+        """
+        strangers = [room for room in self.rooms if room.platform == "discord" and room.direct]
+        for room in strangers:
+            await self._ask(room)
+        await self._wait(lambda: all(self._ended(room) for room in strangers), 60.0)
+
+    async def go_on(self) -> None:
+        """Ask everything; returns when the last question was asked."""
+        shares = [self.total // len(self.rooms)] * len(self.rooms)
+        for n in range(self.total - sum(shares)):
+            shares[n] += 1
+        async with asyncio.TaskGroup() as group:
+            for room, share in zip(self.rooms, shares, strict=True):
+                rest = share - len(room.asked)
+                group.create_task(self._live(room, rest, random.Random(self._random.random())))  # noqa: S311
+
+    async def until(self, share: float) -> None:
+        """Wait until that share of the questions was asked."""
+        while self.asked < share * self.total:
+            self._progress.clear()
+            await self._progress.wait()
+
+    async def _live(self, room: Room, count: int, chance: random.Random) -> None:
+        await asyncio.sleep(chance.uniform(0.0, 6.0))
+        for n in range(count):
+            await self._ask(room)
+            if n + 1 == count:
+                return
+            if chance.random() < 0.3:
+                await asyncio.sleep(chance.uniform(0.05, 2.5))
+            else:
+                await self._wait(lambda: self._ended(room))
+                await asyncio.sleep(chance.uniform(0.0, 1.0))
+
+    async def _ask(self, room: Room) -> None:
+        name = f"q{next(self._numbers)}"
+        text, at = f"Question [{name}]?", time.time()
+        if room.platform == "slack":
+            message = await self._ask_slack(room, text)
+        else:
+            message = await self._ask_discord(room, text)
+        room.asked.append(Asked(name, message, at))
+        self.asked += 1
+        self._progress.set()
+
+    async def _ask_slack(self, room: Room, text: str) -> str:
+        slack = self.box.slack
+        team = slack.workspace.team_id
+        if room.direct:
+            room.key = ThreadKey("slack", team, room.channel)
+            return f"{room.channel}:{await slack.say(room.channel, room.person, text)}"
+        mention = f"<@{slack.workspace.bot.id}> " if not room.root else ""
+        ts = await slack.say(room.channel, room.person, mention + text, thread=room.root or None)
+        room.root = room.root or ts
+        room.key = ThreadKey("slack", team, f"{room.channel}:{room.root}")
+        return f"{room.channel}:{ts}"
+
+    async def _ask_discord(self, room: Room, text: str) -> str:
+        discord = self.box.discord
+        if room.direct:
+            room.key = ThreadKey("discord", "@me", room.channel)
+            return await discord.say(room.channel, room.person, text)
+        if not room.root:
+            room.root = await discord.say(room.channel, room.person, f"<@{discord.bot_id}> {text}")
+            room.key = ThreadKey("discord", discord.guild_id, room.root)
+            return room.root
+        await self._wait(lambda: room.root in discord.world.channels or self._replies(room), 60.0)
+        if room.root in discord.world.channels:
+            return await discord.say(room.root, room.person, text)
+        # Where no thread could be opened, a conversation goes on by replies to the bot's messages.
+        last = self._replies(room)[-1:]
+        reply_to = last[0].id if last else room.root
+        return await discord.say(room.channel, room.person, f"<@{discord.bot_id}> {text}", reply_to=reply_to)
+
+    async def _wait(self, condition: Callable[[], object], patience: float = PATIENCE) -> None:
+        """Look now and then, which is far cheaper here than at every entry of the journal."""
+        until = time.monotonic() + patience
+        while not condition() and time.monotonic() < until:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.2)
+
+    def bot_messages(self, room: Room, *, with_deleted: bool = False) -> list[Shown]:
+        """What the bot shows in a room, in the order of posting."""
+        if room.platform == "slack":
+            bot, thread = self.box.slack.workspace.bot.id, room.root or None
+            return self.box.journal.messages(
+                "slack", room.channel, thread=thread, author=bot, with_deleted=with_deleted
+            )
+        bot = self.box.discord.bot_id
+        if room.direct:
+            return self.box.journal.messages("discord", room.channel, author=bot, with_deleted=with_deleted)
+        within = self.box.journal.messages("discord", room.root, author=bot, with_deleted=with_deleted)
+        return within + self._replies(room, with_deleted=with_deleted)
+
+    def _replies(self, room: Room, *, with_deleted: bool = False) -> list[Shown]:
+        ours = {asked.message for asked in room.asked}
+        shown = self.box.journal.messages(
+            "discord", room.channel, author=self.box.discord.bot_id, with_deleted=with_deleted
+        )
+        return [message for message in shown if message.extra.get("reply_to") in ours]
+
+    def _ended(self, room: Room) -> bool:
+        messages = self.bot_messages(room)
+        newest = room.asked[-1].at
+        return any(
+            message.versions[-1][0] > newest and message.text.rstrip().endswith(("end", "to ask again."))
+            for message in messages
+        )

@@ -1,0 +1,126 @@
+"""The promise under fire, in short; and that the checker would notice if it were broken."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import pytest
+
+from bot import phrases
+from bot.conversation import Author, Message, Place, Stop, ThreadKey, Turn
+from sandbox.claude.script import Asked as Request
+from sandbox.journal import Shown
+from tests.chaos.answers import Claude
+from tests.chaos.checker import Checker
+from tests.chaos.people import Asked, Room
+from tests.chaos.run import Chaos
+
+KEY = ThreadKey("discord", "G", "1")
+
+
+async def test_nothing_is_lost_whatever_dies(tmp_path):
+    """Every accepted message is answered exactly once where the reader sees it, in order, whatever dies."""
+    report = await Chaos(7, tmp_path, questions=14, kills=2, rooms=4, workers=2).run()
+    assert report.verdict.found == [], "\n".join([*report.lines(), *report.stories.values()])
+    assert report.questions == 14
+    assert report.troubles["SIGKILL"] >= 2
+
+
+class Scene:
+    """A room with two questions, answered as they should be; a test spoils it."""
+
+    def __init__(self) -> None:
+        self.claude = Claude(1, breaks=0.0, long=0.0)
+        self.room = Room("room", "discord", "C", "P", direct=False, root="1", key=KEY)
+        self.room.asked = [Asked("q1", "1", 10.0), Asked("q2", "2", 20.0)]
+        self.answers = []
+        for number, question in enumerate(("[q1]", "[q2]"), 1):
+            assert self.claude(Request(number, {"messages": [{"role": "user", "content": question}]}))
+            self.answers.append(self.claude.said[number].text)
+        self.turns = [_turn("t1", "1", 10.0, self.answers[0]), _turn("t2", "2", 20.0, self.answers[1])]
+        self.shown = [_shown("11", "…", self.answers[0]), _shown("12", "…", self.answers[1])]
+
+    def kinds(self) -> set[str]:
+        """The kinds of violation the checker finds."""
+        checker = Checker(self.claude, {})
+        checker.look(self.room, self.turns, self.shown)
+        return {kind for kind, _, _ in checker.verdict.found}
+
+
+def _turn(id_: str, message: str, at: float, answer: str, stop: Stop = Stop.END_TURN) -> Turn:
+    question = Message(
+        key=KEY, installation="discord:A", id=message, author=Author("P"), text="", sent_at=at, place=Place("C")
+    )
+    return Turn(id=id_, questions=(question,), answer=answer, stop=stop)
+
+
+def _shown(id_: str, *versions: str) -> Shown:
+    return Shown("discord", "C", id_, "bot", "1", [(time.time(), version) for version in versions])
+
+
+def _lost(scene: Scene) -> None:
+    del scene.turns[1], scene.shown[1]
+
+
+def _cut(scene: Scene) -> None:
+    scene.shown[0] = _shown("11", "…", scene.answers[0].rpartition(" ")[0])
+
+
+def _asked_twice(scene: Scene) -> None:
+    scene.turns[1] = dataclasses.replace(
+        scene.turns[1], questions=(*scene.turns[0].questions, *scene.turns[1].questions)
+    )
+
+
+def _shown_twice(scene: Scene) -> None:
+    scene.shown.append(_shown("13", scene.answers[1]))
+
+
+def _stray_answer(scene: Scene) -> None:
+    scene.claude(Request(3, {"messages": [{"role": "user", "content": "[q2]"}]}))
+    scene.shown.append(_shown("13", scene.claude.said[3].text))
+
+
+def _swapped_turns(scene: Scene) -> None:
+    scene.turns.reverse()
+    scene.shown.reverse()
+
+
+def _swapped_messages(scene: Scene) -> None:
+    scene.shown.reverse()
+
+
+def _placeholder(scene: Scene) -> None:
+    scene.shown.append(_shown("13", "…"))
+
+
+def _promise_unkept(scene: Scene) -> None:
+    scene.shown.append(_shown("13", "r2w0", phrases.INTERRUPTED_AGAIN))
+
+
+def _broken_text_stored(scene: Scene) -> None:
+    scene.turns[1] = dataclasses.replace(scene.turns[1], answer="r1w0 r2end")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (_lost, "lost"),
+        (_cut, "lost"),
+        (_asked_twice, "doubled"),
+        (_shown_twice, "doubled"),
+        (_stray_answer, "doubled"),
+        (_swapped_turns, "reordered"),
+        (_swapped_messages, "reordered"),
+        (_placeholder, "orphaned"),
+        (_promise_unkept, "stale"),
+        (_broken_text_stored, "stored"),
+    ],
+)
+def test_the_checker_notices(spoil, kind: str):
+    """Each way of breaking the promise is found and named; a room in which all went well has none."""
+    scene = Scene()
+    assert scene.kinds() == set()
+    spoil(scene)
+    assert kind in scene.kinds()
