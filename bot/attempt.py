@@ -17,6 +17,7 @@ from bot.conversation import Delta, Finished, Stop
 from bot.errors import Busy, Interrupted, LeaseLost, MessageGone, ModelError, PlaceClosed, Refused
 from bot.lease import Order, Orders
 from bot.ports import Model, Request
+from bot.text.graphemes import visible
 
 
 class Ended(enum.Enum):
@@ -129,7 +130,7 @@ def _ended(stream: asyncio.Task[Finished]) -> End:
         return End(Ended.REFUSED, error=error)
     except Interrupted as error:
         return End(Ended.BROKE, error=error)
-    if not finished.text.strip() and finished.stop in (Stop.END_TURN, Stop.STOP_SEQUENCE):
+    if not visible(finished.text) and finished.stop in (Stop.END_TURN, Stop.STOP_SEQUENCE):
         return End(Ended.BROKE, finished)
     return End(Ended.FINISHED, finished)
 
@@ -171,7 +172,7 @@ def conclude(end: End, text: str) -> Conclusion:
             if stop is Stop.REFUSAL:
                 gap = "\n\n" if text.strip() else ""
                 return Conclusion(f"{text}{gap}{phrases.refusal(end.finished.detail)}", stop, "")
-            if not text.strip():
+            if not visible(text):
                 return Conclusion("", Stop.FAILED, phrases.nothing(stop))
             return Conclusion(text, stop, phrases.below(stop))
         case Ended.STOPPED | Ended.DRAINED:

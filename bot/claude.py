@@ -28,6 +28,7 @@ from bot.backoff import backoff
 from bot.conversation import Delta, Finished, Stop
 from bot.errors import Busy, Interrupted, ModelError
 from bot.ports import Request
+from bot.text.graphemes import visible
 
 BASE_URL = "https://api.anthropic.com"
 
@@ -191,7 +192,7 @@ class Claude:
         if answer.failure is not None:
             raise self._failed(answer.failure, shown=first_token is not None, request_id=request_id)
         text = answer.text
-        if answer.stop is Stop.END_TURN and not text.strip():
+        if answer.stop is Stop.END_TURN and not visible(text):
             raise Interrupted("Claude's answer ended without any text.", request_id=request_id)
         return Finished(
             text=text,

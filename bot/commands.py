@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from bot.conversation import Message, ThreadKey
 from bot.ports import TurnStore
+from bot.text.graphemes import visible
 
 
 class Kind(enum.Enum):
     """What a message wants."""
 
     QUESTION = "question"
-    GREETING = "greeting"  # nothing but the mention
+    GREETING = "greeting"  # nothing one could see but the mention
     HELP = "help"
     RESET = "reset"
     STOP = "stop"
@@ -51,7 +52,7 @@ def classify(message: Message, access: Access) -> Kind:
     if not access.allows(message):
         return Kind.STRANGER
     word = re.sub(r"[\s`*_.!/]+", "", message.text).lower()
-    if not word and not message.text.strip() and not message.attachments:
+    if not visible(message.text) and not message.attachments:
         return Kind.GREETING
     return _WORDS.get(word, Kind.QUESTION)
 

@@ -13,6 +13,7 @@ from slackify_markdown import slackify_markdown
 
 from bot.text import Dialect
 from bot.text.defuse import defuse
+from bot.text.graphemes import visible
 from bot.text.measure import utf8, utf16
 
 SUMMARY = 150
@@ -24,8 +25,12 @@ _MARKS = re.compile(r"```[^\n]*|\*+|~~|`+|^\s*[#>|]+", re.MULTILINE)
 
 
 def to_mrkdwn(markdown: str) -> str:
-    """Return Slack's older markup for `markdown`; a link under another name is spelt out, no token is live."""
-    return defuse(_LABELLED.sub(_spelt_out, slackify_markdown(markdown))).strip("\n")
+    """Return Slack's older markup for `markdown`; a link under another name is spelt out, no token is live.
+
+    What has no form there (a rule, an entity) stays as it is written: nothing that was said becomes nothing.
+    """
+    rendered = defuse(_LABELLED.sub(_spelt_out, slackify_markdown(markdown))).strip("\n")
+    return rendered if visible(rendered) else defuse(markdown)
 
 
 def _spelt_out(link: re.Match[str]) -> str:
