@@ -48,8 +48,8 @@ from bot.ports import Inbox
 
 log = logging.getLogger(__name__)
 
-LARGEST_BODY = 1 << 20
-"""Bytes of one request; an event with a message of 40,000 characters and its blocks stays far below."""
+LARGEST_BODY = 8 << 20
+"""Bytes of one request. A character outside the BMP takes 12, and a message is told twice: as text and as blocks."""
 
 COMPLAINT_EVERY = 60.0
 """Seconds between two log lines about requests with a wrong signature."""

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from adapters.slack import SlackAdapter
-from adapters.slack.intake import is_signed
+from adapters.slack.intake import LARGEST_BODY, is_signed
 from sandbox.journal import Journal
 from sandbox.slack import SlackServer
 from sandbox.slack.http_events import HttpPush, signature
@@ -120,7 +120,7 @@ async def test_no_signature(push: HttpPush, address: str, inbox: MemoryInbox, sl
 
 async def test_too_large(push: HttpPush, address: str, slack: SlackServer) -> None:
     """A body over the cap is refused unread, whether its length was told or not."""
-    body = b"x" * (1 << 20) + b"y"
+    body = b"x" * LARGEST_BODY + b"y"
     stamp = str(int(time.time()))
     headers = {
         "X-Slack-Request-Timestamp": stamp,
