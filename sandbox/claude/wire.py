@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 import socket
 import struct
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from sandbox.claude.validation import STATUS
 
 _TURN = 0.005  # s: what comes in one piece with a fault can be lost to the reader with it, so it gets a moment
 _FLUSH = 0.05  # s: a reset discards what TCP has not sent yet, and that may wait 40 ms for a delayed acknowledgement
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
@@ -200,7 +203,8 @@ class Player:
 
     async def _event(self, type_: str, **data: Any) -> None:
         body = json.dumps({"type": type_, **data}, ensure_ascii=False, separators=(",", ":"))
-        await self._write(f"event: {type_}\ndata: {body}\n\n".encode())
+        escaped = _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", body)  # half a character has no UTF-8
+        await self._write(f"event: {type_}\ndata: {escaped}\n\n".encode())
 
     async def _write(self, data: bytes) -> None:
         if not self._script.split:
