@@ -1,7 +1,8 @@
 """What a dead worker left on the screen: found again and brought to its end by the turn's next claim.
 
 Where readers saw text, the first message becomes the note and the others go; a bare placeholder goes. Nothing of it is
-ever grown into an answer: the dead worker may only be asleep, and may still write into it.
+ever grown into an answer: the dead worker may only be asleep, and may still write into it. Where that may be, the
+attempt stays unsettled: each later claim, up to the one that commits, writes the note over it once more.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Abandoned:
         for attempt in sorted(messages):
             if attempt > claim.settled and (spare is None or attempt != spare.attempt):
                 await self._end(place, messages[attempt], seen=attempt <= claim.shown)
-                self._ledger.note(settled=attempt)
+                if not self._notes:
+                    self._ledger.note(settled=attempt)
         return last
 
     async def note_again(self, place: Place) -> None:

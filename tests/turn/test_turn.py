@@ -319,6 +319,21 @@ async def test_a_successor_ends_what_was_abandoned():
     assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, "the whole answer"]
 
 
+async def test_a_late_edit_of_the_dead_does_not_stay():
+    """What a dead worker's last edit wrote over the note is noted again, also when the next worker died as well."""
+    house = House(["half an", 100.0], [100.0], ["the whole answer"])
+    for _ in range(2):
+        hold = await house.claim("Why?" if not house.platform.messages else None)
+        dying = asyncio.create_task(house.run(hold))
+        await asyncio.sleep(20)
+        dying.cancel()
+        await asyncio.wait({dying})
+        await expire()
+    house.platform.messages["1"].versions.append("half an answer")
+    await house.run(await house.claim(None))
+    assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, "the whole answer"]
+
+
 async def test_a_bare_placeholder_of_a_dead_worker_goes():
     """When the worker died before any text, its placeholder goes, also one whose id was never recorded."""
     house = House([100.0], ["the whole answer"])
