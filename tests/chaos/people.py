@@ -13,6 +13,9 @@ from bot.conversation import ThreadKey
 from sandbox.app import Sandbox
 from sandbox.journal import Shown
 
+AHEAD = 0.1
+"""By what share of all questions people may be ahead of the trouble: it must find answers being written."""
+
 PATIENCE = 15.0
 """Seconds for which somebody waits to see an answer before going on."""
 
@@ -88,15 +91,15 @@ class People:
             await self._ask(room)
         await self._wait(lambda: all(self._ended(room) for room in strangers), 60.0)
 
-    async def go_on(self) -> None:
-        """Ask everything; returns when the last question was asked."""
+    async def go_on(self, trouble: Callable[[], float]) -> None:
+        """Ask everything; returns when the last question was asked. `trouble` tells what share of it has come."""
         shares = [self.total // len(self.rooms)] * len(self.rooms)
         for n in range(self.total - sum(shares)):
             shares[n] += 1
         async with asyncio.TaskGroup() as group:
             for room, share in zip(self.rooms, shares, strict=True):
                 rest = share - len(room.asked)
-                group.create_task(self._live(room, rest, random.Random(self._random.random())))  # noqa: S311
+                group.create_task(self._live(room, rest, trouble, random.Random(self._random.random())))  # noqa: S311
 
     async def until(self, share: float) -> None:
         """Wait until that share of the questions was asked."""
@@ -104,9 +107,10 @@ class People:
             self._progress.clear()
             await self._progress.wait()
 
-    async def _live(self, room: Room, count: int, chance: random.Random) -> None:
+    async def _live(self, room: Room, count: int, trouble: Callable[[], float], chance: random.Random) -> None:
         await asyncio.sleep(chance.uniform(0.0, 6.0))
         for n in range(count):
+            await self._wait(lambda: self.asked <= (trouble() + AHEAD) * self.total, 600.0)
             await self._ask(room)
             if n + 1 == count:
                 return

@@ -103,7 +103,7 @@ class Chaos:
                     box, people, bots, self._server, seed=self._seed, kills=self._kills, environment=_whims
                 )
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(people.go_on())
+                    group.create_task(people.go_on(lambda: mischief.progress))
                     group.create_task(mischief.go_on())
                 box.slack.faults.clear()
                 box.discord.faults.clear()

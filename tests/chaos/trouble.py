@@ -59,6 +59,8 @@ class Mischief:
     ) -> None:
         self.done: Counter[str] = Counter()
         self.diary: list[tuple[float, str]] = []
+        self.progress = 0.0
+        """The share of all trouble that is over."""
         self._box = box
         self._people = people
         self._bots = list(bots)
@@ -89,8 +91,12 @@ class Mischief:
         async with asyncio.TaskGroup() as group:
             for number, trouble in enumerate(self._list):
                 await self._people.until((number + 0.5) / (len(self._list) + 1))
-                group.create_task(trouble())
+                group.create_task(self._begin(trouble))
                 await asyncio.sleep(self._random.uniform(0.0, 0.4))
+
+    async def _begin(self, trouble: Trouble) -> None:
+        await trouble()
+        self.progress += 1 / len(self._list)
 
     def _note(self, kind: str, detail: str = "") -> None:
         self.done[kind] += 1
@@ -123,7 +129,7 @@ class Mischief:
 
         stop = self._box.journal.listen(listen)
         try:
-            await asyncio.wait({came}, timeout=6.0)
+            await asyncio.wait({came}, timeout=4.0)
         finally:
             stop()
 
@@ -131,7 +137,7 @@ class Mischief:
         """SIGKILL, at a moment that hurts; one time in eight all processes at once."""
         chance = self._random.random()
         moment = self._random.choice([*MOMENTS, "now"])
-        pause = self._random.choice((0.0, 0.5, 2.0, 4.5))
+        pause = self._random.choice((0.0, 0.0, 0.5, 1.0, 4.5))
         victims = [await self._take()]
         if chance < 0.125:
             victims = [*victims, *(bot for bot in self._bots if bot.alive and bot not in self._busy)]
@@ -231,9 +237,10 @@ class Mischief:
         self._order(platform, Fault(call, kind, times=times, status=503))
 
     async def _delay_calls(self) -> None:
+        """Calls take long, but less than a lease: what a platform carries out later than that nobody can mend."""
         platform = self._random.choice(["slack", "discord"])
         call = CALLS[platform][self._random.choice(["post", "edit"])]
-        times, seconds = self._random.randint(1, 3), self._random.uniform(0.5, 5.0)
+        times, seconds = self._random.randint(1, 3), self._random.uniform(0.3, 2.0)
         self._note("calls delayed", f"{platform} {call} {times} times by {seconds:.1f} s")
         self._order(platform, Fault(call, "delay", times=times, seconds=seconds))
 
