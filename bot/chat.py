@@ -135,7 +135,7 @@ class Chat:
             case _:
                 if kind is Kind.RESET:
                     await self._history.forget(self._key)
-                screen.write(phrases.TERMINAL_HELP if kind is Kind.HELP else phrases.LOCAL[kind])
+                screen.write(phrases.LOCAL_IN_TERMINAL[kind])
                 return Answered(Stop.LOCAL)
         request = context.build(self._policy.system_prompt, history, questions, tokens=self._policy.context_tokens)
         began = _now()
@@ -148,13 +148,13 @@ class Chat:
     async def _ask(self, request: Request, screen: Screen) -> tuple[End, _Attempted, int]:
         """Ask until an attempt is the last one; returns how it ended, itself, and how many broke."""
         broken = waits = 0
-        busy_since = 0.0
+        busy_since: float | None = None
         while True:
             attempted = _Attempted(screen)
             end = await attempt(self._model, request, attempted, self._orders)
             text = attempted.text
             if end.how is Ended.BUSY and not text:
-                busy_since = busy_since or _now()
+                busy_since = _now() if busy_since is None else busy_since
                 waits += 1
                 pause = self._backoff(waits, end.retry_after)
                 if _now() - busy_since + pause > self._policy.busy_timeout:

@@ -31,6 +31,7 @@ Write a question and press Enter. My answer appears while it is written, and I r
 - Ctrl-C: stop the answer that is being written\
 """
 GREETING = "Hello! Ask me anything: write your question after the mention, or in a direct message. Say `help` for more."
+TERMINAL_GREETING = "Hello! Ask me anything: write your question and press Enter. Say `help` for more."
 RESET = "Done. This is a new conversation: I no longer remember what was said here before."
 NOTHING_TO_STOP = "There is no answer being written here."
 NOTHING_TO_RETRY = "There is no question here to ask again."
@@ -45,6 +46,9 @@ LOCAL = {
     Kind.STRANGER: STRANGER,
 }
 """What the bot answers by itself."""
+
+LOCAL_IN_TERMINAL = {**LOCAL, Kind.HELP: TERMINAL_HELP, Kind.GREETING: TERMINAL_GREETING}
+"""The same where there is nobody to mention."""
 
 _REASONS = {
     Stop.MAX_TOKENS: "(The answer was cut at its length limit.) Say “continue” for the rest.",
