@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import io
 import json
 import secrets
 import time
@@ -67,7 +68,8 @@ class HttpPush:
             "X-Slack-Signature": signature(self._secret if secret is None else secret, stamp, raw),
             **(headers or {}),
         }
-        async with self._session.post(self.url, data=raw, headers=sent, allow_redirects=False) as answer:
+        sent["Content-Length"] = str(len(raw))
+        async with self._session.post(self.url, data=io.BytesIO(raw), headers=sent, allow_redirects=False) as answer:
             return Answer(answer.status, await answer.text(), answer.headers.get("X-Slack-No-Retry") != "1")
 
     async def deliver(self, body: dict[str, Any], attempt: int, reason: str, patience: float) -> Outcome:
