@@ -69,7 +69,7 @@ class Program:
         while True:
             self.say(keys)
             with contextlib.suppress(TimeoutError):
-                await self.shows(text, within=5.0)
+                await self.shows(text, within=2.0)
                 return
 
     async def shows(self, text: str, *, within: float = PATIENCE) -> None:

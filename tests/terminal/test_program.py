@@ -136,7 +136,11 @@ async def test_a_person_types_edits_interrupts_and_leaves(claude, environment, t
         await program.shows("(Stopped.)\n[tokens unknown; first token after ")
         await program.shows("\n\n> ")
         claude.answer("pasted")
-        program.say("\x1b[200~one\rtwo\x1b[201~" if "libedit" not in (readline.__doc__ or "") else "one two")
+        if "libedit" in (readline.__doc__ or ""):  # which knows no pastes
+            program.say("one two")
+        else:
+            assert "\x1b[?2004h" in program.output  # so a terminal is asked to tell pastes from typing
+            program.say("\x1b[200~one\rtwo\x1b[201~")
         await program.shows("two")
         program.say("\r")
         await program.shows("pasted\n[")
