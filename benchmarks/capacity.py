@@ -1,0 +1,428 @@
+"""What one process of the bot can carry, and what a delta and a stream cost: `python -m benchmarks.capacity`.
+
+Platforms, Claude and Redis run in processes of their own, so that only the bot is measured; everything goes over TLS or
+loopback on uvloop. Beside the bot a reader written by hand reads the same streams: the limit of what Python can do.
+Prints a table and writes `capacity.json` into benchmarks/out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import ssl
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import uvloop
+
+from adapters.discord.delivery import TABLE_WIDTH
+from adapters.slack.content import MARKDOWN as SLACK_DIALECT
+from benchmarks.feeder import RATE, certificate, feeding
+from benchmarks.reader import OUT, LoopLag, machine, prose
+from benchmarks.seen import percentile
+from bot.app import App, claude
+from bot.attempt import Ended, attempt
+from bot.conversation import Delta, Finished, MessageRef, Place
+from bot.lease import Orders
+from bot.pacing import Pacer
+from bot.ports import Budget, Model, Receipt, Request, Write
+from bot.reply import Reply
+from bot.settings import Settings, read
+from bot.text import Dialect, Layout
+from bot.text.measure import utf16
+from bot.text.tables import monospaced
+from bot.writer import Writer
+from sandbox.claude.answers import compose
+
+DISCORD_DIALECT = Dialect("discord", 2000, utf16, lambda markdown: monospaced(markdown, TABLE_WIDTH))
+"""As the adapter of a logged-in bot has it."""
+STEPS = (25, 50, 100, 150, 200, 300, 400, 600)
+LAG_LIMIT = 0.05
+"""Seconds of event loop lag (p99) up to which a process counts as carrying its streams."""
+WARM_UP, WINDOW = 6.0, 6.0
+"""Seconds from the first question until it is measured, and for how long."""
+
+
+# --- the whole bot ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One process of the bot under so many streams: times in ms and us, memory in KB."""
+
+    streams: int
+    deltas_per_s: float
+    wanted_per_s: float
+    loop_lag_p50_ms: float
+    loop_lag_p99_ms: float
+    cpu_share: float
+    cpu_us_per_delta: float
+    edits_per_s: float
+    rss_idle_kb: int
+    rss_live_kb: int
+    machine_load: float
+
+    @property
+    def sustained(self) -> bool:
+        """Whether all deltas were read in time."""
+        return self.loop_lag_p99_ms < 1000 * LAG_LIMIT and self.deltas_per_s > 0.97 * self.wanted_per_s
+
+
+class Counting:
+    """A Model that counts deltas."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.deltas = 0
+        self.live = 0
+
+    async def stream(self, request: Request) -> AsyncIterator[Delta | Finished]:
+        """As the model's own."""
+        self.live += 1
+        async for event in self._model.stream(request):
+            self.deltas += 1
+            yield event
+        self.live -= 1
+
+    async def ask(self, request: Request) -> Finished:
+        """As the model's own."""
+        return await self._model.ask(request)
+
+
+def settings_of(environment: dict[str, str], data_dir: str, deltas: int, streams: int) -> Settings:
+    """The settings of a bot whose answers hold that many deltas."""
+    given: dict[str, Any] = {name.lower(): value for name, value in environment.items()}
+    return read(
+        _env_file=None, http_port=0, data_dir=data_dir, claude_max_tokens=deltas, max_concurrent_turns=streams + 8,
+        **given,
+    )  # fmt: skip
+
+
+def resident() -> int:
+    """Memory of this process that is in RAM (KB)."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1])
+
+
+async def _carry(streams: int, environment: dict[str, str], link: Connection, data_dir: str) -> Load:
+    settings = settings_of(environment, data_dir, round(RATE * (WARM_UP + WINDOW + 60.0)), streams)
+    model = Counting(claude(settings))
+    app = App(settings, model=model)
+    running = asyncio.create_task(app.run())
+    ready = asyncio.create_task(app.ready.wait())
+    await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        running.result()
+    gc.collect()
+    idle = resident()
+    link.send(streams)
+    await asyncio.sleep(WARM_UP)
+    edits = _edits_counter()
+    began, cpu, deltas, written = time.monotonic(), time.process_time(), model.deltas, edits()
+    async with LoopLag() as lag:
+        await asyncio.sleep(WINDOW)
+    seconds, used, read_ = time.monotonic() - began, time.process_time() - cpu, model.deltas - deltas
+    gc.collect()
+    return Load(
+        streams=streams,
+        deltas_per_s=read_ / seconds,
+        wanted_per_s=streams * RATE,
+        loop_lag_p50_ms=1000 * percentile(lag.samples, 50),
+        loop_lag_p99_ms=1000 * percentile(lag.samples, 99),
+        cpu_share=used / seconds,
+        cpu_us_per_delta=1e6 * used / max(1, read_),
+        edits_per_s=(edits() - written) / seconds,
+        rss_idle_kb=idle,
+        rss_live_kb=resident(),
+        machine_load=os.getloadavg()[0],
+    )
+
+
+def _edits_counter() -> Callable[[], int]:
+    """Count the edits of this process's turns, as their own tallies have them."""
+    writers = [each for each in gc.get_objects() if isinstance(each, Writer)]
+    return lambda: sum(writer.tally.edits for writer in writers)
+
+
+def carry(link: Connection, streams: int, environment: dict[str, str], feeder: Connection, data_dir: str) -> None:
+    """Run one process of the bot, send back what it carried, and leave without ending its answers."""
+
+    async def carry_and_leave() -> None:
+        link.send(await _carry(streams, environment, feeder, data_dir))
+        os._exit(0)
+
+    uvloop.run(carry_and_leave())
+
+
+def under_load(streams: int, cert: Path, key: Path) -> Load:
+    """Measure one process of the bot under so many streams."""
+    context = get_context("spawn")
+    with feeding(cert, key) as (environment, feeder), tempfile.TemporaryDirectory() as data_dir:
+        here, there = context.Pipe()
+        process = context.Process(target=carry, args=(there, streams, environment, feeder, data_dir))
+        process.start()
+        try:
+            if not here.poll(90.0):
+                raise TimeoutError(f"no figures for {streams} streams")
+            load: Load = here.recv()
+        finally:
+            process.kill()
+            process.join()
+    return load
+
+
+# --- the way of a delta -------------------------------------------------------------------------------------------
+
+
+class Nowhere:
+    """A platform that takes every write at once: what is left is the bot's own work."""
+
+    installation = "slack:T1"
+
+    def dialect(self, place: Place) -> Dialect:
+        """Slack's."""
+        return SLACK_DIALECT
+
+    def budgets(self, write: Write, place: Place) -> tuple[Budget, ...]:
+        """Slack's, for a workspace of each stream's own."""
+        return (Budget(f"{place.channel}:{write.value}", 50, 60.0, 10),)
+
+    async def open(self, place: Place, title: str) -> Place:
+        """Nothing to open."""
+        return place
+
+    async def post(self, place: Place, text: str, nonce: str) -> Receipt:
+        """Taken."""
+        return Receipt(MessageRef(place.channel, nonce))
+
+    async def edit(self, place: Place, ref: MessageRef, text: str) -> Receipt:
+        """Taken."""
+        return Receipt(ref)
+
+    async def delete(self, place: Place, ref: MessageRef) -> None:
+        """Taken."""
+
+    async def find(self, place: Place, nonce: str, since: float) -> MessageRef | None:
+        """Nothing is found."""
+        return None
+
+
+async def _held() -> None:
+    return None
+
+
+async def ours(settings: Settings, streams: int) -> float:
+    """Read so many answers as a turn does, into replies that are laid out and paced; returns CPU seconds."""
+    model = claude(settings)
+    pacer = Pacer()
+
+    async def one(number: int) -> None:
+        writer = Writer(Nowhere(), pacer, fence=_held, since=0.0)
+        reply = Reply(
+            writer, Place(f"C{number}"), "n", 1, max_parts=20, on_posted=lambda _: None, on_exposed=lambda: None
+        )
+        editor = reply.begin()
+        request = Request(messages=(("user", "Tell me"),), system=settings.system_prompt)
+        end = await attempt(model, request, reply, Orders(), editor)
+        if end.how is not Ended.FINISHED:
+            raise RuntimeError(f"the stream ended as {end}")
+        await reply.finish()
+
+    before = time.process_time()
+    await asyncio.gather(*(one(number) for number in range(streams)))
+    used = time.process_time() - before
+    await model.close()
+    return used
+
+
+async def by_hand(settings: Settings, streams: int, loads: Callable[[bytes], Any]) -> float:
+    """Read so many answers as simply as can be; returns CPU seconds."""
+    key = settings.anthropic_api_key
+    headers = {"x-api-key": key.get_secret_value() if key else "", "anthropic-version": "2023-06-01"}
+    body = {
+        "model": "m",
+        "max_tokens": settings.claude_max_tokens,
+        "stream": True,
+        "messages": [{"role": "user", "content": "Tell me"}],
+    }
+
+    async def one(session: aiohttp.ClientSession) -> None:
+        texts: list[str] = []
+        rest = b""
+        async with session.post(f"{settings.anthropic_base_url}/v1/messages", json=body, headers=headers) as response:
+            async for chunk in response.content.iter_any():
+                *events, rest = (rest + chunk).split(b"\n\n")
+                for event in events:
+                    data = loads(event[event.index(b"data: ") + 6 :])
+                    if data["type"] == "content_block_delta":
+                        texts.append(data["delta"]["text"])
+        if len(texts) != settings.claude_max_tokens:
+            raise RuntimeError(f"{len(texts)} deltas were read")
+
+    before = time.process_time()
+    connector = aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context())
+    async with aiohttp.ClientSession(connector=connector) as session:
+        await asyncio.gather(*(one(session) for _ in range(streams)))
+    return time.process_time() - before
+
+
+def compare(environment: dict[str, str], streams: int, deltas: int, rounds: int) -> dict[str, list[float]]:
+    """CPU per delta (us) of ours and of the readers by hand, in turns, so that all meet the same machine."""
+    readers: dict[str, Callable[[Settings], Any]] = {
+        "ours": lambda settings: ours(settings, streams),
+        "by hand, json": lambda settings: by_hand(settings, streams, json.loads),
+    }
+    try:
+        orjson = import_module("orjson")
+        readers["by hand, orjson"] = lambda settings: by_hand(settings, streams, orjson.loads)
+    except ImportError:
+        pass
+    settings = settings_of(environment, ".", deltas, streams)
+    results: dict[str, list[float]] = {name: [] for name in readers}
+
+    async def all_rounds() -> None:
+        for _ in range(rounds):
+            for name, reader in readers.items():
+                results[name].append(1e6 * await reader(settings) / (streams * deltas))
+
+    uvloop.run(all_rounds())
+    return results
+
+
+# --- rendering ----------------------------------------------------------------------------------------------------
+
+
+def rendering(dialect: Dialect, text: str, deltas: int, every: int) -> float:
+    """Seconds of CPU to lay out a growing text of so many deltas, shown after every `every` of them."""
+    size = max(1, len(text) // deltas)
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    began = time.process_time()
+    layout = Layout(dialect)
+    for number, piece in enumerate(pieces, 1):
+        layout.feed(piece)
+        if number % every == 0:
+            layout.pages()
+    layout.pages(final=True)
+    return time.process_time() - began
+
+
+def markdown(chars: int) -> str:
+    """That much Markdown as Claude writes it: headings, lists, code, tables."""
+    parts: list[str] = []
+    while sum(map(len, parts)) < chars:
+        parts.append(compose(f"very long, with code, a table and a list {len(parts)}", len(parts)))
+    return "\n\n".join(parts)[:chars]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """CPU seconds for a text and for twice as much (medians), and their ratio."""
+
+    dialect: str
+    chars: int
+    deltas: int
+    seconds: float
+    seconds_twice: float
+    ratio: float
+
+
+def renderings(rounds: int, chars: int = 100_000, deltas: int = 25_000, every: int = 30) -> list[Rendering]:
+    """Measure every dialect, prose and Markdown, shown once a second of 30 deltas."""
+    result = []
+    texts = {"prose": "".join(prose(2 * chars + 50, 2 * deltas, seed=3)), "Markdown": markdown(2 * chars)}
+    for dialect in (SLACK_DIALECT, DISCORD_DIALECT):
+        for kind, text in texts.items():
+            once, twice = [], []
+            for _ in range(rounds):
+                once.append(rendering(dialect, text[:chars], deltas, every))
+                twice.append(rendering(dialect, text[: 2 * chars], 2 * deltas, every))
+            one, two = statistics.median(once), statistics.median(twice)
+            ratio = statistics.median(b / a for a, b in zip(once, twice, strict=True))
+            result.append(Rendering(f"{dialect.name}, {kind}", chars, deltas, one, two, ratio))
+    return result
+
+
+# --- all of it ----------------------------------------------------------------------------------------------------
+
+
+def climb(steps: Sequence[int], cert: Path, key: Path) -> list[Load]:
+    """Put more and more streams on one process until it no longer carries them."""
+    loads = []
+    for streams in steps:
+        load = under_load(streams, cert, key)
+        loads.append(load)
+        print(
+            f"{load.streams:4} streams: {load.deltas_per_s:6.0f} of {load.wanted_per_s:6.0f} deltas/s, loop lag "
+            f"{load.loop_lag_p50_ms:5.1f}/{load.loop_lag_p99_ms:6.1f} ms (p50/p99), CPU {load.cpu_share:4.0%}, "
+            f"{load.cpu_us_per_delta:5.0f} us a delta, {load.edits_per_s:4.1f} edits/s, "
+            f"RSS {load.rss_idle_kb / 1024:.0f} to {load.rss_live_kb / 1024:.0f} MB, load {load.machine_load:.1f}"
+        )
+        if not load.sustained:
+            break
+    return loads
+
+
+def memory_per_stream(loads: Sequence[Load]) -> float:
+    """KB of a live stream: the slope from the lightest to the heaviest load, free of what is paid once."""
+    light, heavy = loads[0], loads[-1]
+    if heavy.streams == light.streams:
+        return (light.rss_live_kb - light.rss_idle_kb) / light.streams
+    grown = (heavy.rss_live_kb - heavy.rss_idle_kb) - (light.rss_live_kb - light.rss_idle_kb)
+    return grown / (heavy.streams - light.streams)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print and write the file."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer steps and rounds")
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    report: dict[str, Any] = {"before": machine()}
+    with tempfile.TemporaryDirectory() as directory:
+        cert, key = certificate(Path(directory))
+        os.environ["SSL_CERT_FILE"] = str(cert)
+        print("The whole bot, half of its streams on Slack and half in Discord threads:")
+        loads = climb(STEPS[1:4:2] if options.quick else STEPS, cert, key)
+        sustained = max((load.streams for load in loads if load.sustained), default=0)
+        per_stream = memory_per_stream([load for load in loads if load.sustained] or loads)
+        print(f"sustained: {sustained} streams; {per_stream:.0f} KB a live stream")
+        with feeding(cert, key) as (environment, _):
+            compared = compare(environment, 50, 60 if options.quick else 150, 2 if options.quick else 5)
+    print(
+        "\nThe way of a delta, 50 streams (receive, decrypt, parse, accumulate, schedule), CPU in us, median of rounds:"
+    )
+    medians = {name: statistics.median(values) for name, values in compared.items()}
+    for name, value in medians.items():
+        print(f"{name:16} {value:6.1f}   ours is {medians['ours'] / value:.2f} x")
+    print("\nRendering, shown every 30 deltas, CPU in s:")
+    rendered = renderings(1 if options.quick else 3)
+    for each in rendered:
+        print(f"{each.dialect:28} {each.seconds:6.2f}, twice the text {each.seconds_twice:6.2f}: {each.ratio:.2f} x")
+    report |= {
+        "after": machine(),
+        "loads": [asdict(load) for load in loads],
+        "sustained_streams": sustained,
+        "kb_per_stream": per_stream,
+        "us_per_delta": compared,
+        "rendering": [asdict(each) for each in rendered],
+    }
+    (options.out / "capacity.json").write_text(json.dumps(report, indent=1))
+    print(f"\n{report['after']['cpu']}, {report['after']['cores']} cores; load {report['before']['load']} before, "
+          f"{report['after']['load']} after")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
