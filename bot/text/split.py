@@ -15,21 +15,21 @@ _AFTER_CUT = re.compile(r"[ \t]*\n(?:[ \t]*\n)*")
 _LONGEST_EMPHASIS = 200  # characters; emphasis longer than that is closed at the cut and opened again
 _LABEL_SHARE = 2  # what was begun further back than this part of a page will not end soon
 
-# Ranks of a boundary, the best first.
-_PARAGRAPH, _ITEM, _LINE, _CODE_PARAGRAPH, _CODE_LINE, _SENTENCE_END, _WORD_END, _CHARACTER, _AWKWARD = range(9)
+# Ranks of a line's beginning, the best first.
+_PARAGRAPH, _ITEM, _LINE, _INTRODUCED, _CODE_PARAGRAPH, _CODE_LINE = range(6)
 
 
 def cuts(outline: Outline, floor: int, ceiling: int) -> Iterator[int]:
     """Yield offsets in (`floor`, `ceiling`] at which to cut, the best first; the last resort comes at the end.
 
     A cut that leaves the page at least half full is better than one that does not; among those paragraphs go
-    before items of a list, lines, sentences, words and grapheme clusters. Links, addresses, mentions, spoilers and code
-    spans stay whole as long as they begin after `floor`.
+    before items of a list, lines, sentences, words and grapheme clusters. Links, addresses, mentions, spoilers, code
+    spans and rows of tables stay whole as long as they begin after `floor`, and a heading with what it heads.
     """
     half = floor + (ceiling - floor + 1) // 2
     whole = _Whole(outline, half, ceiling, ceiling - floor)
     lines = [(rank, -cut) for cut, rank in _line_cuts(outline, floor, ceiling) if not whole.holds(cut)]
-    yield from (-cut for rank, cut in sorted(lines) if -cut >= half and rank < _AWKWARD)
+    yield from (-cut for rank, cut in sorted(lines) if -cut >= half)
     for pattern in (_SENTENCE, _WORD):
         yield from (cut for cut in _text_cuts(outline, pattern, half, ceiling) if not whole.holds(cut))
     cut = _character_cut(outline, half, ceiling, whole)
@@ -61,14 +61,17 @@ class _Whole:
             first, last = outline.starts[block.first], outline.starts[block.last]
             if last <= low or first >= high:
                 continue
-            if block.kind in (Kind.TEXT, Kind.HEADING):
+            if block.kind is Kind.TABLE:
+                self._spans.append((outline.starts[block.first + 1] - 1, outline.starts[block.first + 2] + 1))
+                whole = last <= high and outline.text.endswith("\n", 0, last)
+                ends = [*outline.starts[block.first + 1 : block.last], last if whole else high + 1]
+                self._spans += zip(outline.starts[block.first : block.last], ends, strict=True)
+            elif block.kind in (Kind.TEXT, Kind.HEADING):
+                text = outline.text[first : min(last, high + 1)]
                 unfinished = last > high or last == len(outline.text)
-                self._spans += _wholes(
-                    outline.text[first : min(last, high + 1)], first, unfinished=unfinished, page=page
-                )
-            elif block.kind is Kind.TABLE:
-                for number in range(block.first, block.last):
-                    self._spans += _wholes(outline.line(number), outline.starts[number], unfinished=False, page=page)
+                self._spans += _wholes(text, first, unfinished=unfinished, page=page)
+                if block.kind is Kind.HEADING:
+                    self._spans.append((last - 1, past_line_end(outline.text, last) + 1))
             elif block.kind is Kind.FENCE:
                 self._spans += _fence_lines(outline, block)
         self._spans.sort()
@@ -132,17 +135,12 @@ def _rank(outline: Outline, number: int) -> int:
             case Kind.FENCE:
                 return _CODE_LINE if before.strip() else _CODE_PARAGRAPH
             case Kind.TABLE:
-                return _CODE_LINE if number >= block.first + 3 else _AWKWARD
-            case Kind.HEADING:
-                return _AWKWARD
+                return _CODE_LINE
             case _:
                 return _LINE
     last = number - 1
     while last and not outline.line(last).strip():
         last -= 1
-    earlier = outline.block_at(outline.starts[last])
-    if earlier and earlier.kind is Kind.HEADING:
-        return _AWKWARD
     introduced = outline.line(last).rstrip(" \t\n*_").endswith((":", "："))
     depth = outline.items.get(number)
     if before.strip():
@@ -151,7 +149,7 @@ def _rank(outline: Outline, number: int) -> int:
         rank = _ITEM if block and block.nested and outline.in_list(number) else _PARAGRAPH
     else:
         rank = _PARAGRAPH if number in outline.tops else _ITEM
-    return max(rank, _LINE) if introduced else rank
+    return _INTRODUCED if introduced else rank
 
 
 def _text_cuts(outline: Outline, pattern: re.Pattern[str], low: int, high: int) -> list[int]:

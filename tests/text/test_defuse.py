@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.text.defuse import defuse
 from tests.text import nasty
 
 LIVE = re.compile(r"<(?:[!@#]|[a-z][a-z0-9+.\-]*:[^<>]*\|)", re.IGNORECASE)
+
+settled = settings(max_examples=80, deadline=None, derandomize=True)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,7 @@ def test_ordinary_text_is_left_alone(text: str) -> None:
     assert defuse(text) == text
 
 
+@settled
 @given(nasty.anything)
 def test_no_text_keeps_a_live_token(text: str) -> None:
     """For every text nothing live is left, nothing but U+200B is added, and a second time changes nothing."""
@@ -50,6 +53,7 @@ def test_no_text_keeps_a_live_token(text: str) -> None:
     assert defuse(inert) == inert
 
 
+@settled
 @given(st.lists(st.sampled_from(["<", "!", "@", "U1", ">", "|", "https:", "//x", " ", "channel"]), max_size=12))
 def test_no_version_of_a_growing_text_is_live(pieces: list[str]) -> None:
     """However a token is split over the pieces of a stream, no prefix of the text is live."""

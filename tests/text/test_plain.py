@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.text.graphemes import visible
@@ -12,6 +12,8 @@ from bot.text.plain import plain
 from bot.text.title import title
 from bot.text.wellformed import wellformed
 from tests.text import nasty
+
+settled = settings(max_examples=80, deadline=None, derandomize=True)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,7 @@ def test_a_long_title_is_cut_at_a_word() -> None:
     assert title("👩‍👩‍👧‍👦" * 60).removesuffix("…").replace("👩‍👩‍👧‍👦", "") == ""
 
 
+@settled
 @given(nasty.anything, st.integers(1, 120))
 def test_every_text_has_a_valid_title(text: str, limit: int) -> None:
     """For every text the name is one visible line within the limit, and valid UTF-8."""
@@ -56,6 +59,7 @@ def test_every_text_has_a_valid_title(text: str, limit: int) -> None:
     name.encode("utf-8")
 
 
+@settled
 @given(nasty.anything, st.integers(0, 200))
 def test_plain_text_pings_nobody(text: str, limit: int) -> None:
     """For every text the plain form fits, stands in one line and holds no mention of everybody."""
@@ -79,6 +83,7 @@ def test_lengths_are_what_the_platforms_count() -> None:
         assert (utf16(text), utf8(text), characters(text)) == (units, size, points)
 
 
+@settled
 @given(st.text(alphabet=st.characters(), max_size=50))
 def test_every_text_becomes_valid_for_the_wire(text: str) -> None:
     """Surrogates are joined or replaced and control characters are gone, line feeds and tabs aside."""

@@ -47,6 +47,8 @@ CASES = [
     ("x:\n```py\nfoo", "x:\n```py\nfoo\n```"),
     ("x:\n```py\nfoo\n``", "x:\n```py\nfoo\n```"),
     ("x:\n```py\nfoo\n```", "x:\n```py\nfoo\n```"),
+    ("``````0`", ""),
+    ("```a `b` <@U1", ""),
     ("~~~~md\n```\na\n```", "~~~~md\n```\na\n```\n~~~~"),
     ("- a\n  ```py\n  foo", "- a\n  ```py\n  foo\n  ```"),
     ("- ```py\n  foo", "- ```py\n  foo\n  ```"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable
 
 import pytest
@@ -12,10 +14,11 @@ from bot.text.measure import utf8, utf16
 
 
 def laid_out(text: str, limit: int, *, step: int = 0) -> list[str]:
+    """Return the final pages, the text fed in pieces of `step`; every version on the way has words on each page."""
     layout = Layout(Dialect("plain", limit, utf16, str))
     for position in range(0, len(text), step or len(text)):
         layout.feed(text[position : position + (step or len(text))])
-        layout.pages()
+        assert all(re.sub(r"```sh|[\s*|`~>]", "", page) for page in layout.pages()), layout.pages()
     return layout.pages(final=True)
 
 
@@ -70,8 +73,8 @@ def test_a_fence_in_a_list_goes_on_without_its_indentation() -> None:
 
 def test_a_closing_fence_alone_makes_no_empty_block() -> None:
     """When only a fence's last line is left, the next page begins with what comes after it."""
-    for limit in range(60, 90):
-        pages = laid_out("```sh\n" + "make test\n" * 12 + "```\nAfter the code.", limit)
+    for limit, step in itertools.product(range(60, 90), (0, 1)):
+        pages = laid_out("```sh\n" + "make test\n" * 12 + "```\nAfter the code.", limit, step=step)
         assert not any("```sh\n```" in page for page in pages)
         assert sum(page.count("make test") for page in pages) == 12
 
@@ -82,6 +85,15 @@ def test_a_table_repeats_its_head() -> None:
     pages = laid_out(f"| name | n |\n|---|--:|\n{rows}\n\nAfter.", 90)
     assert len(pages) > 2
     assert all(page.startswith("| name | n |\n|---|--:|\n| row") for page in pages)
+
+
+def test_no_page_ends_with_the_head_of_a_table() -> None:
+    """Wherever a page ends, the head of a table is followed by one row at least, and no row is cut."""
+    row = "| " + "words of a row " * 3 + "| 1 |"
+    for before in range(1, 60):
+        for page in laid_out("x" * before + f"\n\n| name of it | n |\n|---|--:|\n{row}\n{row}\n{row}", 100):
+            assert not page.endswith(("|---|--:|", "| name of it | n |"))
+            assert page.count("words of a row") % 3 == 0
 
 
 def test_a_numbered_list_goes_on_counting() -> None:
@@ -99,6 +111,18 @@ def test_nested_items_keep_their_shape() -> None:
     assert pages[-1].endswith("\n- b")
 
 
+def test_less_indentation_ends_what_is_taken_from_the_lines_below() -> None:
+    """Lines further out come first in the first column, and what is below them stays below."""
+    text = "- a\n    - b\n        - " + "c " * 30 + "\n        - d\n    - e\n        - f\n- g\n    - h"
+    assert laid_out(text, 80)[-1].endswith("- d\n- e\n    - f\n- g\n    - h")
+
+
+def test_what_is_introduced_goes_with_its_introduction() -> None:
+    """A line that ends with a colon is not the last one of a page when another place is as good."""
+    text = "Words that fill the page, more or less, as usual.\nDo this:\n\n- one thing, which is long enough\n- another"
+    assert laid_out(text, 80)[1].startswith("Do this:\n\n- one")
+
+
 def test_a_quote_goes_on_as_one() -> None:
     """A quoted line that is cut begins with its quote mark on the next page."""
     pages = laid_out("> " + "quoted words go on " * 10, 80)
@@ -108,13 +132,11 @@ def test_a_quote_goes_on_as_one() -> None:
 def test_long_emphasis_is_closed_and_opened_again() -> None:
     """Emphasis, a spoiler or code longer than a page is whole on each page."""
     for mark in ("**", "||", "`", "~~"):
-        pages = laid_out(f"{mark}{'some words ' * 20}end{mark} and more", 80)
+        pages = laid_out(f"{mark}{'some words ' * 20}end{mark}", 80, step=1)
         assert len(pages) > 2
-        for page in pages[:-1]:
+        for page in pages:
             assert page.startswith(mark)
             assert page.endswith(mark)
-        assert pages[-1].startswith(mark)
-        assert pages[-1].endswith(f"end{mark} and more")
 
 
 def test_a_marker_without_a_partner_is_not_repeated_for_ever() -> None:
@@ -174,6 +196,27 @@ def test_a_page_frozen_while_it_grew_stays_as_shown() -> None:
     layout.feed("xt** and more")
     assert layout.pages() == ["Here is **bold te**", "**xt** and more"]
     assert layout.covered(1) == "Here is **bold te"
+
+
+def test_nothing_but_what_is_taken_up_makes_no_page() -> None:
+    """A page that would hold only a fence, a mark or a quote taken up from the page before is not there yet."""
+    for text in ("```sh\nmake\n", "> quoted wo", "**bold wo", "| a |\n|---|\n| b |\n"):
+        layout = Layout(Dialect("plain", 200, utf16, str))
+        layout.feed(text)
+        shown = layout.pages()
+        layout.relimit(Dialect("plain", 200, utf16, str), keep=1)
+        assert layout.pages() == shown
+        assert layout.pages(final=True) == shown
+
+
+def test_the_end_of_a_fence_that_was_closed_before_is_left_out() -> None:
+    """When a page was closed inside a fence and the fence ends there, the next page begins behind it."""
+    layout = Layout(Dialect("plain", 200, utf16, str))
+    layout.feed("```sh\nmake\n")
+    assert layout.pages() == ["```sh\nmake\n```"]
+    layout.relimit(Dialect("plain", 200, utf16, str), keep=1)
+    layout.feed("```\n\nAfter.")
+    assert layout.pages(final=True) == ["```sh\nmake\n```", "After."]
 
 
 @pytest.mark.parametrize("cluster", ["👩‍👩‍👧", "👍🏽", "🇩🇪", "e\u0301", "❤️", "1️⃣", "각", "\r\n", "\ud83d\ude00"])
