@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.conversation import Message, ThreadKey
 from bot.ports import TurnStore
@@ -26,6 +26,9 @@ class Kind(enum.Enum):
     STRANGER = "stranger"  # from somebody or somewhere that may not ask
 
 
+NO_GUILD = "@me"
+"""The tenant of Discord's direct messages, see `bot.conversation.ThreadKey`."""
+
 _WORDS = {kind.value: kind for kind in (Kind.HELP, Kind.RESET, Kind.STOP, Kind.RETRY)}
 
 
@@ -38,12 +41,15 @@ class Access:
     workspaces: frozenset[str] = frozenset()
 
     def allows(self, message: Message) -> bool:
-        """Whether this message may be answered. Direct messages are in no Discord guild: there, users decide."""
-        place = message.place
+        """Whether this message may be answered.
+
+        Discord's direct messages are in no guild: where guilds are named, only people who are named may write them.
+        """
+        place, tenant = message.place, message.key.tenant
         return (
             (not self.users or message.author.id in self.users)
             and (not self.channels or place.channel in self.channels or place.thread in self.channels)
-            and (not self.workspaces or message.key.tenant in self.workspaces)
+            and (not self.workspaces or tenant in self.workspaces or (tenant == NO_GUILD and bool(self.users)))
         )
 
 
@@ -57,6 +63,18 @@ def classify(message: Message, access: Access) -> Kind:
     return _WORDS.get(word, Kind.QUESTION)
 
 
+def _aside(message: Message) -> Message:
+    """The message as one of a conversation of its author's own, answered without opening a thread.
+
+    So it neither makes the bot take part in the thread it stands in nor waits there for others' answers.
+    """
+    own, place = f"~{message.author.id}", message.place
+    key = replace(message.key, thread=message.key.thread.removesuffix(own) + own)
+    if place.root is not None:
+        place = replace(place, root=None, reply_to=place.root)
+    return replace(message, key=key, place=place)
+
+
 class Reception:
     """The `bot.ports.Inbox` over a store: puts questions into the mailbox and lets `stop` pass the queue."""
 
@@ -65,10 +83,13 @@ class Reception:
         self._access = access
 
     async def submit(self, message: Message) -> bool:
-        """See `bot.ports.Inbox.submit`. Strangers who only go on in a thread are passed over in silence."""
+        """See `bot.ports.Inbox.submit`. A stranger is told once in a thread and then passed over in silence."""
         kind = classify(message, self._access)
-        if kind is Kind.STRANGER and not message.addressed:
-            return False
+        if kind is Kind.STRANGER:
+            aside = _aside(message)
+            if not message.addressed or await self._store.takes_part(aside.key):
+                return False
+            return await self._store.submit(aside, alone=True)
         new = await self._store.submit(message, alone=kind is not Kind.QUESTION)
         if new and kind is Kind.STOP and await self._store.amend(message.key, message.installation):
             # The running answer ends by itself with a word; the order to stop needs no answer of its own.

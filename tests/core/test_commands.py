@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.commands import Access, Kind, Reception, classify
@@ -69,11 +71,22 @@ def test_access(access, allowed):
 
 
 async def test_strangers_who_only_follow_up_are_passed_over():
-    """A stranger is told once addressed, and passed over in silence in a thread of others."""
+    """A stranger is told once, when addressing it, and then passed over; the bot takes no part in the thread for it."""
     store = MemoryStore(history_ttl=100)
     reception = Reception(store, Access(users=frozenset({"U2"})))
     assert not await reception.submit(said("hi", addressed=False))
     assert await reception.submit(said("hi", "2"))
+    assert not await reception.submit(said("hi", "3"))
+    assert not await reception.takes_part(said("hi").key)
+
+
+async def test_discord_direct_messages_belong_to_no_guild():
+    """Where guilds are named, only people who are named may write direct messages."""
+    direct = replace(said("hi"), key=ThreadKey("discord", "@me", "1"))
+    guild = frozenset({"G1"})
+    assert classify(direct, Access(workspaces=guild)) is Kind.STRANGER
+    assert classify(direct, Access(workspaces=guild, users=frozenset({"U1"}))) is Kind.QUESTION
+    assert classify(direct, Access(workspaces=guild, users=frozenset({"U2"}))) is Kind.STRANGER
 
 
 async def test_stop_passes_the_queue_once():
