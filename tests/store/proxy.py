@@ -1,4 +1,4 @@
-"""A way to a server that counts round trips, swallows answers, falls silent and can be cut."""
+"""A way to a server that counts round trips, swallows answers, falls silent, can be cut and can be gone for a while."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Proxy:
         self.round_trips = 0
         self.swallow = 0
         self.silent = False
+        self.away = False
         self.tasks: set[asyncio.Task[None]] = set()
         self.writers: set[asyncio.StreamWriter] = set()
 
@@ -36,7 +37,15 @@ class Proxy:
         for writer in self.writers:
             writer.close()
 
+    def leave(self) -> None:
+        """Be gone until `away` is set back: what is open is cut, and nobody is let in."""
+        self.away = True
+        self.cut()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.away:
+            writer.close()
+            return
         far_reader, far_writer = await asyncio.open_unix_connection(self.path)
         self.writers |= {writer, far_writer}
         self.tasks |= {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -172,3 +174,37 @@ async def furnished(platform: str, data_dir: Path) -> AsyncIterator[Side]:
     """A sandbox of one platform and Claude; the bot is started by the test."""
     async with Sandbox(slack=platform == "slack", discord=platform == "discord", page=False) as box:
         yield SIDES[platform](House(box, data_dir))
+
+
+async def start_process(
+    side: Side, data_dir: Path, *, until: bytes = b"listening", **environment: str
+) -> asyncio.subprocess.Process:
+    """The bot as a process of its own, once it listens.
+
+    Args:
+        side: what it is connected to.
+        data_dir: its data is in a directory below.
+        until: what it must have logged; empty: nothing.
+        environment: more of it, which wins.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        "run",
+        env={
+            **os.environ,
+            **side.house.box.environment(),
+            "DATA_DIR": str(data_dir / "process"),
+            "HTTP_PORT": "0",
+            "LEASE_SECONDS": "3s",
+            **environment,
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(20):
+        while until and until not in (line := await process.stderr.readline()):
+            assert line, "the bot ended before it listened"
+    process.said = asyncio.create_task(process.stderr.read())  # type: ignore[attr-defined]
+    return process

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
 import signal
-import sys
 
 import pytest
 
 from bot import phrases
 from bot.telemetry import set_up
 from sandbox.faults import Fault
-from tests.whole.house import Side, Slack
+from tests.whole.house import Side, Slack, start_process
 
 PINGING = (
     "Attention @everyone and @here! <!channel> <!here> <!everyone> <!subteam^S1> <@{bot}> <@{person}> <@!{person}> "
@@ -189,23 +186,3 @@ async def test_8_secrets_are_nowhere(side: Side, capfd):
             assert secret not in everything
     finally:
         logging.getLogger().handlers.clear()
-
-
-async def start_process(side: Side, tmp_path) -> asyncio.subprocess.Process:
-    """The bot as a process of its own, once it listens."""
-    environment = {
-        **os.environ,
-        **side.house.box.environment(),
-        "DATA_DIR": str(tmp_path / "process"),
-        "HTTP_PORT": "0",
-        "LEASE_SECONDS": "3s",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "run", env=environment, stderr=asyncio.subprocess.PIPE
-    )
-    assert process.stderr is not None
-    async with asyncio.timeout(20):
-        while b"listening" not in (line := await process.stderr.readline()):
-            assert line, "the bot ended before it listened"
-    process.draining = asyncio.create_task(process.stderr.read())  # type: ignore[attr-defined]
-    return process
