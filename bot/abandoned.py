@@ -21,8 +21,12 @@ from bot.writer import Writer
 log = logging.getLogger(__name__)
 
 
+ATTEMPTS_OF_A_CLAIM = 100
+"""By how much the attempts of one claim are numbered apart from those of the next."""
+
+
 def nonce_base(turn_id: str, attempt: int) -> str:
-    """The name of an attempt; with a message's number it is that message's nonce, for every worker alike."""
+    """The name of an attempt; with a message's number it is that message's nonce."""
     return f"{turn_id}.{attempt}"
 
 
@@ -49,36 +53,47 @@ class Abandoned:
         messages: dict[int, list[MessageRef]] = defaultdict(list)
         for part in claim.parts:
             messages[part.attempt].append(part.ref)
-        last = max([claim.settled, *messages])
-        if claim.claims > 1 and spare is None:
-            last = await self._find_unrecorded(place, messages, last)
+        last = max([claim.settled, claim.shown, *messages])
+        if claim.claims > 1 and spare is None and (strays := await self._strays(place)):
+            last = max(last, claim.settled + 1)
+            messages[last] += strays
         for attempt in sorted(messages):
             if attempt > claim.settled and (spare is None or attempt != spare.attempt):
                 await self._end(place, messages[attempt], seen=attempt <= claim.shown)
                 if not self._notes:
                     self._ledger.note(settled=attempt)
-        return last
+        # No worker ever gives a message the name that another may still post it under.
+        return max(last, ATTEMPTS_OF_A_CLAIM * (claim.claims - 1))
 
     async def note_again(self, place: Place) -> None:
         """Write the notes once more: a worker that was only asleep may have written over them."""
         for ref in self._notes:
             await self._note(place, ref)
 
-    async def _find_unrecorded(self, place: Place, messages: dict[int, list[MessageRef]], last: int) -> int:
-        """Look for a message posted by a worker that died before it could record it."""
-        candidates = [(last + 1, 0)]
-        if last > self._claim.settled:
-            candidates.insert(0, (last, len(messages[last])))
-        for attempt, index in candidates:
+    async def take_away(self) -> None:
+        """Remove what this worker itself posted after it had lost the turn: nobody else knows of it.
+
+        What may be part of a finished answer stays, for the successor looks for that.
+        """
+        await self._ledger.settle()
+        for part in () if self._ledger.finishing else self._ledger.unknown:
             try:
-                ref = await self._writer.find(place, f"{nonce_base(self._claim.turn_id, attempt)}.{index}")
+                await self._writer.once(self._writer.platform.delete(Place(part.ref.channel), part.ref))
             except PlatformError as error:
-                log.warning("cannot look for abandoned messages", extra={"error": str(error)})
-                continue
-            if ref is not None:
-                messages[attempt].append(ref)
-                last = max(last, attempt)
-        return last
+                log.warning("cannot remove a message of a lost turn", extra={"error": str(error)})
+
+    async def _strays(self, place: Place) -> list[MessageRef]:
+        """Messages posted by a worker that died before it could record them."""
+        recorded = {part.ref for part in self._claim.parts}
+        try:
+            return [
+                ref
+                for ref in await self._writer.own(place)
+                if ref not in recorded and not await self._ledger.recorded(ref)
+            ]
+        except PlatformError as error:
+            log.warning("cannot look for abandoned messages", extra={"error": str(error)})
+            return []
 
     async def _end(self, place: Place, refs: list[MessageRef], *, seen: bool) -> None:
         if seen:

@@ -10,11 +10,16 @@ import contextlib
 import enum
 import logging
 import time
+from collections.abc import Callable
 
 from bot.errors import LeaseLost, StoreUnavailable
 from bot.ports import Claim, TurnStore
 
 log = logging.getLogger(__name__)
+
+
+RETRY = 0.5
+"""Seconds between renewals while the store does not answer."""
 
 
 class Order(enum.IntEnum):
@@ -61,51 +66,80 @@ class Hold(Orders):
         store: where it was claimed.
         claim: what was claimed.
         lease: seconds; renewed every third of it.
+        clock: seconds, as those of `Claim.lease_until`; goes on while this process is stopped.
     """
 
-    def __init__(self, store: TurnStore, claim: Claim, lease: float) -> None:
+    def __init__(
+        self, store: TurnStore, claim: Claim, lease: float, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__()
         self.claim = claim
         self._store = store
         self._lease = lease
         self._until = claim.lease_until
+        self._clock = clock
+        self._awake = clock()
+        self._slept = False
         self._looking = asyncio.Lock()
         self._wake = asyncio.Event()
         if claim.stopped:
             self.give(Order.STOP)
+
+    @property
+    def lost(self) -> bool:
+        """Whether another worker holds the turn."""
+        return self.weightiest() is Order.LOST
 
     def look(self) -> None:
         """Ask the store now what was ordered: somebody changed this thread."""
         self._wake.set()
 
     async def keep(self) -> None:
-        """Renew the lease until cancelled or lost."""
+        """Renew the lease until cancelled or lost; while the store is away it is tried more often."""
+        pause = self._lease / 3
         while self._order is not Order.LOST:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._lease / 3):
+                async with asyncio.timeout(pause):
                     await self._wake.wait()
             self._wake.clear()
+            self._look_at_clock()
             try:
                 await self._renew()
             except LeaseLost:
                 return
             except StoreUnavailable as error:
-                log.warning("cannot renew the lease, the answer goes on", extra={"error": str(error)})
+                if pause > RETRY:
+                    log.warning("cannot renew the lease, the answer goes on", extra={"error": str(error)})
+                pause = RETRY
+            else:
+                pause = self._lease / 3
 
     async def fence(self) -> None:
         """Return when a write may begin; raises LeaseLost when the turn is no longer ours.
 
-        Near the lease's end the store is asked first: this process may have slept. When the store cannot be reached the
-        write goes on, since a reader waits for it (two answers may then be seen, as the README says).
+        Near the lease's end the store is asked first. When it cannot be reached the write goes on, since a reader waits
+        for it (two answers may then be seen, as the README says); but not when this process has slept, for then another
+        worker had all the time to take over.
         """
         if self._order is Order.LOST:
             raise LeaseLost("another worker holds this turn")
-        if time.monotonic() < self._until - self._lease / 3:
-            return
-        try:
-            await self._renew()
-        except StoreUnavailable:
-            self._until = time.monotonic() + self._lease / 2
+        while self._clock() >= self._until - self._lease / 3:
+            self._look_at_clock()
+            try:
+                await self._renew()
+            except StoreUnavailable:
+                if not self._slept:
+                    self._until = self._clock() + self._lease / 2
+                    return
+                await asyncio.sleep(RETRY)
+            else:
+                return
+
+    def _look_at_clock(self) -> None:
+        """Notice whether this process has slept: awake, it comes by at least every third of the lease."""
+        now = self._clock()
+        self._slept = self._slept or now - self._awake > self._lease * 2 / 3
+        self._awake = now
 
     async def _renew(self) -> None:
         async with self._looking:
@@ -114,7 +148,9 @@ class Hold(Orders):
             except LeaseLost:
                 self.give(Order.LOST)
                 raise
-            self._until = renewed.until
+            finally:
+                self._look_at_clock()
+            self._until, self._slept = renewed.until, False
             if renewed.stopped:
                 self.give(Order.STOP)
             elif renewed.edited:

@@ -7,16 +7,17 @@ the store is back. A stale token ends everything: the hold is told, and nothing 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from bot.conversation import Turn
+from bot.conversation import MessageRef, Turn
 from bot.errors import LeaseLost, StoreUnavailable
 from bot.lease import Hold, Order
-from bot.ports import Outcome, TurnStore
+from bot.ports import Outcome, Part, TurnStore
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,10 @@ class Ledger:
         self._hold = hold
         self._notes: deque[dict[str, Any]] = deque()
         self._writing: asyncio.Task[None] | None = None
+        self.unknown: list[Part] = []
+        """Messages that were posted and could not be recorded, because another worker holds the turn."""
+        self.finishing = False
+        """Whether the answer was, or may have been, put into the outbox."""
 
     def note(self, **record: Any) -> None:
         """Have `record` written soon (the arguments of `TurnStore.record`); returns at once."""
@@ -43,11 +48,18 @@ class Ledger:
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_notes(), name="ledger")
 
+    async def recorded(self, ref: MessageRef) -> bool:
+        """Whether a message of ours was ever recorded, of this turn or of an earlier one."""
+        claim = self._hold.claim
+        name = f"{ref.channel}:{ref.id}"
+        return await self._through(lambda: self._store.key_of(claim.installation, name)) is not None
+
     async def finish(self, outcome: Outcome) -> bool:
         """Put the answer into the outbox; False when the store did not answer in time. Raises LeaseLost."""
         try:
             async with asyncio.timeout(OUTBOX_PATIENCE):
                 await self._noted()
+                self.finishing = True
                 await self._store.finish(self._hold.claim, outcome)
         except (TimeoutError, StoreUnavailable) as error:
             log.warning("the outbox cannot be written, delivering without it", extra={"error": str(error)})
@@ -74,6 +86,12 @@ class Ledger:
         except (TimeoutError, StoreUnavailable) as error:
             log.warning("the turn could not be given back", extra={"error": str(error)})
 
+    async def settle(self) -> None:
+        """Wait, but not long, until all notes are written or refused."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OUTBOX_PATIENCE):
+                await self._noted()
+
     async def close(self) -> None:
         """Stop writing notes."""
         if self._writing is not None:
@@ -88,7 +106,11 @@ class Ledger:
         while self._notes:
             try:
                 await self._through(lambda: self._store.record(self._hold.claim, **self._notes[0]))
-            except (LeaseLost, StoreUnavailable):
+            except LeaseLost:
+                self.unknown += [record["part"] for record in self._notes if "part" in record]
+                self._notes.clear()
+                return
+            except StoreUnavailable:
                 self._notes.clear()
                 return
             self._notes.popleft()

@@ -88,7 +88,10 @@ TABLE: dict[Ended, tuple[Next, Next]] = {
 }
 
 POISONED = 5
-"""Claims after which a turn that kills its workers ends with an apology; two more, and it ends without a word."""
+"""Claims after which a turn that kills its workers ends with an apology."""
+
+APOLOGIES = 5
+"""Claims that may try to apologise; after them the turn ends without a word, and its thread goes on."""
 
 RETURN_DELAY = 30.0
 """Seconds a turn rests in the store when its platform cannot be written to."""
@@ -139,11 +142,13 @@ class TurnRun:
                 await self._reply.abandon()
             await self._status.close()
             await self._writer.settle()
+            if self._hold.lost:
+                await self._abandoned.take_away()
             await self._ledger.close()
 
     async def _run(self) -> None:
         claim = self._claim
-        if claim.claims > POISONED + 2:
+        if claim.claims > POISONED + APOLOGIES:
             await self._commit("", Stop.FAILED)
             return
         self._attempt = await self._abandoned.settle(self._place, spare=claim.outcome)

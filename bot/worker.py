@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 SWEEP = 1.0
 """Seconds between looks at the store when nothing wakes the worker: due retries and ended leases send no signal."""
 
+RENEWAL = 1.0
+"""Seconds for which nothing is claimed after an outage of the store: who still lives renews its leases first."""
+
 GIVE_BACK = 20.0
 """Seconds that turns get to end with the note and be given back, once draining ran out of time."""
 
@@ -97,6 +100,8 @@ class Worker:
 
     async def _claim_one(self) -> bool:
         try:
+            if not self.store_answers:
+                await self._outlast()
             claim = await self._desk.store.claim(self._platforms.keys(), self._name, self._lease)
         except StoreUnavailable as error:
             if self.store_answers:
@@ -112,6 +117,13 @@ class Worker:
         self._turns.add(task)
         task.add_done_callback(self._ended)
         return True
+
+    async def _outlast(self) -> None:
+        """Let running turns, here and elsewhere, get hold of the leases that ended while the store was away."""
+        await self._desk.store.cursor(next(iter(self._platforms)))
+        for hold in self._holds.values():
+            hold.look()
+        await asyncio.sleep(RENEWAL)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._turns.discard(task)

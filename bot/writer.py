@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from bot.conversation import MessageRef, Place
 from bot.errors import OutcomeUnknown, PlatformError, RateLimited, Unavailable
 from bot.pacing import Pacer, Urgency, Viewer
-from bot.ports import Budget, Platform, Receipt, Write
+from bot.ports import Budget, Platform, ReadsOwn, Receipt, Write
 
 log = logging.getLogger(__name__)
 
@@ -147,9 +147,12 @@ class Writer:
 
         await self._carry_through(attempt, budgets)
 
-    async def find(self, place: Place, nonce: str) -> MessageRef | None:
-        """Look for a message of this turn; raises as `post` does."""
-        return await self._carry_through(lambda: self._look(place, nonce), ())
+    async def own(self, place: Place) -> tuple[MessageRef, ...]:
+        """Our messages there since this turn began; none where a platform does not tell. Raises as `post` does."""
+        platform = self.platform
+        if not isinstance(platform, ReadsOwn):
+            return ()
+        return await self._carry_through(lambda: self._asked(platform.own_since(place, self._since)), ())
 
     async def once(self, call: Coroutine[Any, Any, T]) -> T:
         """Carry out one other platform call in a task of our own, so that no cancellation reaches it in flight."""
@@ -171,8 +174,11 @@ class Writer:
             return None
 
     async def _look(self, place: Place, nonce: str) -> MessageRef | None:
+        return await self._asked(self.platform.find(place, nonce, self._since))
+
+    async def _asked(self, call: Coroutine[Any, Any, T]) -> T:
         try:
-            return await self._call(self.platform.find(place, nonce, self._since))
+            return await self._call(call)
         except RateLimited as error:
             raise Unavailable(str(error), retry_after=error.retry_after) from error
 

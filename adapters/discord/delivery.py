@@ -11,7 +11,7 @@ import discord
 from adapters.discord.calls import Calls
 from adapters.discord.content import wellformed
 from adapters.discord.cooldown import Cooldown
-from adapters.discord.history import thread_before
+from adapters.discord.history import own_since, thread_before
 from adapters.discord.limits import Limits
 from adapters.discord.own import OwnMessages
 from adapters.discord.refusals import Answer, ReplyForbidden, length_allowed, refusal
@@ -20,6 +20,7 @@ from bot.conversation import Message, MessageRef, Place
 from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, TooLong
 from bot.ports import Budget, Receipt, Write
 from bot.text import Dialect
+from bot.text.fences import three_backticks
 from bot.text.measure import utf16
 from bot.text.tables import monospaced
 
@@ -73,7 +74,7 @@ class Delivery:
 
     def dialect(self, place: Place) -> Dialect:
         """Discord's Markdown: tables as fenced text, at most 2,000 UTF-16 units a message."""
-        return Dialect("discord", self._limit, utf16, lambda markdown: monospaced(markdown, TABLE_WIDTH))
+        return Dialect("discord", self._limit, utf16, rendered)
 
     def budgets(self, write: Write, place: Place) -> tuple[Budget, ...]:
         """The channel's budget for that kind of write, and the whole bot's."""
@@ -125,6 +126,10 @@ class Delivery:
         for a few minutes Discord answers it with the first message.
         """
         return self._own.find(nonce)
+
+    async def own_since(self, place: Place, since: float) -> tuple[MessageRef, ...]:
+        """Our messages in the conversation posted at `since` (Unix s) or a little before; oldest first."""
+        return await self._calls.complete(own_since(self._client, place, since))
 
     async def thread_before(self, message: Message) -> tuple[Message, ...]:
         """What was said in the thread, or in the replies, before `message`; oldest first, at most 50 messages."""
@@ -191,3 +196,8 @@ class Delivery:
 def target(place: Place) -> str:
     """The channel id that is written to: a thread is a channel of its own."""
     return place.thread or place.channel
+
+
+def rendered(markdown: str) -> str:
+    """Markdown as Discord draws it: tables as fenced text, every fence of three backticks."""
+    return three_backticks(monospaced(markdown, TABLE_WIDTH))

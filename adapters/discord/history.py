@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import discord
 
 from adapters.discord.content import attachments_of, name_of, text_of
 from adapters.discord.reading import ORDINARY
-from bot.conversation import Author, Message, Place
+from bot.conversation import Author, Message, MessageRef, Place
 
 THREAD_MESSAGES = 50
 """Messages read of a thread that the bot is first mentioned in the middle of."""
+
+OWN_MESSAGES = 200
+"""Messages among which the bot's own are looked for."""
+
+LOOK_BACK = 60.0
+"""Seconds by which Discord's clock may be behind ours when they are looked for."""
+
+EPOCH = discord.utils.DISCORD_EPOCH / 1000 + LOOK_BACK
+"""Unix seconds at which Discord's ids begin, with room to look back."""
 
 REPLY_CHAIN = 5
 """Messages read of a chain of replies that ends in a mention of the bot."""
@@ -28,6 +39,38 @@ async def thread_before(client: discord.Client, message: Message) -> tuple[Messa
         channel = client.get_partial_messageable(int(message.place.channel), guild_id=guild_id)
         found = await _chain(channel, int(message.id))
     return tuple(read for said in found if (read := _read(said, client, message)) is not None)
+
+
+async def own_since(client: discord.Client, place: Place, since: float) -> tuple[MessageRef, ...]:
+    """The bot's own messages in the conversation of `place`, from `since` (Unix s) or a little before on, oldest first.
+
+    Where a thread was to be opened they stand in it, or in the channel as replies. Raises whatever discord.py raises.
+    """
+    moment = datetime.fromtimestamp(max(since, EPOCH) - LOOK_BACK, UTC)
+    after = discord.Object(max(0, discord.utils.time_snowflake(moment)))
+    found: list[discord.Message] = []
+    if thread := place.thread or place.root:
+        try:
+            found += await _after(client, thread, after)
+        except discord.NotFound:
+            if place.thread:
+                raise
+    if place.thread is None:
+        answered = place.reply_to or place.root
+        found += [
+            item
+            for item in await _after(client, place.channel, after)
+            if answered is None or (item.reference and str(item.reference.message_id) == answered)
+        ]
+    own = client.user.id if client.user else 0
+    ours = sorted(item.id for item in found if item.author.id == own and item.type in ORDINARY)
+    channels = {item.id: item.channel.id for item in found}
+    return tuple(MessageRef(str(channels[id_]), str(id_)) for id_ in ours)
+
+
+async def _after(client: discord.Client, channel: str, after: discord.Object) -> list[discord.Message]:
+    messageable = client.get_partial_messageable(int(channel))
+    return [item async for item in messageable.history(limit=OWN_MESSAGES, after=after)]
 
 
 async def _thread(channel: discord.PartialMessageable, before: int) -> list[discord.Message]:

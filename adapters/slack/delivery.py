@@ -16,7 +16,7 @@ from adapters.slack.content import MARKDOWN, MRKDWN, SHORT_MARKDOWN, content, st
 from adapters.slack.errors import BLOCKS_REFUSED, TEXT_TOO_LONG
 from adapters.slack.events import Identity
 from adapters.slack.people import People
-from adapters.slack.threads import find_part, read_before
+from adapters.slack.threads import find_part, parts_since, read_before
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import ContentRefused, OutcomeUnknown, PlatformError, RateLimited, TooLong, Unavailable
 from bot.ports import Budget, Receipt, Write
@@ -122,6 +122,10 @@ class Delivery:
     async def find(self, place: Place, nonce: str, since: float) -> MessageRef | None:
         """Look for a message of ours with `nonce`, posted at `since` (Unix s) or later. Raises PlatformError."""
         return await find_part(self._api, self._us, place, PART, nonce, since)
+
+    async def own_since(self, place: Place, since: float) -> tuple[MessageRef, ...]:
+        """Our messages in the thread (or direct message) posted at `since` (Unix s) or later. Raises PlatformError."""
+        return await parts_since(self._api, self._us, place, PART, since)
 
     async def _write(self, method: str, arguments: dict[str, Any], text: str) -> Answer:
         dialect = self._dialect

@@ -87,19 +87,40 @@ async def find_part(
     api: Api, us: Identity, place: Place, event_type: str, nonce: str, since: float
 ) -> MessageRef | None:
     """Return the message of ours whose metadata hold `nonce`; None when there is none. Raises PlatformError."""
+    async for message in _recent(api, place, since):
+        metadata = _metadata(message)
+        payload = metadata.get("event_payload")
+        if not isinstance(payload, Mapping) or payload.get("nonce") != nonce:
+            continue
+        if _is_ours(message, us) and metadata.get("event_type") == event_type:
+            return MessageRef(place.channel, field(message, "ts"))
+    return None
+
+
+async def parts_since(api: Api, us: Identity, place: Place, event_type: str, since: float) -> tuple[MessageRef, ...]:
+    """Return our messages with such metadata posted at `since` or later, oldest first. Raises PlatformError."""
+    found = [
+        field(message, "ts")
+        async for message in _recent(api, place, since)
+        if _is_ours(message, us) and _metadata(message).get("event_type") == event_type
+    ]
+    return tuple(MessageRef(place.channel, ts) for ts in sorted(found, key=float))
+
+
+def _recent(api: Api, place: Place, since: float) -> AsyncIterator[Mapping[str, Any]]:
     arguments = {"channel": place.channel, "oldest": f"{max(0.0, since - LOOK_BACK):.6f}", "include_all_metadata": True}
     if place.thread:
         arguments["ts"] = place.thread
-    method = "conversations.replies" if place.thread else "conversations.history"
-    async for message in _pages(api, method, arguments):
-        metadata = message.get("metadata")
-        payload = metadata.get("event_payload") if isinstance(metadata, Mapping) else None
-        if not isinstance(payload, Mapping) or payload.get("nonce") != nonce:
-            continue
-        ours = field(message, "user") == us.user or (us.bot and field(message, "bot_id") == us.bot)
-        if ours and metadata is not None and metadata.get("event_type") == event_type:
-            return MessageRef(place.channel, field(message, "ts"))
-    return None
+    return _pages(api, "conversations.replies" if place.thread else "conversations.history", arguments)
+
+
+def _is_ours(message: Mapping[str, Any], us: Identity) -> bool:
+    return field(message, "user") == us.user or bool(us.bot and field(message, "bot_id") == us.bot)
+
+
+def _metadata(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = message.get("metadata")
+    return metadata if isinstance(metadata, Mapping) else {}
 
 
 async def _pages(api: Api, method: str, arguments: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:

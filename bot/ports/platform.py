@@ -135,6 +135,18 @@ class ReadsThread(Protocol):
 
 
 @runtime_checkable
+class ReadsOwn(Protocol):
+    """A platform on which our own messages can be read again: those of a worker that died before it recorded them."""
+
+    async def own_since(self, place: Place, since: float) -> tuple[MessageRef, ...]:
+        """Return our messages in the conversation of `place`, from `since` (Unix s) or a little before, oldest first.
+
+        `place` may be one that was to be opened: what was written there after somebody opened it counts as well.
+        """
+        ...
+
+
+@runtime_checkable
 class NotifiesAsker(Protocol):
     """A platform that can tell the asker, with a ping to them alone, that a long answer is done."""
 

@@ -64,6 +64,7 @@ def test_it_is_a_platform_with_every_capability(platform: Delivery) -> None:
     as_port: Platform = platform
     assert as_port.installation.startswith("discord:")
     assert platform.dialect(Place("1")).measure("😀") == 2
+    assert platform.dialect(Place("1")).render("~~~py\nx\n~~~") == "```py\nx\n```"
 
 
 # --- what is written ----------------------------------------------------------------------------------------
@@ -250,6 +251,23 @@ async def test_a_message_is_found_by_its_nonce(server: DiscordServer, platform: 
     receipt = await platform.post(place(server), "…", "nonce")
     assert await platform.find(place(server), "nonce", time.time()) == receipt.ref
     assert await platform.find(place(server), "other", time.time()) is None
+
+
+async def test_our_own_messages_are_read_again(server: DiscordServer, platform: Delivery) -> None:
+    """In a thread, in one that was only to be opened, below a question, and in a direct message: ours alone."""
+    began = time.time()
+    asked = [await server.say(server.channel("general"), server.user("ada"), f"<@{server.bot_id}> {n}") for n in "ab"]
+    to_open = Place(server.channel("general"), root=asked[0])
+    assert await platform.own_since(to_open, began) == ()
+    thread = await platform.open(to_open, "title")
+    below = Place(server.channel("general"), reply_to=asked[1])
+    direct = Place(server.dm(server.user("ada")), direct=True)
+    for where in (thread, below, direct):
+        ours = (await platform.post(where, "…", f"n{where.thread}{where.channel}"[-25:])).ref
+        await server.say(where.thread or where.channel, server.user("ada"), "not ours")
+        assert await platform.own_since(where, began) == (ours,)
+        assert await platform.own_since(where, began + 3600) == ()
+    assert len(await platform.own_since(to_open, began)) == 1
 
 
 async def test_an_edit_whose_answer_was_lost_may_be_repeated(server: DiscordServer, platform: Delivery) -> None:

@@ -209,6 +209,19 @@ async def test_finding(platform: Delivery, place: Place, slack: SlackServer, jou
         assert await platform.find(where, "n.nowhere", float(wanted.ref.id)) is None
 
 
+async def test_reading_our_own(platform: Delivery, place: Place, slack: SlackServer) -> None:
+    """Our messages of a conversation are read again, oldest first; nobody else's, and none of another thread."""
+    direct = Place(slack.direct("ada"), direct=True)
+    for where in (place, direct):
+        ours = [(await platform.post(where, f"part {number}", f"n.{number}")).ref for number in range(2)]
+        await slack.say(where.channel, "ada", "not ours", thread=where.thread, tell=())
+        await platform.post(
+            Place(where.channel, await slack.say(where.channel, "ada", "root", tell=())), "other", "m.0"
+        )
+        assert await platform.own_since(where, float(ours[0].id)) == tuple(ours)
+        assert await platform.own_since(where, float(ours[0].id) + 3600) == ()
+
+
 async def test_nobody_there() -> None:
     """A connection that cannot be made surely had no effect."""
     api = Api("xoxb-1", "http://127.0.0.1:9/api/")

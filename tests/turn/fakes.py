@@ -81,6 +81,9 @@ class FakePlatform:
         found = [seen.ref for seen in self.messages.values() if seen.nonce == nonce and not seen.deleted]
         return await self._call("find", lambda: found[0] if found else None)
 
+    async def own_since(self, place: Place, since: float) -> tuple[MessageRef, ...]:
+        return await self._call("own", lambda: tuple(seen.ref for seen in self.messages.values() if not seen.deleted))
+
     async def show_status(self, place: Place, text: str) -> None:
         self.statuses.append(text)
 

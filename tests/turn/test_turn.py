@@ -344,6 +344,47 @@ async def test_a_bare_placeholder_of_a_dead_worker_goes():
     assert house.platform.shown == ["the whole answer"]
 
 
+async def test_what_nobody_recorded_goes_and_what_is_known_stays():
+    """A dead worker's unrecorded message goes, whatever it shows; the answers of earlier turns stay as they are."""
+    house = House(["the first answer"], ["the second answer"])
+    await house.ask("One?", "1")
+    hold = await house.claim("Two?", "2")
+    await house.platform.post(hold.claim.place, "half an", "of a name nobody knows")
+    await expire()
+    await house.run(await house.claim(None))
+    assert house.platform.shown == ["the first answer", "the second answer"]
+
+
+async def test_no_two_workers_use_one_name():
+    """A message's nonce is never used again by another claim: a platform would take the one message for the other."""
+    house = House(["the whole answer"])
+    hold = await house.claim()
+    first = await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
+    await expire()
+    second = await house.claim(None)
+    await house.platform.delete(second.claim.place, first.ref)  # and it dies before it could record that
+    await expire()
+    await house.run(await house.claim(None))
+    [gone, answer] = house.platform.messages.values()
+    assert gone.nonce != answer.nonce
+    assert len(answer.nonce) <= 25
+    assert house.platform.shown == ["the whole answer"]
+
+
+async def test_a_sleeper_takes_its_late_post_away():
+    """What a worker posts after another took its turn over is known to nobody: it takes that away itself."""
+    house = House([5000.0], ["the whole answer"])
+    dreaming = asyncio.create_task(house.run(await house.claim()))
+    house.platform.latency = 2000.0  # the sleeper's first post takes effect after its lease
+    await asyncio.sleep(1001)
+    house.platform.latency = 0.05
+    await house.run(await house.claim(None))
+    assert house.platform.shown == ["the whole answer"]
+    await dreaming
+    assert [seen.versions[-1] for seen in house.platform.messages.values()] == ["the whole answer", "…"]
+    assert house.platform.shown == ["the whole answer"]
+
+
 async def test_a_stale_worker_touches_nothing():
     """A worker that lost its lease writes neither to the store nor to the platform."""
     house = House(["half an", 100.0])
@@ -355,14 +396,15 @@ async def test_a_stale_worker_touches_nothing():
     assert house.platform.shown == ["half an"]
 
 
-async def test_a_poisoned_turn_ends_with_an_apology():
-    """After five claims that killed their workers the reader gets an apology and the thread goes on."""
+@pytest.mark.parametrize("tries", [0, 4, 5])
+async def test_a_poisoned_turn_ends_with_an_apology(tries: int):
+    """After five claims that killed their workers the reader gets an apology, in five tries, and the thread goes on."""
     house = House()
-    for crash in range(5):
+    for crash in range(5 + tries):
         await house.claim(None if crash else "Why?")
         await expire()
     await house.run(await house.claim(None))
-    assert house.platform.shown == [phrases.APOLOGY]
+    assert house.platform.shown == ([phrases.APOLOGY] if tries < 5 else [])
     [turn] = await house.turns()
     assert turn.stop is Stop.FAILED
 

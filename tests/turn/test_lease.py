@@ -1,0 +1,95 @@
+"""When a write may begin: a lease, the store's silence, and a process that slept. In virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.errors import LeaseLost, StoreUnavailable
+from bot.lease import Hold
+from bot.store.memory import MemoryStore
+from tests.turn.fakes import message
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+
+LEASE = 15.0
+
+
+class Outage(MemoryStore):
+    """A store that can be away."""
+
+    away = False
+
+    async def renew(self, claim, lease):
+        if self.away:
+            raise StoreUnavailable("away")
+        return await super().renew(claim, lease)
+
+
+class Scene:
+    """A held claim, and a clock that goes on while the process is stopped."""
+
+    def __init__(self) -> None:
+        self.slept = 0.0
+        loop = asyncio.get_running_loop()
+        self.clock = lambda: loop.time() + self.slept
+        self.store = Outage(history_ttl=1e6, clock=self.clock, monotonic=self.clock)
+
+    @contextlib.asynccontextmanager
+    async def holding(self) -> AsyncIterator[Hold]:
+        await self.store.submit(message())
+        claim = await self.store.claim(["fake:T"], "w", LEASE)
+        assert claim is not None
+        hold = Hold(self.store, claim, LEASE, clock=self.clock)
+        keeping = asyncio.create_task(hold.keep())
+        await asyncio.sleep(7)
+        yield hold
+        keeping.cancel()
+        await asyncio.wait({keeping})
+
+    async def take_over(self) -> None:
+        assert await self.store.claim(["fake:T"], "heir", LEASE) is not None
+
+
+async def test_a_reader_does_not_wait_for_the_store():
+    """Who was awake all the time writes on while the store is away, however long, for nobody else can be reached."""
+    scene = Scene()
+    async with scene.holding() as hold:
+        scene.store.away = True
+        for _ in range(30):
+            await asyncio.sleep(2)
+            async with asyncio.timeout(0.1):
+                await hold.fence()
+
+
+async def test_who_slept_through_its_lease_asks_first():
+    """Woken from a sleep, a process writes nothing until the store said whose the turn is: it may be another's."""
+    scene = Scene()
+    async with scene.holding() as hold:
+        scene.slept += 4 * LEASE
+        await scene.take_over()
+        scene.store.away = True
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(60):
+                await hold.fence()
+        scene.store.away = False
+        with pytest.raises(LeaseLost):
+            await hold.fence()
+
+
+async def test_who_slept_and_still_holds_its_turn_writes_on():
+    """When nobody took the turn over meanwhile, the sleeper goes on as soon as the store says so."""
+    scene = Scene()
+    async with scene.holding() as hold:
+        scene.slept += 4 * LEASE
+        scene.store.away = True
+        asyncio.get_running_loop().call_later(20, setattr, scene.store, "away", False)
+        async with asyncio.timeout(25):
+            await hold.fence()
+        scene.store.away = True
+        await asyncio.sleep(LEASE)
+        async with asyncio.timeout(0.1):
+            await hold.fence()

@@ -1,0 +1,62 @@
+"""Who carries a turn on when the store was away, on fakes at the boundary and in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bot.desk import Desk, Policy
+from bot.errors import StoreUnavailable
+from bot.pacing import Pacer
+from bot.store.memory import MemoryStore
+from bot.worker import Worker
+from tests.turn.fakes import FakePlatform, ScriptedModel, message
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+
+LEASE = 10.0
+
+
+class Outage(MemoryStore):
+    """A store that can be away for what a worker asks of it while nothing happens."""
+
+    away = False
+
+    async def claim(self, *args, **more):
+        return await self._answer(super().claim(*args, **more))
+
+    async def renew(self, *args, **more):
+        return await self._answer(super().renew(*args, **more))
+
+    async def cursor(self, *args, **more):
+        return await self._answer(super().cursor(*args, **more))
+
+    async def _answer(self, asked):
+        if self.away:
+            asked.close()
+            raise StoreUnavailable("away")
+        return await asked
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.2, 0.4, 0.6, 0.8])
+async def test_who_lives_keeps_its_turn_through_an_outage(phase: float):
+    """A running answer whose lease ended while the store was away is carried on by its own worker, not begun anew."""
+    store = Outage(history_ttl=1e6, clock=asyncio.get_running_loop().time)
+    platform, model = FakePlatform(), ScriptedModel(["half ", 60.0, "and half"], ["another answer"])
+    desk = Desk(
+        model=model, store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda _attempt, _after: 1.0
+    )
+    workers = [Worker(desk, {"fake:T": platform}, name=name, lease=LEASE, limit=4) for name in "ab"]
+    await store.submit(message())
+    tasks = [asyncio.create_task(worker.run()) for worker in workers]
+    await asyncio.sleep(15.3)
+    store.away = True
+    await asyncio.sleep(3 * LEASE + phase)
+    store.away = False
+    await asyncio.sleep(60.0)
+    for worker in workers:
+        await worker.drain(0.0, asyncio.Event())
+    await asyncio.gather(*tasks)
+    assert platform.shown == ["half and half"]
+    assert len(model.requests) == 1
