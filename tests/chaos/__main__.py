@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import shutil
 import sys
 import tempfile
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=3, help="bot processes")
     parser.add_argument("--logs", type=Path, default=None, help="where logs and stories stay; default: nowhere")
     given = parser.parse_args()
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # a killed bot hangs up on Claude's stand-in
     first = given.seed if given.seed is not None else int(time.time()) % 100_000
     wrong = turns = kills = 0
     for seed in range(first, first + given.runs):

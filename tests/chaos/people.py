@@ -122,6 +122,7 @@ class People:
 
     async def _ask(self, room: Room) -> None:
         name = f"q{next(self._numbers)}"
+        await self._seen_there(room)
         text, at = f"Question [{name}]?", time.time()
         if room.platform == "slack":
             message = await self._ask_slack(room, text)
@@ -130,6 +131,11 @@ class People:
         room.asked.append(Asked(name, message, at))
         self.asked += 1
         self._progress.set()
+
+    async def _seen_there(self, room: Room) -> None:
+        """Whoever does not name the bot goes on where it has spoken, or opened a thread to speak in."""
+        if room.root and room.root not in self.box.discord.world.channels:
+            await self._wait(lambda: self.bot_messages(room, with_deleted=True), 120.0)
 
     async def _ask_slack(self, room: Room, text: str) -> str:
         slack = self.box.slack
@@ -152,7 +158,6 @@ class People:
             room.root = await discord.say(room.channel, room.person, f"<@{discord.bot_id}> {text}")
             room.key = ThreadKey("discord", discord.guild_id, room.root)
             return room.root
-        await self._wait(lambda: room.root in discord.world.channels or self._replies(room), 60.0)
         if room.root in discord.world.channels:
             return await discord.say(room.root, room.person, text)
         # Where no thread could be opened, a conversation goes on by replies to the bot's messages.

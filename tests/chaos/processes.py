@@ -25,28 +25,34 @@ STOP = 40.0
 class Server:
     """A Valkey server on loopback that comes back on its port with what it had.
 
-    It writes its file out before it answers (`appendfsync always`): what is tried here is the bot, not the disk.
+    Args:
+        folder: where its data goes.
+        fsync: when the file reaches the disk; "always" is before it answers: what is tried is the bot, not the disk.
+
+    Attributes:
+        port: where it listens, on every start.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, fsync: str = "always") -> None:
+        self.port = _free_port()
         self._folder = folder
-        self._port = _free_port()
+        self._fsync = fsync
         self._process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
         """What REDIS_URL is set to."""
-        return f"redis://127.0.0.1:{self._port}/0"
+        return f"redis://127.0.0.1:{self.port}/0"
 
     async def start(self) -> None:
         """Start, and wait until it answers."""
         self._folder.mkdir(parents=True, exist_ok=True)
         options = {
             "bind": "127.0.0.1",
-            "port": self._port,
+            "port": self.port,
             "dir": self._folder,
             "appendonly": "yes",
-            "appendfsync": "always",
+            "appendfsync": self._fsync,
             "maxmemory-policy": "noeviction",
             "save": "",
             "logfile": self._folder / "server.log",
@@ -70,7 +76,7 @@ class Server:
 
     async def _answers(self) -> bool:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
             writer.write(b"PING\r\n")
             answer = await reader.readline()
             writer.close()
