@@ -234,6 +234,7 @@ class App:
         self._waits = waits
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._stopped_by: int | None = None
         self._asking: asyncio.Timeout | None = None
         self.http_port = 0
         """The port the HTTP server listens on, once `ready` is set."""
@@ -338,9 +339,16 @@ class App:
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(number, self._signalled, number)
         try:
             yield
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
+            if self._stopped_by is not None:
+                # Another one in the last moments of the process must not change its exit status.
+                signal.signal(self._stopped_by, signal.SIG_IGN)
+
+    def _signalled(self, number: int) -> None:
+        self._stopped_by = number
+        self.stop()
