@@ -103,6 +103,7 @@ class Checker:
             if turn.answer and self._claude.requests_in(turn.answer)
         ]
         visible = [message for message in shown if message.deleted_at is None]
+        broken = self._broken(visible) - set(expected)
         words: dict[int, list[str]] = {}
         finals: list[int] = []
         failures = 0
@@ -114,6 +115,8 @@ class Checker:
             if noted or failed:
                 continue
             numbers = self._claude.requests_in(text)
+            if numbers and broken.issuperset(numbers):
+                continue
             if not numbers:
                 self.verdict.add("orphaned", room.name, f"{message.id} stays {text!r:.80}")
             for number in numbers:
@@ -134,6 +137,16 @@ class Checker:
         if failures != sum(turn.stop is Stop.FAILED for turn in turns):
             self.verdict.add("stale", room.name, f"{failures} failures are shown, another number is stored")
         self._notes(room, turns, visible)
+
+    def _broken(self, visible: Sequence[Shown]) -> set[int]:
+        """The requests whose partial text stays with the note, or a failure, below its last message."""
+        ends = (phrases.INTERRUPTED_AGAIN, *FAILURES)
+        return {
+            number
+            for message in visible
+            if message.text.strip().endswith(ends)
+            for number in self._claude.requests_in(message.text)
+        }
 
     def _notes(self, room: Room, turns: Sequence[Turn], visible: Sequence[Shown]) -> None:
         """After "Trying again" there comes something."""

@@ -27,6 +27,12 @@ async def test_nothing_is_lost_whatever_dies(tmp_path):
     assert report.troubles["SIGKILL"] >= 2
 
 
+def _partial_in_two_messages(scene: Scene) -> None:
+    scene.claude(Request(3, {"messages": [{"role": "user", "content": "[q1]"}]}))
+    words = scene.claude.said[3].text.split()
+    scene.shown[:0] = [_shown("9", " ".join(words[:3])), _shown("10", f"{words[3]}\n\n{phrases.INTERRUPTED_AGAIN}")]
+
+
 class Scene:
     """A room with two questions, answered as they should be; a test spoils it."""
 
@@ -124,3 +130,10 @@ def test_the_checker_notices(spoil, kind: str):
     assert scene.kinds() == set()
     spoil(scene)
     assert kind in scene.kinds()
+
+
+def test_the_checker_knows_what_may_stay():
+    """A partial answer over several messages with the note below its last one is as it should be."""
+    scene = Scene()
+    _partial_in_two_messages(scene)
+    assert scene.kinds() == set()
