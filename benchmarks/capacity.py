@@ -16,7 +16,7 @@ import ssl
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from multiprocessing import get_context
@@ -53,6 +53,8 @@ LAG_LIMIT = 0.05
 """Seconds of event loop lag (p99) up to which a process counts as carrying its streams."""
 WARM_UP, WINDOW = 6.0, 6.0
 """Seconds from the first question until it is measured, and for how long."""
+SETTLING = 1.0
+"""Seconds at either end of the compared streams that are not measured."""
 
 
 # --- the whole bot ------------------------------------------------------------------------------------------------
@@ -223,8 +225,40 @@ async def _held() -> None:
     return None
 
 
-async def ours(settings: Settings, streams: int) -> float:
-    """Read so many answers as a turn does, into replies that are laid out and paced; returns CPU seconds."""
+class Meter:
+    """CPU per delta while all streams run: without the beginning, which shakes hands, and without the end."""
+
+    def __init__(self) -> None:
+        self.deltas = 0
+
+    async def read(self, settings: Settings) -> float:
+        """Return us of CPU a delta, of this whole process."""
+        await asyncio.sleep(SETTLING)
+        cpu, deltas = time.process_time(), self.deltas
+        await asyncio.sleep(settings.claude_max_tokens / RATE - 2 * SETTLING)
+        return 1e6 * (time.process_time() - cpu) / (self.deltas - deltas)
+
+
+class Metered:
+    """A reply that counts what is written to it."""
+
+    def __init__(self, reply: Reply, meter: Meter) -> None:
+        self._reply = reply
+        self._meter = meter
+
+    @property
+    def overflow(self) -> asyncio.Event:
+        """The reply's."""
+        return self._reply.overflow
+
+    def write(self, text: str) -> None:
+        """Count, and write."""
+        self._meter.deltas += 1
+        self._reply.write(text)
+
+
+async def ours(settings: Settings, streams: int, meter: Meter) -> None:
+    """Read so many answers as a turn does, into replies that are laid out and paced."""
     model = claude(settings)
     pacer = Pacer()
 
@@ -235,20 +269,17 @@ async def ours(settings: Settings, streams: int) -> float:
         )
         editor = reply.begin()
         request = Request(messages=(("user", "Tell me"),), system=settings.system_prompt)
-        end = await attempt(model, request, reply, Orders(), editor)
+        end = await attempt(model, request, Metered(reply, meter), Orders(), editor)
         if end.how is not Ended.FINISHED:
             raise RuntimeError(f"the stream ended as {end}")
         await reply.finish()
 
-    before = time.process_time()
     await asyncio.gather(*(one(number) for number in range(streams)))
-    used = time.process_time() - before
     await model.close()
-    return used
 
 
-async def by_hand(settings: Settings, streams: int, loads: Callable[[bytes], Any]) -> float:
-    """Read so many answers as simply as can be; returns CPU seconds."""
+async def by_hand(settings: Settings, streams: int, meter: Meter, loads: Callable[[bytes], Any]) -> None:
+    """Read so many answers as simply as can be."""
     key = settings.anthropic_api_key
     headers = {"x-api-key": key.get_secret_value() if key else "", "anthropic-version": "2023-06-01"}
     body = {
@@ -267,26 +298,25 @@ async def by_hand(settings: Settings, streams: int, loads: Callable[[bytes], Any
                 for event in events:
                     data = loads(event[event.index(b"data: ") + 6 :])
                     if data["type"] == "content_block_delta":
+                        meter.deltas += 1
                         texts.append(data["delta"]["text"])
         if len(texts) != settings.claude_max_tokens:
             raise RuntimeError(f"{len(texts)} deltas were read")
 
-    before = time.process_time()
     connector = aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context())
     async with aiohttp.ClientSession(connector=connector) as session:
         await asyncio.gather(*(one(session) for _ in range(streams)))
-    return time.process_time() - before
 
 
 def compare(environment: dict[str, str], streams: int, deltas: int, rounds: int) -> dict[str, list[float]]:
     """CPU per delta (us) of ours and of the readers by hand, in turns, so that all meet the same machine."""
-    readers: dict[str, Callable[[Settings], Any]] = {
-        "ours": lambda settings: ours(settings, streams),
-        "by hand, json": lambda settings: by_hand(settings, streams, json.loads),
+    readers: dict[str, Callable[[Settings, Meter], Coroutine[Any, Any, None]]] = {
+        "ours": lambda settings, meter: ours(settings, streams, meter),
+        "by hand, json": lambda settings, meter: by_hand(settings, streams, meter, json.loads),
     }
     try:
         orjson = import_module("orjson")
-        readers["by hand, orjson"] = lambda settings: by_hand(settings, streams, orjson.loads)
+        readers["by hand, orjson"] = lambda settings, meter: by_hand(settings, streams, meter, orjson.loads)
     except ImportError:
         pass
     settings = settings_of(environment, ".", deltas, streams)
@@ -295,7 +325,9 @@ def compare(environment: dict[str, str], streams: int, deltas: int, rounds: int)
     async def all_rounds() -> None:
         for _ in range(rounds):
             for name, reader in readers.items():
-                results[name].append(1e6 * await reader(settings) / (streams * deltas))
+                meter = Meter()
+                _, used = await asyncio.gather(reader(settings, meter), meter.read(settings))
+                results[name].append(used)
 
     uvloop.run(all_rounds())
     return results
@@ -400,7 +432,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         per_stream = memory_per_stream([load for load in loads if load.sustained] or loads)
         print(f"sustained: {sustained} streams; {per_stream:.0f} KB a live stream")
         with feeding(cert, key) as (environment, _):
-            compared = compare(environment, 50, 60 if options.quick else 150, 2 if options.quick else 5)
+            compared = compare(environment, 50, 150 if options.quick else 210, 2 if options.quick else 5)
     print(
         "\nThe way of a delta, 50 streams (receive, decrypt, parse, accumulate, schedule), CPU in us, median of rounds:"
     )

@@ -166,7 +166,9 @@ class Row:
     final_leaving_p95_ms: float
     whole: int
     loop_lag_p99_ms: float
+    refused_by: dict[str, int]
     ratio: float | None = None
+    ratio_first_at_once: float | None = None
     ratio_same_number: float | None = None
 
 
@@ -270,7 +272,7 @@ def measure(run: Run, place: Venue, loop_lags: Sequence[float]) -> Row:
     """Sum up a run."""
     sights, refusals = run.sights, place.refusals()
     edits, posts = place.writes()
-    seconds = sum(trace.last - trace.first for trace in run.traces)
+    seconds = sum(max(1e-9, trace.last - trace.first) for trace in run.traces)
     return Row(
         case=run.case.name,
         policy=run.policy,
@@ -291,6 +293,7 @@ def measure(run: Run, place: Venue, loop_lags: Sequence[float]) -> Row:
         final_leaving_p95_ms=1000 * percentile([sight.final_leaving for sight in sights], 95),
         whole=sum(sight.whole for sight in sights),
         loop_lag_p99_ms=1000 * percentile(loop_lags, 99),
+        refused_by={bucket: len(times) for bucket, times in refusals.items()},
     )
 
 
@@ -303,10 +306,16 @@ def bind(run: Run) -> None:
     total = sum(sight.lag for sight in run.sights)
     if case.streams == 1:
         trace = run.traces[0]
-        row.ratio = total / one_stream(trace, latency=case.latency, burst=burst, rate=rate)[0]
+        row.ratio, row.ratio_first_at_once = (
+            total / one_stream(trace, latency=case.latency, burst=burst, rate=rate, first_at_once=first)[0]
+            for first in (False, True)
+        )
         row.ratio_same_number = total / best_placement(trace, latency=case.latency, edits=row.edits)
     elif case.streams == 10 and case.latency == FAST:
-        row.ratio = total / many_streams(run.traces, latency=case.latency, burst=burst, rate=rate, rounds=60)
+        row.ratio, row.ratio_first_at_once = (
+            total / many_streams(run.traces, latency=case.latency, burst=burst, rate=rate, first_at_once=first)
+            for first in (False, True)
+        )
 
 
 def show(rows: Sequence[Row]) -> None:
@@ -314,17 +323,21 @@ def show(rows: Sequence[Row]) -> None:
     print(
         f"\n{'case':58} {'policy':17} {'429':>4} {'/10s':>4} {'edits':>5} {'posts':>5} {'asked':>6} "
         f"{'first 50/95 s':>13} {'left ms':>7} {'lag':>6} {'max':>6} {'final 50/95 s':>14} {'left 50/95 ms':>13} "
-        f"{'whole':>6} {'loop':>5} {'bound':>5} {'same n':>6}"
+        f"{'whole':>6} {'loop':>5} {'bound':>5} {'+first':>6} {'same n':>6}"
     )
     for row in rows:
-        ratios = " ".join(f"{'–' if each is None else f'{each:.2f}':>5}" for each in (row.ratio, row.ratio_same_number))
+        bounds = (row.ratio, row.ratio_first_at_once, row.ratio_same_number)
+        ratios = " ".join(f"{'–' if each is None else f'{each:.2f}':>6}" for each in bounds)
         print(
             f"{row.case:58} {row.policy:17} {row.refused:4} {row.refused_in_10_s:4} {row.edits:5} {row.posts:5} "
             f"{row.first_asked:6.2f} {row.first_median:6.2f}/{row.first_p95:6.2f} {row.first_leaving_ms:7.1f} "
             f"{row.mean_lag:6.0f} {row.max_lag:6} {row.final_median:7.2f}/{row.final_p95:6.2f} "
             f"{row.final_leaving_ms:6.1f}/{row.final_leaving_p95_ms:6.1f} {row.whole:3}/{row.streams:<2} "
-            f"{row.loop_lag_p99_ms:5.1f} {ratios}"
+            f"{row.loop_lag_p99_ms:5.1f}{ratios}"
         )
+    for row in rows:
+        if row.policy == OURS and row.refused:
+            print(f"refused: {row.case}: {row.refused_by}")
 
 
 def picture(runs: Sequence[Run]) -> str | None:

@@ -81,6 +81,7 @@ class Venue:
 
     def __init__(self, box: Sandbox, where: str, latency: float, *, halved: bool) -> None:
         self._box = box
+        self.journal = box.journal
         self._where = where
         self.service = where.partition(" ")[0]
         self._latency = latency
@@ -121,7 +122,7 @@ class Venue:
 
     def answer(self, number: int) -> list[Posted]:
         """The messages of the answer to question `number`, in the order of posting, deleted ones included."""
-        asked, journal = self._asked[number], self._box.journal
+        asked, journal = self._asked[number], self.journal
         found: Sequence[Shown]
         if self.service == "slack":
             bot = self._box.slack.workspace.bot.id
@@ -134,20 +135,20 @@ class Venue:
 
     def sight(self, number: int, heard: Heard) -> Sight:
         """What readers saw of the answer to question `number`."""
-        opened = self._box.journal.of("discord", "answer", call="POST thread", message=self._asked[number])
+        opened = self.journal.of("discord", "answer", call="POST thread", message=self._asked[number])
         opened_at = max((entry.at + self._latency / 2 for entry in opened), default=-math.inf)
         return look(heard, self.answer(number), self.asked_at[number], self._latency, opened_at)
 
     def writes(self) -> tuple[int, int]:
         """How many edits and posts of the bot had an effect."""
         bot = self._box.slack.workspace.bot.id if self.service == "slack" else self._box.discord.bot_id
-        ours = self._box.journal.messages(self.service, author=bot, with_deleted=True)
+        ours = self.journal.messages(self.service, author=bot, with_deleted=True)
         return sum(len(each.versions) - 1 for each in ours), len(ours)
 
     def refusals(self) -> dict[str, list[float]]:
         """When (Unix s) calls were refused, by the bucket that refused them."""
         refused: dict[str, list[float]] = {}
-        for entry in self._box.journal.of(self.service, "refused"):
+        for entry in self.journal.of(self.service, "refused"):
             method = entry["method"] or entry["call"]
             workspace_wide = method in ("chat.update", "chat.delete")
             bucket = method if workspace_wide else f"{method} {entry['channel'] or ''}"
