@@ -25,6 +25,9 @@ SWEEP = 1.0
 RENEWAL = 1.0
 """Seconds for which nothing is claimed after an outage of the store: who still lives renews its leases first."""
 
+ATTENDANCE = 9.0
+"""Seconds a worker counts as alive after it said so; it says so three times as often."""
+
 GIVE_BACK = 20.0
 """Seconds that turns get to end with the note and be given back, once draining ran out of time."""
 
@@ -60,7 +63,10 @@ class Worker:
 
     async def run(self) -> None:
         """Claim turns until `drain` is called or this is cancelled."""
-        listening = asyncio.create_task(self._listen(), name="signals")
+        others = {
+            asyncio.create_task(self._listen(), name="signals"),
+            asyncio.create_task(self._attend(), name="attendance"),
+        }
         try:
             while not self._draining:
                 self._wake.clear()
@@ -70,8 +76,9 @@ class Worker:
                     async with asyncio.timeout(SWEEP):
                         await self._wake.wait()
         finally:
-            listening.cancel()
-            await asyncio.wait({listening})
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)
 
     async def drain(self, seconds: float, hurry: asyncio.Event) -> None:
         """Claim nothing more; let running turns finish, and give back those that do not.
@@ -145,6 +152,18 @@ class Worker:
             await asyncio.wait({keeping})
             if self._holds.get(claim.key) is hold:
                 del self._holds[claim.key]
+
+    async def _attend(self) -> None:
+        """Divide the platforms' budgets by the workers that are alive; without the store, as they were."""
+        platforms, store = self._platforms.keys(), self._desk.store
+        try:
+            while True:
+                with contextlib.suppress(StoreUnavailable):
+                    self._desk.pacer.share(max(1, await store.attend(platforms, self._name, ATTENDANCE)))
+                await asyncio.sleep(ATTENDANCE / 3)
+        finally:
+            with contextlib.suppress(StoreUnavailable):
+                await store.attend(platforms, self._name, 0.0)
 
     async def _listen(self) -> None:
         while True:

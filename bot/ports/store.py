@@ -201,6 +201,13 @@ class TurnStore(Protocol):
         """See `Inbox.move_cursor`."""
         ...
 
+    async def attend(self, installations: Collection[str], worker: str, lasts: float) -> int:
+        """Count this worker as alive for `lasts` seconds (0: it leaves).
+
+        Returns how many workers are alive, itself included; of several installations, where there are most.
+        """
+        ...
+
     async def directs(self, installation: str) -> tuple[str, ...]:
         """See `KnowsDirects.directs`."""
         ...

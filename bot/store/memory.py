@@ -82,6 +82,7 @@ class MemoryStore:
         self._fences: Expiring[str, str] = Expiring(clock, rules.FENCE_TTL)
         self._cursors: Expiring[str, str] = Expiring(clock, rules.CURSOR_TTL)
         self._pace: dict[tuple[str, str], float] = {}
+        self._workers: dict[str, dict[str, float]] = {}
         self._directs: dict[str, dict[str, float]] = {}
         self._listeners: set[tuple[frozenset[str], asyncio.Queue[Signal]]] = set()
 
@@ -291,6 +292,15 @@ class MemoryStore:
         new, stored = rules.decimal(value), self._cursors.get(installation)
         if stored is None or new > rules.decimal(stored):
             self._cursors[installation] = value
+
+    async def attend(self, installations: Collection[str], worker: str, lasts: float) -> int:
+        """See `TurnStore.attend`."""
+        now = self._clock()
+        for installation in installations:
+            alive = self._workers.setdefault(installation, {})
+            alive[worker] = now + lasts
+            self._workers[installation] = {name: until for name, until in alive.items() if until > now}
+        return max((len(self._workers[installation]) for installation in installations), default=0)
 
     async def check(self) -> list[str]:
         """See `TurnStore.check`."""

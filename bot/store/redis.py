@@ -252,6 +252,14 @@ class RedisStore:
             Run(script("move_cursor"), _cursor_key(installation), (0, 0, value, _ms(rules.CURSOR_TTL)))
         )
 
+    async def attend(self, installations: Collection[str], worker: str, lasts: float) -> int:
+        """See `TurnStore.attend`."""
+        run = script("attend")
+        counts = await self._link.call(
+            *(Run(run, _workers_key(it), (self.clock_offset, 0, worker, _ms(lasts))) for it in installations)
+        )
+        return max(counts, default=0)
+
     async def break_leases(self, installations: Collection[str]) -> int:
         """Make every lease of these installations due at once, and return how many there were.
 
@@ -357,6 +365,10 @@ def _ours_key(installation: str, message_id: str) -> bytes:
 
 def _cursor_key(installation: str) -> bytes:
     return b"firsttoken:cursor:" + to_bytes(installation)
+
+
+def _workers_key(installation: str) -> bytes:
+    return b"firsttoken:workers:" + to_bytes(installation)
 
 
 def _directs_key(installation: str) -> bytes:

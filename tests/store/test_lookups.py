@@ -127,3 +127,16 @@ async def test_direct_messages_are_remembered_newest_first(store: Any, ask: Ask)
         await store.submit(ask(f"x{n}", at=100 + n, channel=f"X{n}", direct=True))
     directs = await store.directs("slack:T1")
     assert (len(directs), directs[0]) == (rules.MAX_DIRECTS, f"X{rules.MAX_DIRECTS + 2}")
+
+
+async def test_workers_know_how_many_they_are(backing: Any) -> None:
+    """A worker counts from its first word until it leaves or has been silent too long, for its installations only."""
+    store = backing.store()
+    assert await store.attend(T1, "a", 9.0) == 1
+    assert await store.attend([*T1, "slack:T2"], "b", 9.0) == 2
+    assert await store.attend(["slack:T2"], "c", 9.0) == 2
+    assert await store.attend(T1, "b", 0.0) == 1
+    backing.advance(5.0)
+    assert await store.attend(T1, "d", 9.0) == 2
+    backing.advance(5.0)
+    assert await store.attend(T1, "d", 9.0) == 1

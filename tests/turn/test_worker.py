@@ -8,7 +8,8 @@ import pytest
 
 from bot.desk import Desk, Policy
 from bot.errors import StoreUnavailable
-from bot.pacing import Pacer
+from bot.pacing import Pacer, Urgency
+from bot.ports import Write
 from bot.store.memory import MemoryStore
 from bot.worker import Worker
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
@@ -60,3 +61,40 @@ async def test_who_lives_keeps_its_turn_through_an_outage(phase: float):
     await asyncio.gather(*tasks)
     assert platform.shown == ["half and half"]
     assert len(model.requests) == 1
+
+
+async def test_workers_divide_the_budgets_by_who_is_alive():
+    """Two workers of an installation write half as much each; when one ends, the other has it all again."""
+    store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
+    platform = FakePlatform()
+    budgets = platform.budgets(Write.EDIT, message().place)
+    desks = [
+        Desk(model=ScriptedModel(), store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda *_: 1.0)
+        for _ in "ab"
+    ]
+    workers = [
+        Worker(desk, {"fake:T": platform}, name=name, lease=LEASE, limit=4)
+        for desk, name in zip(desks, "ab", strict=True)
+    ]
+
+    async def within(seconds: float) -> int:
+        """Edits that the first worker is let make in that time."""
+        count, ends = 0, asyncio.get_running_loop().time() + seconds
+        while True:
+            try:
+                async with asyncio.timeout_at(ends):
+                    await desks[0].pacer.admit(budgets, Urgency.ENDING)
+            except TimeoutError:
+                return count
+            count += 1
+
+    tasks = [asyncio.create_task(worker.run()) for worker in workers]
+    await asyncio.sleep(20.0)
+    shared = await within(120.0)
+    await workers[1].drain(0.0, asyncio.Event())
+    await asyncio.sleep(60.0)
+    alone = await within(120.0)
+    await workers[0].drain(0.0, asyncio.Event())
+    await asyncio.gather(*tasks)
+    assert 40 <= shared <= 55
+    assert 90 <= alone <= 105
