@@ -94,9 +94,7 @@ class Backfill:
         self._after = after if not self.pending or self._after is None else min(after, self._after)
         self._unsettled = {DIRECTS, *(guild.id for guild in self._client.guilds)}
         self._spawn(self._settle_directs())
-        for guild in self._client.guilds:
-            if not guild.unavailable:
-                self.settle(guild)
+        self.settle_known()
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(GUILDS_COME_WITHIN, self._wait_no_longer)
@@ -109,6 +107,12 @@ class Backfill:
         for channel in (*guild.channels, *guild.threads):
             if isinstance(channel, HOLD_MESSAGES):
                 self._catch_up(channel, channel.id, channel.last_message_id)
+
+    def settle_known(self) -> None:
+        """Settle every server that is known by now and was not settled yet."""
+        for guild in self._client.guilds:
+            if guild.id in self._unsettled and not guild.unavailable:
+                self.settle(guild)
 
     def admit(self, message: discord.Message) -> bool:
         """Whether a live message may be handled now; False when it is held until its channel has caught up."""

@@ -153,6 +153,11 @@ class Gateway(discord.Client):
 
     on_guild_join = on_guild_available
 
+    async def on_ready(self) -> None:
+        """The time for servers to come right after READY is over; of some that came discord.py has not told."""
+        if self.intake:
+            self.intake.guilds_ready()
+
     async def on_message(self, message: discord.Message) -> None:
         """A message was written."""
         if self.intake:

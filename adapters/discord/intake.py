@@ -138,6 +138,10 @@ class Intake:
         """A server's channels are known."""
         self._backfill.settle(guild)
 
+    def guilds_ready(self) -> None:
+        """The servers that were sent by now are known, whether they were told of or not."""
+        self._backfill.settle_known()
+
     def message(self, message: discord.Message) -> None:
         """A message was written."""
         if message.author.id == self._own_id and message.nonce is not None:  # only its own sender is told a nonce

@@ -9,7 +9,7 @@ import pytest
 from adapters.discord.backfill import HOLD
 from adapters.discord.intake import Intake
 from adapters.discord.own import OwnMessages
-from sandbox.discord import DiscordServer
+from sandbox.discord import DiscordServer, payloads
 from sandbox.faults import Fault
 from tests.discord.harness import Box, adapter_for, listening
 
@@ -279,3 +279,28 @@ async def test_stopping_intake_takes_nothing_more_and_keeps_what_came(server: Di
     async with listening(server, box):
         await box.until(lambda: len(box.messages) == 2)
     assert box.texts() == ["taken", "left"]
+
+
+@pytest.mark.parametrize("turns", range(9))
+async def test_a_server_sent_right_after_ready_is_looked_into(server: DiscordServer, box: Box, turns: int) -> None:
+    """However soon a server follows READY, its missed messages are read: discord.py tells of some servers never."""
+    async with listening(server, box) as adapter:
+        state = adapter._client._connection
+        state.parse_ready(
+            {
+                "v": 10,
+                "user": payloads.bot_user(server.world),
+                "guilds": [{"id": server.guild_id, "unavailable": True}],
+                "private_channels": [],
+                "session_id": "s",
+                "resume_gateway_url": server.gateway_url,
+                "shard": [0, 1],
+                "application": {"id": server.application_id, "flags": 1 << 18},
+            }
+        )
+        for _ in range(turns):  # of the event loop, in which READY is handled step by step
+            await asyncio.sleep(0)
+        state.parse_guild_create(payloads.guild_create(server.world, everybody=False))  # type: ignore[arg-type]
+        async with asyncio.timeout(2):
+            while adapter._intake._backfill.pending:  # type: ignore[union-attr]  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
