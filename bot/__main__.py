@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -43,13 +45,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    signal.signal(signal.SIGTERM, _leave)  # until the running bot has a handler of its own
-    settings = _settings()
-    if options.or_sandbox and not settings.any_platform:
-        return _sandbox(argparse.Namespace(port=SANDBOX_PORT))
-    from bot.app import App  # noqa: PLC0415 - --help needs none of the libraries behind it
+    with _leaving():
+        settings = _settings()
+        if options.or_sandbox and not settings.any_platform:
+            return _sandbox(argparse.Namespace(port=SANDBOX_PORT))
+        from bot.app import App  # noqa: PLC0415 - --help needs none of the libraries behind it
 
-    _on_loop(lambda: App(settings).run())
+        _on_loop(lambda: App(settings).run())
     return 0
 
 
@@ -61,9 +63,10 @@ def _chat(options: argparse.Namespace) -> int:
 
 
 def _sandbox(options: argparse.Namespace) -> int:
-    from bot.first_run import sandbox  # noqa: PLC0415 - as above
+    with _leaving():
+        from bot.first_run import sandbox  # noqa: PLC0415 - as above
 
-    _on_loop(lambda: sandbox(_quiet, options.port))
+        _on_loop(lambda: sandbox(_quiet, options.port))
     return 0
 
 
@@ -86,8 +89,23 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 
+@contextmanager
+def _leaving() -> Iterator[None]:
+    """Leave at once when told to, until the running bot has handlers of its own: nothing has begun yet.
+
+    Not by an exception, which some libraries do not take well while they are imported.
+    """
+    before = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is _leave:
+                signal.signal(number, handler)
+
+
 def _leave(*_: object) -> None:
-    sys.exit(0)
+    os._exit(0)
 
 
 def _settings(*, quiet: bool = False, **overrides: Any) -> Any:
