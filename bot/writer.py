@@ -121,16 +121,24 @@ class Writer:
         """Replace a message's text by `text()`; as `post`, but an edit may always be repeated.
 
         Returns:
-            The receipt and the text that was written; None when there was nothing to write any more.
+            The receipt and the text that was written; None when there was nothing to write any more, or when the
+            platform refused for rate what `first_free` had admitted: another way may be free by now.
         """
         budgets = self.platform.budgets(Write.EDIT, place)
+        chosen = admitted
 
         async def attempt() -> tuple[Receipt, str] | None:
             nonlocal admitted
             admitted = await self._admit(budgets, who, admitted)
             if (content := text()) is None:
                 return None
-            receipt = await self._call(self.platform.edit(place, ref, content))
+            try:
+                receipt = await self._call(self.platform.edit(place, ref, content))
+            except RateLimited as error:
+                if not chosen:
+                    raise
+                self._refused(error, budgets)
+                return None
             self.tally.edits += 1
             self._observe(receipt)
             return receipt, content
@@ -208,6 +216,11 @@ class Writer:
         for observed in receipt.observed:
             self.pacer.observe(observed)
 
+    def _refused(self, error: RateLimited, budgets: tuple[Budget, ...]) -> None:
+        self.tally.refused += 1
+        limited = tuple(budget for budget in budgets if budget.name == error.bucket) or budgets
+        self.pacer.refused(limited, error.retry_after or 1.0)
+
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._calls.discard(task)
         if not task.cancelled():
@@ -220,9 +233,7 @@ class Writer:
             try:
                 return await attempt()
             except RateLimited as error:
-                self.tally.refused += 1
-                limited = tuple(budget for budget in budgets if budget.name == error.bucket) or budgets
-                self.pacer.refused(limited, error.retry_after or 1.0)
+                self._refused(error, budgets)
             except (Unavailable, OutcomeUnknown) as error:
                 self.tally.repeated += 1
                 now = asyncio.get_running_loop().time()

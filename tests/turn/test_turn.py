@@ -493,3 +493,16 @@ async def test_an_ending_does_not_queue_behind_edits():
     await running
     assert house.platform.shown == ["the whole answer"]
     assert asyncio.get_running_loop().time() - began < 5
+
+
+async def test_an_ending_that_is_refused_goes_out_as_a_new_message():
+    """When the last edit itself meets the platform's limit, the answer does not wait until edits go through again."""
+    house = House(["the ", 3.0, "whole answer"])
+    hold = await house.claim()
+    running = asyncio.create_task(house.run(hold))
+    await asyncio.sleep(2)
+    house.platform.fail("edit", RateLimited("slow down", retry_after=30.0))
+    began = asyncio.get_running_loop().time()
+    await running
+    assert house.platform.shown == ["the whole answer"]
+    assert asyncio.get_running_loop().time() - began < 5
