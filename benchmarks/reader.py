@@ -313,7 +313,8 @@ def bind(run: Run) -> None:
         row.ratio_same_number = total / best_placement(trace, latency=case.latency, edits=row.edits)
     elif case.streams == 10 and case.latency == FAST:
         row.ratio, row.ratio_first_at_once = (
-            total / many_streams(run.traces, latency=case.latency, burst=burst, rate=rate, first_at_once=first)
+            total
+            / many_streams(run.traces, latency=case.latency, burst=burst, rate=rate, rounds=60, first_at_once=first)
             for first in (False, True)
         )
 
