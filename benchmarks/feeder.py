@@ -21,7 +21,7 @@ from typing import Any, cast
 
 import uvloop
 
-from benchmarks.reader import prose
+from benchmarks.cases import prose
 from bot.store.embedded import EmbeddedServer
 from sandbox.app import Sandbox
 

@@ -12,9 +12,6 @@ import asyncio
 import json
 import math
 import multiprocessing
-import os
-import platform
-import random
 import sys
 import tempfile
 import time
@@ -23,20 +20,19 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
 
 import uvloop
 
 from benchmarks import draw
+from benchmarks.cases import CASES, FAST, QUICK, Case
+from benchmarks.machine import OUT, LoopLag, machine
 from benchmarks.policies import PLAIN
 from benchmarks.seen import Heard, Sight, median, most_within, percentile
 from benchmarks.stage import DISCORD, SLACK
 from benchmarks.traces import Trace
 from benchmarks.whole import Venue, our_bot, plain_bot, venue
 from benchmarks.yardstick import best_placement, many_streams, one_stream
-from sandbox.claude.script import Script
 
-OUT = Path(__file__).parent / "out"
 LIVE_STREAMS = 40
 """Streams at once, over all runs: more would measure the machine."""
 LIVE_STREAMS_PLAIN = 120
@@ -46,101 +42,6 @@ PROCESSES = 14
 PATIENCE = 120.0
 """Seconds after the last stream's end that answers get to become whole."""
 OURS = "ours"
-FAST, SLOW = 0.15, 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One situation.
-
-    Args:
-        where: as `Venue` names it.
-        streams: answers at once.
-        seconds: how long each streams.
-        latency: seconds a call takes.
-        gap: seconds from one question to the next.
-        stall: seconds in which nothing comes, in the middle.
-        chars: characters of one answer.
-        halved: whether half of the limits is granted without a word.
-        plain: which plain policies run beside ours.
-        note: what the table calls what is special.
-    """
-
-    where: str
-    streams: int
-    seconds: float = 15.0
-    latency: float = FAST
-    gap: float = 0.0
-    stall: float = 0.0
-    chars: int = 1800
-    halved: bool = False
-    plain: tuple[str, ...] = ()
-    note: str = ""
-
-    @property
-    def name(self) -> str:
-        """How the table calls it."""
-        latency = f"{self.latency * 1000:.0f} ms"
-        return f"{self.where}, {self.streams} x {self.seconds:.0f} s, {latency}{', ' if self.note else ''}{self.note}"
-
-    def script(self, number: int) -> Script:
-        """What Claude answers to one question: prose at 30 deltas a second, every second answer at 60."""
-        rate = 60.0 if number % 2 else 30.0
-        pieces = prose(self.chars, round(self.seconds * rate), seed=number)
-        return Script(pieces=pieces, rate=rate, stall=self.stall, stall_at=self.chars // 2 if self.stall else None)
-
-
-ALL = tuple(PLAIN)
-CASES = [
-    *(Case("slack", number, plain=ALL) for number in (1, 5, 10, 20)),
-    *(Case("slack", number, latency=SLOW, plain=ALL if number == 10 else ()) for number in (1, 5, 10, 20)),
-    Case("slack", 10, gap=3.0, plain=ALL, note="staggered"),
-    Case("slack", 1, 45.0, chars=5400, plain=ALL, note="long stream"),
-    Case("slack", 1, 15.0, stall=4.0, plain=ALL, note="4 s stall"),
-    Case("slack", 1, 20.0, chars=30_000, plain=("every 1.2 s",), note="several messages"),
-    Case("slack", 10, 5.0, chars=600, plain=ALL, note="ending together"),
-    Case("slack threads", 10, note="one channel"),
-    Case("slack", 10, 30.0, chars=3600, halved=True, note="limits secretly halved"),
-    *(Case("discord channel", number, plain=ALL) for number in (1, 5, 10, 20)),
-    *(Case("discord channel", number, latency=SLOW) for number in (1, 5, 10, 20)),
-    *(Case("discord threads", number, plain=("every 1 s", "every 1.2 s") if number == 10 else ())
-      for number in (1, 5, 10, 20)),
-    *(Case("discord threads", number, latency=SLOW) for number in (1, 5, 10, 20)),
-    Case("discord threads", 1, 15.0, stall=4.0, note="4 s stall"),
-    Case("discord threads", 1, 20.0, chars=12_000, plain=("every 1.2 s",), note="several messages"),
-    Case("discord channel", 10, 5.0, chars=600, note="ending together"),
-    Case("discord threads", 5, 20.0, chars=2400, halved=True, note="limits secretly halved"),
-    Case("discord channel", 5, 20.0, chars=2400, halved=True, note="limits secretly halved"),
-]  # fmt: skip
-QUICK = [
-    Case("slack", 1, 8.0, chars=960, plain=("every 1.2 s",)),
-    Case("slack", 1, 10.0, stall=4.0, chars=960, plain=("every 1.2 s",), note="4 s stall"),
-    Case("slack", 10, 8.0, chars=960, plain=("every 1.2 s",)),
-    Case("slack", 10, 5.0, chars=600, note="ending together"),
-    Case("discord channel", 5, 8.0, chars=960, plain=("every 1.2 s",)),
-    Case("discord threads", 5, 8.0, chars=960),
-    Case("discord threads", 1, 8.0, chars=6000, note="several messages"),
-]
-
-
-def prose(chars: int, pieces: int, seed: int) -> tuple[str, ...]:
-    """Paragraphs of words that are not repeated, in about `pieces` pieces of varying length; the same for a seed."""
-    dice = random.Random(seed)
-    words: list[str] = []
-    length = 0
-    while length < chars:
-        word = "".join(dice.choices("abcdefghijklmnopqrstuvwxyz", k=dice.randint(3, 9)))
-        words.append(word + (".\n\n" if len(words) % 60 == 59 else ". " if len(words) % 12 == 11 else " "))
-        length += len(words[-1])
-    text = "".join(words)[:chars].rstrip()
-    mean = max(1.0, len(text) / pieces)
-    cut: list[str] = []
-    at = 0.0
-    while at < len(text):
-        step = max(1.0, mean * dice.uniform(0.4, 1.6))
-        cut.append(text[int(at) : int(at + step)])
-        at += step
-    return tuple(piece for piece in cut if piece)
 
 
 @dataclass(slots=True)
@@ -202,29 +103,6 @@ class Slots:
             async with self._changed:
                 self._free += number
                 self._changed.notify_all()
-
-
-class LoopLag:
-    """How late the event loop wakes a sleeper, in seconds, over the time of the block."""
-
-    def __init__(self, step: float = 0.01) -> None:
-        self._step = step
-        self.samples: list[float] = []
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._sample())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await asyncio.wait({self._task})
-
-    async def _sample(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + self._step
-            await asyncio.sleep(self._step)
-            self.samples.append(loop.time() - due)
 
 
 def play(run: Run) -> Run:
@@ -372,19 +250,6 @@ async def run_all(cases: Sequence[Case]) -> list[Run]:
         slots = Slots(LIVE_STREAMS_PLAIN)
         plain = await asyncio.gather(*(carry_out(Run(case, name), slots) for case in cases for name in case.plain))
     return [*ours, *plain]
-
-
-def machine() -> dict[str, object]:
-    """What it was measured on."""
-    model = next(
-        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
-        platform.processor(),
-    )
-    return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()}
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -9,7 +9,8 @@ from typing import cast
 
 import pytest
 
-from benchmarks.capacity import Load, Meter, by_hand, markdown, memory_per_stream, ours, rendering, settings_of
+from benchmarks.capacity import Load, markdown, memory_per_stream, rendering
+from benchmarks.delta import Meter, by_hand, ours, settings_of
 from benchmarks.feeder import Feeder
 from bot.text import Dialect
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cases import CASES, QUICK, Case, prose
 from benchmarks.policies import every
-from benchmarks.reader import CASES, QUICK, Case, Run, Slots, measure, prose
+from benchmarks.reader import Run, Slots, measure
 from benchmarks.seen import Heard, squeeze
 from benchmarks.whole import our_bot, plain_bot, venue
 
