@@ -65,6 +65,11 @@ class Abandoned:
         # No worker ever gives a message the name that another may still post it under.
         return max(last, ATTEMPTS_OF_A_CLAIM * (claim.claims - 1))
 
+    @property
+    def noted(self) -> bool:
+        """Whether there are notes that a worker which was only asleep may still write over."""
+        return bool(self._notes)
+
     async def note_again(self, place: Place) -> None:
         """Write the notes once more: a worker that was only asleep may have written over them."""
         for ref in self._notes:
@@ -101,7 +106,7 @@ class Abandoned:
             self._notes.append(refs[0])
         for ref in refs[1:] if seen else refs:
             try:
-                await self._writer.delete(place, ref, Urgency.ENDING)
+                await self._writer.remove(place, ref, phrases.INTERRUPTED_AGAIN, Urgency.ENDING)
             except PlatformError as error:
                 log.warning("cannot remove an abandoned message", extra={"error": str(error)})
 

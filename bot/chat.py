@@ -161,6 +161,7 @@ class Chat:
                     break
                 screen.wait(phrases.BUSY)
             elif end.how in (Ended.BROKE, Ended.BUSY):
+                busy_since = None
                 broken += 1
                 pause = self._backoff(broken, end.retry_after)
                 if broken >= self._policy.max_attempts:

@@ -91,10 +91,21 @@ class Reception:
                 return False
             return await self._store.submit(aside, alone=True)
         new = await self._store.submit(message, alone=kind is not Kind.QUESTION)
-        if new and kind is Kind.STOP and await self._store.amend(message.key, message.installation):
-            # The running answer ends by itself with a word; the order to stop needs no answer of its own.
-            await self._store.amend(message.key, message.installation, message_id=message.id)
+        if kind is Kind.STOP:
+            await self._stop(message, new=new)
         return new
+
+    async def _stop(self, message: Message, *, new: bool) -> None:
+        """Stop the running answer. It ends by itself with a word, so that the order needs no answer of its own.
+
+        Handed in again, the order counts only while it still waits: then the first time did not get this far.
+        """
+        key, installation = message.key, message.installation
+        if new:
+            if await self._store.amend(key, installation):
+                await self._store.amend(key, installation, message_id=message.id)
+        elif await self._store.amend(key, installation, message_id=message.id):
+            await self._store.amend(key, installation)
 
     async def takes_part(self, key: ThreadKey) -> bool:
         """See `bot.ports.Inbox.takes_part`."""

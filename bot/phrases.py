@@ -7,6 +7,7 @@ from bot.conversation import Stop
 
 INTERRUPTED_AGAIN = "(Response interrupted. Trying again...)"
 INTERRUPTED_FOR_GOOD = "(Response interrupted.) Say “retry” to ask again."
+ELSEWHERE = "(The answer stands in another message.)"
 BUSY = "… (Claude is busy; still trying.)"
 BUSY_FOR_GOOD = "(Claude is overloaded right now.) Say “retry” to ask again."
 APOLOGY = "(Sorry: something goes wrong each time I try to answer this.) Please ask in another way."

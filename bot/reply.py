@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from bot import phrases
 from bot.conversation import MessageRef, Place
 from bot.errors import ContentRefused, MessageFrozen, MessageGone, PlatformError, TooLong
 from bot.pacing import Urgency, Viewer
@@ -100,7 +101,9 @@ class Reply:
         self._refused: dict[int, str] = {}
         self._trailer = ""
         self._placeholder: str | None = None
+        self._bare = True
         self._changed = asyncio.Event()
+        self._standing = asyncio.Event()
         self._editor: asyncio.Task[None] | None = None
 
     # --- what the turn says ---------------------------------------------------------------------------------
@@ -144,6 +147,17 @@ class Reply:
         if not self._changed.is_set():
             self._changed.set()
 
+    async def stands(self) -> None:
+        """Wait until the first message is there. Raises what the editor failed with."""
+        editor = self._editor or self.begin(self._placeholder)
+        standing = asyncio.create_task(self._standing.wait())
+        try:
+            await asyncio.wait({standing, editor}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            standing.cancel()
+        if editor.done():
+            editor.result()
+
     def say(self, placeholder: str) -> None:
         """Change what stands there while there is no text."""
         self._placeholder = placeholder
@@ -176,8 +190,9 @@ class Reply:
     async def withdraw(self) -> None:
         """Delete every message of this attempt."""
         await self.abandon()
-        for slot in self._slots:
-            await self._writer.delete(self._place, slot.ref)
+        for ref in [*self._superseded, *(slot.ref for slot in self._slots)]:
+            await self._writer.delete(self._place, ref)
+        self._superseded.clear()
         self._slots.clear()
 
     async def abandon(self) -> None:
@@ -285,6 +300,7 @@ class Reply:
         def posted(receipt: Receipt, text: str | None) -> None:
             self._slots.append(Slot(receipt.ref, None, stand_in=self._refused.pop(index, None)))
             self._posted += 1
+            self._standing.set()
             self._on_posted(Part(self.attempt, index, receipt.ref))
             self._confirm(index, receipt, text)
 
@@ -326,7 +342,8 @@ class Reply:
                 return None
         else:
             wanted = self._refused.get(index, pages[index])
-        if wanted != self._placeholder and not self.exposed:
+        self._bare = not self._ended and wanted == self._placeholder
+        if not self._bare and not self.exposed:
             self.exposed = True
             self._on_exposed()
         return wanted
@@ -345,14 +362,18 @@ class Reply:
             )
             if not slot.rewritten:
                 slot.rewritten, slot.shown = True, None
-        if text != self._placeholder:
+        if not self._bare:
             if self.first_text_at is None:
                 self.first_text_at = asyncio.get_running_loop().time()
             self._viewer.shown(len(self._layout.covered(index + 1)))
 
     def _refuse(self, index: int) -> None:
+        """Show a sentence in place of a page; when that is refused too, there is nothing to be shown."""
         log.warning("the platform refused the content of a message", extra={"part": index})
-        if index < len(self._slots):
+        there = index < len(self._slots)
+        if (self._slots[index].stand_in if there else self._refused.get(index)) is not None:
+            raise ContentRefused("the platform takes no text there")
+        if there:
             self._slots[index].stand_in = REFUSED
         else:
             self._refused[index] = REFUSED
@@ -367,28 +388,31 @@ class Reply:
 
     async def _supersede(self, index: int) -> None:
         """Show a first text or an end in a new message, since its edit would come late, and remove the old one."""
-        old = self._slots.pop(index)
+        self._superseded.append(self._slots.pop(index).ref)
         await self._post(index, admitted=True)
-        await self._remove(old.ref)
+        await self._remove_superseded()
 
     async def _move(self, index: int, error: PlatformError) -> None:
         """Go on in new messages from a frozen one on; the old ones go where they can."""
         log.info("message can no longer be edited, going on in a new one", extra={"part": index, "error": str(error)})
         self._frozen = True
-        old = self._slots[index:]
+        self._superseded += [slot.ref for slot in self._slots[index:]]
         del self._slots[index:]
-        for slot in old:
-            await self._remove(slot.ref)
+        await self._remove_superseded()
 
     async def _remove_surplus(self) -> None:
         pages = len(self._pages())
-        for ref in [*self._superseded, *(slot.ref for slot in self._slots[pages:])]:
-            await self._remove(ref)
-        self._superseded.clear()
+        self._superseded += [slot.ref for slot in self._slots[pages:]]
         del self._slots[pages:]
+        await self._remove_superseded()
+
+    async def _remove_superseded(self) -> None:
+        while self._superseded:
+            await self._remove(self._superseded[0])
+            self._superseded.pop(0)
 
     async def _remove(self, ref: MessageRef) -> None:
         try:
-            await self._writer.delete(self._place, ref, self._viewer)
+            await self._writer.remove(self._place, ref, phrases.ELSEWHERE, self._viewer)
         except PlatformError as error:
             log.warning("cannot remove a message", extra={"error": str(error)})

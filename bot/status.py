@@ -27,27 +27,31 @@ class Status:
         self._place: Place | None = None
         self._again = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     def show(self, place: Place) -> None:
         """Show the status there, or show it again (posting a message takes it away on some platforms)."""
         self._place = place
         self._again.set()
         if self._task is None and self._platform is not None:
-            self._task = asyncio.create_task(self._keep_up(self._platform, place), name="status")
+            self._task = asyncio.create_task(self._keep_up(self._platform, place, self._ending), name="status")
 
     def hide(self) -> None:
         """Take the status away; returns at once."""
         if self._task is not None:
             self._task.cancel()
+            self._task, self._ending = None, self._task
 
     async def close(self) -> None:
         """Take the status away and wait until it went."""
         self.hide()
-        if self._task is not None:
-            await asyncio.wait({self._task})
+        if self._ending is not None:
+            await asyncio.wait({self._ending})
 
-    async def _keep_up(self, platform: ShowsStatus, place: Place) -> None:
+    async def _keep_up(self, platform: ShowsStatus, place: Place, before: asyncio.Task[None] | None) -> None:
         try:
+            if before is not None:
+                await asyncio.wait({before})
             while True:
                 self._again.clear()
                 place = self._place or place

@@ -37,6 +37,7 @@ from bot.errors import (
     OutcomeUnknown,
     PlaceClosed,
     PlatformError,
+    RateLimited,
     StoreUnavailable,
     Unavailable,
 )
@@ -107,7 +108,6 @@ class TurnRun:
         self._hold = hold
         self._claim = hold.claim
         self._place: Place = hold.claim.place
-        self._opening: asyncio.Task[Place] | None = None
         self._ledger = Ledger(desk.store, hold)
         self._writer = Writer(platform, desk.pacer, fence=hold.fence, since=self._claim.first_claimed_at)
         self._status = Status(platform if isinstance(platform, ShowsStatus) else None, self._writer)
@@ -120,6 +120,7 @@ class TurnRun:
         self._pause = 0.0
         self._began = _now()
         self._reply: Reply | None = None
+        self._first_text_at: float | None = None
 
     async def run(self) -> None:
         """Carry the claim to its commit, or give it back.
@@ -131,12 +132,14 @@ class TurnRun:
         except LeaseLost:
             log.warning("another worker took this turn over", extra=self._names())
         except StoreUnavailable as error:
-            log.warning("shut down while the store was away", extra={**self._names(), "error": str(error)})
-        except PlatformError as error:
-            if isinstance(error, BadCredentials):
-                self._desk.alerts[self._claim.installation] = str(error)
+            log.warning("the store is away, the turn waits in it", extra={**self._names(), "error": str(error)})
+        except (BadCredentials, RateLimited, Unavailable, OutcomeUnknown) as error:
+            self._desk.alerts[self._claim.installation] = str(error)
             log.error("cannot write there now, the turn waits", extra={**self._names(), "error": str(error)})  # noqa: TRY400
-            await self._ledger.release(delay=error.retry_after or RETURN_DELAY)
+            await self._ledger.release(delay=RETURN_DELAY)
+        except PlatformError as error:
+            log.error("the platform refuses this answer for good", extra={**self._names(), "error": str(error)})  # noqa: TRY400
+            await self._commit("", Stop.FAILED)
         finally:
             if self._reply is not None:
                 await self._reply.abandon()
@@ -158,7 +161,12 @@ class TurnRun:
             await self._say(phrases.APOLOGY)
             await self._commit("", Stop.FAILED)
         else:
-            await self._answer(classify(claim.messages[-1], self._policy.access))
+            await self._answer(self._kind())
+
+    def _kind(self) -> Kind:
+        """What is wanted. A word to the bot stands alone; one that an edit put among questions is a question too."""
+        messages = self._claim.messages
+        return classify(messages[0], self._policy.access) if len(messages) == 1 else Kind.QUESTION
 
     async def _answer(self, kind: Kind) -> None:
         match kind:
@@ -172,12 +180,15 @@ class TurnRun:
                     await self._desk.store.forget(self._claim.key)
                 await self._say(phrases.LOCAL[kind])
                 await self._ledger.commit(None)
+                self._report(self._turn("", Stop.LOCAL), None)
 
     # --- asking Claude ----------------------------------------------------------------------------------------
 
     async def _ask(self) -> None:
         reply, editor = self._start_reply()
         request = await self._question.request()
+        if self._claim.installation in self._desk.alerts:
+            await reply.stands()  # nobody is asked while nothing can be shown
         while True:
             end = await attempt(self._desk.model, request, reply, self._hold, editor)
             step = self._next(end, reply)
@@ -185,8 +196,9 @@ class TurnRun:
                 reply.restart()
             elif step is Next.NOTE:
                 if not await self._interrupt(reply):
-                    step = Next.COMMIT
-                    break
+                    await reply.abandon()
+                    await self._commit("", Stop.FAILED)
+                    return
                 reply, editor = self._start_reply()
             else:
                 break
@@ -210,11 +222,12 @@ class TurnRun:
             return step
         if end.how is Ended.BUSY and step is Next.ASK:
             self._waits += 1
-            self._busy_since = self._busy_since or _now()
+            self._busy_since = _now() if self._busy_since is None else self._busy_since
             self._pause = self._desk.backoff(self._waits, end.retry_after)
             reply.say(phrases.BUSY)
             waited = _now() - self._busy_since
             return Next.DELIVER if waited + self._pause > self._policy.busy_timeout else step
+        self._busy_since = None
         self._broken += 1
         self._pause = self._desk.backoff(self._broken, end.retry_after)
         self._ledger.note(attempts=self._broken, partial=reply.text)
@@ -233,6 +246,8 @@ class TurnRun:
             self._status.hide()
             self._ledger.note(shown=number)
 
+        if self._reply is not None and self._first_text_at is None:
+            self._first_text_at = self._reply.first_text_at
         reply = self._reply = Reply(
             self._writer,
             self._place,
@@ -249,7 +264,7 @@ class TurnRun:
         reply = self._make_reply(self._attempt)
         self._status.show(self._place)
         crowded = self._desk.pacer.crowded(self._platform.budgets(Write.EDIT, self._place))
-        bare = crowded and isinstance(self._platform, ShowsStatus)
+        bare = crowded and isinstance(self._platform, ShowsStatus) and not self._desk.alerts
         return reply, reply.begin(None if bare else PLACEHOLDER, open_place=self._open)
 
     async def _open(self) -> Place:
@@ -257,6 +272,7 @@ class TurnRun:
         if self._claim.place.root is None or self._place != self._claim.place:
             return self._place
         name = title(self._claim.messages[0].text)
+        await self._desk.pacer.admit(self._platform.budgets(Write.POST, self._claim.place), Urgency.FIRST)
         while True:
             try:
                 self._place = await self._writer.once(self._platform.open(self._claim.place, name))
@@ -278,15 +294,20 @@ class TurnRun:
         """End a broken attempt's messages with the note; False when nothing can be shown there any more."""
         if not await self._shown(reply.interrupt(phrases.INTERRUPTED_AGAIN, keep=self._policy.keep_partials)):
             return False
-        self._ledger.note(settled=reply.attempt)
+        self._settled(reply)
         return True
+
+    def _settled(self, reply: Reply) -> None:
+        """Note that the attempt's messages are at their end; not while older ones may still be written over."""
+        if not self._abandoned.noted:
+            self._ledger.note(settled=reply.attempt)
 
     async def _give_back(self, reply: Reply, *, keep: bool) -> None:
         if keep:
             await self._interrupt(reply)
         else:
             await reply.withdraw()
-            self._ledger.note(settled=reply.attempt)
+            self._settled(reply)
         await self._ledger.release()
         log.info("turn given back", extra=self._names())
 
@@ -295,12 +316,16 @@ class TurnRun:
         outcome = self._outcome(reply, end)
         keep = outcome.stop is not Stop.FAILED or self._policy.keep_partials
         await self._ledger.finish(outcome)
-        if await self._shown(reply.interrupt(outcome.detail, keep=keep)):
-            await self._tell_asker(reply)
+        shown = await self._shown(reply.interrupt(outcome.detail, keep=keep))
         await self._commit(outcome.answer, outcome.stop, outcome, end)
+        if shown and outcome.stop not in (Stop.FAILED, Stop.STOPPED):
+            await self._tell_asker(reply)
 
     async def _deliver_stored(self, outcome: Outcome) -> None:
         """Show the answer that an earlier worker finished and could not bring to its end."""
+        if self._kind() is Kind.RETRY and self._claim.history:
+            self._question.again()
+        await self._question.request()  # names and what went before belong into the history
         reply = self._make_reply(outcome.attempt)
         reply.adopt([part for part in self._claim.parts if part.attempt == outcome.attempt])
         reply.write(outcome.answer)
@@ -317,7 +342,7 @@ class TurnRun:
         if stop is not Stop.FAILED and reply.cut():
             stop, sentence = Stop.MAX_PARTS, phrases.below(Stop.MAX_PARTS)
         return Outcome(
-            answer="" if stop is Stop.FAILED else reply.text,
+            answer=reply.text if stop is not Stop.FAILED or self._policy.keep_partials else "",
             stop=stop,
             attempt=reply.attempt,
             detail=sentence,
@@ -350,26 +375,29 @@ class TurnRun:
     # --- what is kept -----------------------------------------------------------------------------------------
 
     async def _commit(self, answer: str, stop: Stop, outcome: Outcome | None = None, end: End | None = None) -> None:
-        turn = Turn(
+        turn = self._turn(answer, stop, outcome)
+        self._desk.alerts.pop(self._claim.installation, None)
+        await self._abandoned.note_again(self._place)
+        await self._ledger.commit(turn, replaces=self._question.replaces)
+        self._report(turn, end)
+
+    def _turn(self, answer: str, stop: Stop, outcome: Outcome | None = None) -> Turn:
+        return Turn(
             id=self._claim.turn_id,
             questions=self._question.messages,
             background=self._question.background,
-            answer=answer if answer.strip() else "",
+            answer=answer if answer.strip() and stop is not Stop.FAILED else "",
             stop=stop,
             attempts=self._broken + (stop is not Stop.FAILED),
             finished_at=time.time(),
             usage=outcome.usage if outcome else Usage(),
             model=outcome.model if outcome else "",
         )
-        self._desk.alerts.pop(self._claim.installation, None)
-        await self._abandoned.note_again(self._place)
-        await self._ledger.commit(turn, replaces=self._question.replaces)
-        self._report(turn, end)
 
     def _report(self, turn: Turn, end: End | None) -> None:
         """The one log line of a turn."""
         finished = end.finished if end else None
-        first_text = self._reply.first_text_at if self._reply else None
+        first_text = self._first_text_at or (self._reply.first_text_at if self._reply else None)
         log.info(
             "turn done",
             extra={
@@ -384,6 +412,7 @@ class TurnRun:
                 **dataclasses.asdict(self._writer.tally),
                 **{f"{name}_tokens": count for name, count in dataclasses.asdict(turn.usage).items()},
                 "model": turn.model,
+                "error": str(end.error) if end and end.error else None,
                 "request_id": finished.request_id if finished else end.error.request_id if end and end.error else None,
             },
         )

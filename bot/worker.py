@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from bot.conversation import ThreadKey
 from bot.desk import Desk
-from bot.errors import StoreUnavailable
+from bot.errors import LeaseLost, StoreUnavailable
 from bot.lease import Hold, Order
 from bot.ports import Claim, Platform
 from bot.turn import TurnRun
@@ -52,6 +52,7 @@ class Worker:
         self._holds: dict[ThreadKey, Hold] = {}
         self._turns: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
+        self._claiming = asyncio.Lock()
         self._draining = False
         self.store_answers = True
         """Whether the store answered when it was asked last."""
@@ -70,8 +71,11 @@ class Worker:
         try:
             while not self._draining:
                 self._wake.clear()
-                if len(self._turns) < self._limit and await self._claim_one():
-                    continue
+                if len(self._turns) < self._limit:
+                    async with self._claiming:
+                        claimed = await self._claim_one()
+                    if claimed:
+                        continue
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(SWEEP):
                         await self._wake.wait()
@@ -89,6 +93,8 @@ class Worker:
         """
         self._draining = True
         self._wake.set()
+        async with self._claiming:
+            pass  # what is being claimed right now is begun, or given back, before the turns are counted
         if self._turns:
             log.info("letting running answers finish", extra={"running": len(self._turns), "seconds": seconds})
         hurried = asyncio.create_task(hurry.wait())
@@ -119,6 +125,10 @@ class Worker:
             log.info("the store answers again")
         self.store_answers = True
         if claim is None:
+            return False
+        if self._draining:
+            with contextlib.suppress(StoreUnavailable, LeaseLost):
+                await self._desk.store.release(claim)
             return False
         task = asyncio.create_task(self._carry(claim), name=f"turn {claim.key}")
         self._turns.add(task)

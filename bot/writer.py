@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bot.conversation import MessageRef, Place
-from bot.errors import OutcomeUnknown, PlatformError, RateLimited, Unavailable
+from bot.errors import MessageFrozen, OutcomeUnknown, PlatformError, RateLimited, Unavailable
 from bot.pacing import Pacer, Urgency, Viewer
 from bot.ports import Budget, Platform, ReadsOwn, Receipt, Write
 
@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 PATIENCE = 300.0
 """Seconds of nothing but transient failures after which a write is given up (the turn then waits in the store)."""
+
+RETRY_AFTER_CAP = 60.0
+"""Seconds beyond which a Retry-After of a failing server is not obeyed: a reader waits."""
 
 BACKOFF, BACKOFF_CAP = 0.5, 15.0
 """First pause after a transient failure, and the longest, in seconds; doubled each time, half of it random."""
@@ -162,6 +165,13 @@ class Writer:
             return ()
         return await self._carry_through(lambda: self._asked(platform.own_since(place, self._since)), ())
 
+    async def remove(self, place: Place, ref: MessageRef, otherwise: str, who: Viewer | Urgency) -> None:
+        """Delete one of our messages; where that is refused, let it say `otherwise`. Raises as `post` does."""
+        try:
+            await self.delete(place, ref, who)
+        except MessageFrozen:
+            await self.edit(place, ref, lambda: otherwise, who if isinstance(who, Urgency) else Urgency.ENDING)
+
     async def once(self, call: Coroutine[Any, Any, T]) -> T:
         """Carry out one other platform call in a task of our own, so that no cancellation reaches it in flight."""
         return await self._call(call)
@@ -241,5 +251,5 @@ class Writer:
                 if now - failing_since > PATIENCE:
                     raise
                 log.info("platform call failed, trying again", extra={"error": repr(error), "pause": round(pause, 2)})
-                await asyncio.sleep(error.retry_after or pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                await asyncio.sleep(min(error.retry_after or 0.0, RETRY_AFTER_CAP) or pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 pause = min(pause * 2, BACKOFF_CAP)

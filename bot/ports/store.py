@@ -22,6 +22,7 @@ class Part:
 class Outcome:
     """A finished answer in the outbox: written before the last edit, so that a successor only delivers it.
 
+    `answer` is what is shown; of a FAILED turn that is the partial text, which does not enter the history.
     `attempt` owns the messages it is shown in; `detail` is the bot's own sentence below it, empty for none.
     """
 

@@ -38,6 +38,7 @@ class FakePlatform:
         self.calls: list[str] = []
         self.in_flight = 0
         self.most_in_flight = 0
+        self.cancelled = 0
         self._ids = itertools.count(1)
         self._faults: dict[str, deque[tuple[PlatformError, bool]]] = {}
 
@@ -102,6 +103,9 @@ class FakePlatform:
                     do()
                 raise error
             return do()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
         finally:
             self.in_flight -= 1
 
