@@ -74,11 +74,15 @@ def _check(_: argparse.Namespace) -> int:
     settings = _settings()
     from bot.app import check  # noqa: PLC0415 - as above
 
-    warnings = _on_loop(lambda: check(settings))
-    for warning in warnings:
-        print(f"warning: {warning}")
-    print("everything needed works" if not warnings else f"it runs, with {len(warnings)} warning(s)")
-    return 0
+    found = _on_loop(lambda: check(settings))
+    for line in found.errors:
+        print(line, file=sys.stderr)
+    for line in found.warnings:
+        print(f"warning: {line}")
+    if not found.errors:
+        count = len(found.warnings)
+        print(f"it runs, with {count} warning(s)" if count else "everything needed works")
+    return 2 if found.errors else 0
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -16,6 +16,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
 
 from aiohttp import web
@@ -184,26 +185,48 @@ async def open_chat(settings: Settings, resume: str | None) -> AsyncIterator[Cha
         yield Chat(model, store, policy(settings), jittered, name, on_kept=kept)
 
 
-async def check(settings: Settings) -> list[str]:
-    """Try what `run` needs and return its warnings. Raises SettingsError for what it cannot run without."""
-    warnings: list[str] = []
-    async with AsyncExitStack() as stack:
-        model = claude(settings)
-        stack.push_async_callback(model.close)
-        warnings += await model.check()
-        built = adapters(settings)
-        for adapter in built:
-            stack.push_async_callback(adapter.close)
-            await adapter.start()
-            warnings += await adapter.check()
-        await stack.enter_async_context(open_store(settings, warn=warnings.append))
+@dataclass
+class Findings:
+    """What `check` found: what works less than it could, and what `run` cannot start with."""
+
+    warnings: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def trying(self) -> Iterator[None]:
+        """Note what is wrong in the block; a mistake in one thing does not hide those in the next."""
         try:
-            await stack.enter_async_context(serve(web.Application(), settings.http_host, settings.http_port))
-        except PortTaken as error:
-            warnings.append(f"{error} It may be this bot that runs there.")
-        if not built:
-            raise SettingsError(NO_PLATFORM)
-    return warnings
+            yield
+        except BotError as error:
+            self.errors.append(str(error))
+
+
+async def check(settings: Settings) -> Findings:
+    """Try everything `run` needs, each thing whatever the others came to."""
+    found = Findings()
+    async with AsyncExitStack() as stack:
+        with found.trying():
+            model = claude(settings)
+            stack.push_async_callback(model.close)
+            found.warnings += await model.check()
+        built: list[Adapter] = []
+        with found.trying():
+            built = adapters(settings)
+            if not built:
+                raise SettingsError(NO_PLATFORM)
+        for adapter in built:
+            with found.trying():
+                stack.push_async_callback(adapter.close)
+                await adapter.start()
+                found.warnings += await adapter.check()
+        with found.trying():
+            await stack.enter_async_context(open_store(settings, warn=found.warnings.append))
+        with found.trying():
+            try:
+                await stack.enter_async_context(serve(web.Application(), settings.http_host, settings.http_port))
+            except PortTaken as error:
+                found.warnings.append(f"{error} It may be this bot that runs there.")
+    return found
 
 
 def _problem(adapter: Adapter, desk: Desk) -> Callable[[], str]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from bot import phrases
 from bot.conversation import MessageRef, Place
 from bot.errors import ContentRefused, MessageFrozen, MessageGone, PlatformError, TooLong
 from bot.pacing import Urgency, Viewer
 from bot.ports import Part, Receipt, Write
+from bot.slot import Slot
 from bot.text import Layout
 from bot.writer import Writer
 
@@ -29,25 +29,6 @@ PATIENCE = 0.5
 
 RELIMITS = 4
 """How often one reply is laid out anew for a lower limit before its text counts as refused."""
-
-
-@dataclass(slots=True)
-class Slot:
-    """One message of ours.
-
-    Args:
-        ref: the platform's id.
-        shown: the text it surely shows; None while that is not known.
-        adopted: posted by an earlier worker, and not yet confirmed.
-        stand_in: a sentence shown in place of a page that the platform refuses.
-        rewritten: written a second time because the platform stored another text than it was given.
-    """
-
-    ref: MessageRef
-    shown: str | None
-    adopted: bool = False
-    stand_in: str | None = None
-    rewritten: bool = False
 
 
 class Reply:

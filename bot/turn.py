@@ -18,7 +18,6 @@ first brings the abandoned messages to their end; what it finds in the outbox it
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import enum
 import logging
 import time
@@ -54,6 +53,7 @@ from bot.ports import (
 )
 from bot.question import Question
 from bot.reply import PLACEHOLDER, Reply
+from bot.report import Figures, report
 from bot.status import Status
 from bot.text.title import title
 from bot.writer import Writer
@@ -395,34 +395,14 @@ class TurnRun:
         )
 
     def _report(self, turn: Turn, end: End | None) -> None:
-        """The one log line of a turn."""
-        finished = end.finished if end else None
-        first_text = self._first_text_at or (self._reply.first_text_at if self._reply else None)
-        log.info(
-            "turn done",
-            extra={
-                **self._names(),
-                "stop": turn.stop.value,
-                "first_token_s": _rounded(finished.first_token if finished else None),
-                "first_text_s": _rounded(first_text - self._began if first_text is not None else None),
-                "total_s": _rounded(_now() - self._began),
-                "attempts": turn.attempts,
-                "waits": self._waits,
-                "characters": len(turn.answer),
-                **dataclasses.asdict(self._writer.tally),
-                **{f"{name}_tokens": count for name, count in dataclasses.asdict(turn.usage).items()},
-                "model": turn.model,
-                "error": str(end.error) if end and end.error else None,
-                "request_id": finished.request_id if finished else end.error.request_id if end and end.error else None,
-            },
+        replies_first = self._reply.first_text_at if self._reply else None
+        figures = Figures(
+            began=self._began, ended=_now(), first_text=self._first_text_at or replies_first, waits=self._waits
         )
+        report(turn, end, figures, self._writer.tally, self._names())
 
     def _names(self) -> dict[str, object]:
         return {"conversation": str(self._claim.key), "turn": self._claim.turn_id, "claim": self._claim.claims}
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
 
 
 def _now() -> float:

@@ -87,7 +87,7 @@ class Delivery:
         if write is Write.DELETE:
             return (Budget(f"{team}:chat.delete", 50, 60.0, 10),)
         return (
-            Budget(f"{team}:chat.postMessage:{place.channel}", 60, 60.0, 1),
+            Budget(f"{team}:chat.postMessage:{place.channel}", 55, 60.0, 1),
             Budget(f"{team}:chat.postMessage", 300, 60.0, 100),
         )
 

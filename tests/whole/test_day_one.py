@@ -384,6 +384,15 @@ def test_check_of_everything(bot: Callable[..., Outcome]):
     assert bot("check", "slack discord") == (0, "everything needed works\n", "")
 
 
+def test_check_says_everything_at_once(bot: Callable[..., Outcome]):
+    """Mistakes in several things are found in one run, a line each."""
+    outcome = bot("check", "slack discord", SLACK_BOT_TOKEN="xoxb-1-wrong", REDIS_URL="redis://127.0.0.1:9/0")
+    lines = outcome.err.splitlines()
+    assert outcome.status == 2
+    assert [any(line.startswith(name) for line in lines) for name in ("SLACK_BOT_TOKEN", "REDIS_URL")] == [True, True]
+    assert len(lines) == 2
+
+
 def test_as_a_process(box: Sandbox, tmp_path):
     """The same as a process of its own: status 2 and one line; nothing of Python's own is seen."""
     environment = {
