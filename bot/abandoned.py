@@ -12,7 +12,7 @@ from collections import defaultdict
 
 from bot import phrases
 from bot.conversation import MessageRef, Place
-from bot.errors import PlatformError
+from bot.errors import MessageGone, PlatformError
 from bot.ledger import Ledger
 from bot.pacing import Urgency
 from bot.ports import Claim, Outcome
@@ -54,7 +54,10 @@ class Abandoned:
         for part in claim.parts:
             messages[part.attempt].append(part.ref)
         last = max([claim.settled, claim.shown, *messages])
-        if claim.claims > 1 and spare is None and (strays := await self._strays(place)):
+        strays = await self._strays(place) if claim.claims > 1 else []
+        if spare is not None:
+            await self._end(place, strays, seen=False)
+        elif strays:
             last = max(last, claim.settled + 1)
             messages[last] += strays
         for attempt in sorted(messages):
@@ -76,14 +79,11 @@ class Abandoned:
             await self._note(place, ref)
 
     async def take_away(self) -> None:
-        """Remove what this worker itself posted after it had lost the turn: nobody else knows of it.
-
-        What may be part of a finished answer stays, for the successor looks for that.
-        """
+        """Remove what this worker itself posted after it had lost the turn: nobody else knows of it."""
         await self._ledger.settle()
-        for part in () if self._ledger.finishing else self._ledger.unknown:
+        for part in self._ledger.unknown:
             try:
-                await self._writer.once(self._writer.platform.delete(Place(part.ref.channel), part.ref))
+                await self._writer.discard(part.ref)
             except PlatformError as error:
                 log.warning("cannot remove a message of a lost turn", extra={"error": str(error)})
 
@@ -101,17 +101,23 @@ class Abandoned:
             return []
 
     async def _end(self, place: Place, refs: list[MessageRef], *, seen: bool) -> None:
-        if seen:
-            await self._note(place, refs[0])
-            self._notes.append(refs[0])
-        for ref in refs[1:] if seen else refs:
+        while seen and refs:
+            first, *refs = refs
+            if await self._note(place, first):
+                self._notes.append(first)
+                break
+        for ref in refs:
             try:
                 await self._writer.remove(place, ref, phrases.INTERRUPTED_AGAIN, Urgency.ENDING)
             except PlatformError as error:
                 log.warning("cannot remove an abandoned message", extra={"error": str(error)})
 
-    async def _note(self, place: Place, ref: MessageRef) -> None:
+    async def _note(self, place: Place, ref: MessageRef) -> bool:
+        """Write the note over a message; False when the message is gone."""
         try:
             await self._writer.edit(place, ref, lambda: phrases.INTERRUPTED_AGAIN, Urgency.ENDING)
+        except MessageGone:
+            return False
         except PlatformError as error:
             log.warning("cannot write the note on an abandoned message", extra={"error": str(error)})
+        return True

@@ -39,8 +39,6 @@ class Ledger:
         self._writing: asyncio.Task[None] | None = None
         self.unknown: list[Part] = []
         """Messages that were posted and could not be recorded, because another worker holds the turn."""
-        self.finishing = False
-        """Whether the answer was, or may have been, put into the outbox."""
 
     def note(self, **record: Any) -> None:
         """Have `record` written soon (the arguments of `TurnStore.record`); returns at once."""
@@ -59,7 +57,6 @@ class Ledger:
         try:
             async with asyncio.timeout(OUTBOX_PATIENCE):
                 await self._noted()
-                self.finishing = True
                 await self._store.finish(self._hold.claim, outcome)
         except (TimeoutError, StoreUnavailable) as error:
             log.warning("the outbox cannot be written, delivering without it", extra={"error": str(error)})

@@ -78,7 +78,6 @@ class Reply:
         self._relimits = 0
         self._ended = False
         self._frozen = False
-        self._look_first = False
         self._refused: dict[int, str] = {}
         self._trailer = ""
         self._placeholder: str | None = None
@@ -94,21 +93,18 @@ class Reply:
         placeholder: str | None = PLACEHOLDER,
         *,
         open_place: Callable[[], Awaitable[Place]] | None = None,
-        look_first: bool = False,
     ) -> asyncio.Task[None]:
         """Start editing: post the placeholder, then the text as it comes.
 
         Args:
             placeholder: what stands there while there is no text; None posts nothing before the first text.
             open_place: makes the place ready first; text may come meanwhile.
-            look_first: messages may have been posted by a worker that died before it could record them.
 
         Returns:
             The editor, which ends before `finish` only by failing: with MessageGone when a person deleted a message,
             or another error that repeating does not mend.
         """
         self._placeholder = placeholder
-        self._look_first = self._look_first or look_first
         self._editor = asyncio.create_task(self._edit(open_place), name=f"editor {self._name}")
         return self._editor
 
@@ -118,7 +114,6 @@ class Reply:
         self._superseded = [part.ref for part in parts if part.ref != latest[part.index]]
         self._slots = [Slot(latest[index], None, adopted=True) for index in sorted(latest)]
         self._posted = len(parts)
-        self._look_first = True
         self.exposed = True
 
     def write(self, text: str) -> None:
@@ -287,9 +282,7 @@ class Reply:
 
         nonce = f"{self._name}.{self._posted}"
         who = self._viewer if self._layout.source or self._ended else Urgency.FIRST
-        await self._writer.post(
-            self._place, lambda: self._newest(index), nonce, who, posted, look_first=self._look_first, admitted=admitted
-        )
+        await self._writer.post(self._place, lambda: self._newest(index), nonce, who, posted, admitted=admitted)
 
     async def _replace(self, index: int) -> None:
         slot = self._slots[index]

@@ -152,7 +152,8 @@ class TurnRun:
     async def _run(self) -> None:
         claim = self._claim
         if claim.claims > POISONED + APOLOGIES:
-            await self._commit("", Stop.FAILED)
+            outcome = claim.outcome or Outcome(answer="", stop=Stop.FAILED, attempt=0)
+            await self._commit(outcome.answer, outcome.stop, outcome)
             return
         self._attempt = await self._abandoned.settle(self._place, spare=claim.outcome)
         if claim.outcome is not None:
@@ -236,7 +237,7 @@ class TurnRun:
 
     # --- what the reader sees ---------------------------------------------------------------------------------
 
-    def _make_reply(self, number: int) -> Reply:
+    def _make_reply(self, number: int, *, name: int | None = None) -> Reply:
         def posted(part: Part) -> None:
             self._ledger.note(part=part, place=self._place)
             if not reply.exposed:
@@ -251,7 +252,7 @@ class TurnRun:
         reply = self._reply = Reply(
             self._writer,
             self._place,
-            nonce_base(self._claim.turn_id, number),
+            nonce_base(self._claim.turn_id, name or number),
             number,
             max_parts=self._policy.max_parts,
             on_posted=posted,
@@ -287,7 +288,7 @@ class TurnRun:
         self._attempt += 1
         reply = self._make_reply(self._attempt)
         reply.write(text)
-        reply.begin(None, open_place=self._open, look_first=self._claim.claims > 1)
+        reply.begin(None, open_place=self._open)
         await self._shown(reply.finish())
 
     async def _interrupt(self, reply: Reply) -> bool:
@@ -326,7 +327,7 @@ class TurnRun:
         if self._kind() is Kind.RETRY and self._claim.history:
             self._question.again()
         await self._question.request()  # names and what went before belong into the history
-        reply = self._make_reply(outcome.attempt)
+        reply = self._make_reply(outcome.attempt, name=self._attempt + 1)
         reply.adopt([part for part in self._claim.parts if part.attempt == outcome.attempt])
         reply.write(outcome.answer)
         reply.begin(None, open_place=self._open)

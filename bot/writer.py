@@ -68,7 +68,6 @@ class Writer:
         who: Viewer | Urgency,
         posted: Callable[[Receipt, str | None], None],
         *,
-        look_first: bool = False,
         admitted: bool = False,
     ) -> None:
         """Post `text()` as a new message, once.
@@ -80,14 +79,13 @@ class Writer:
             who: for whom pacing admits it.
             posted: told of the message and its text (None when an earlier try is found, whose text is not known),
                 also when the caller was cancelled while the call was in flight.
-            look_first: an earlier, unknown try may already have posted it.
             admitted: pacing has admitted the first try (see `first_free`).
 
         Raises:
             PlatformError: one that repeating does not mend, or the last of `PATIENCE` seconds of those it would.
         """
         budgets = self.platform.budgets(Write.POST, place)
-        unsure = look_first
+        unsure = False
 
         async def call(content: str) -> None:
             receipt = await self.platform.post(place, content, nonce)
@@ -157,6 +155,11 @@ class Writer:
             await self._call(self.platform.delete(place, ref))
 
         await self._carry_through(attempt, budgets)
+
+    async def discard(self, ref: MessageRef) -> None:
+        """Delete a message that only this worker knows of: the one write that needs no turn. Raises as `post` does."""
+        place = Place(ref.channel)
+        await self._carry_through(lambda: self._call(self.platform.delete(place, ref)), ())
 
     async def own(self, place: Place) -> tuple[MessageRef, ...]:
         """Our messages there since this turn began; none where a platform does not tell. Raises as `post` does."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bot import phrases
-from bot.conversation import Stop, ThreadKey
+from bot.conversation import MessageRef, Place, Stop, ThreadKey
 from bot.desk import Desk, Policy
 from bot.errors import (
     BadCredentials,
@@ -26,7 +26,7 @@ from bot.errors import (
 )
 from bot.lease import Hold, Order
 from bot.pacing import Pacer
-from bot.ports import Write
+from bot.ports import Outcome, Part, Write
 from bot.reply import REFUSED
 from bot.store.memory import MemoryStore
 from bot.turn import TurnRun
@@ -305,6 +305,63 @@ async def test_a_successor_delivers_what_was_finished():
     await house.run(again)
     assert house.platform.shown == ["the whole answer"]
     assert len(house.model.requests) == 1
+
+
+async def outboxed(house: House) -> MessageRef:
+    """A worker that died between the outbox and the last edit; its placeholder, which was recorded."""
+    hold = await house.claim()
+    receipt = await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
+    await house.store.record(hold.claim, part=Part(1, 0, receipt.ref))
+    await house.store.finish(hold.claim, Outcome(answer="the whole answer", stop=Stop.END_TURN, attempt=1))
+    return receipt.ref
+
+
+async def test_an_ending_that_nobody_recorded_is_not_shown_twice():
+    """When the worker died after it had sent the end as a new message, readers are left with one."""
+    house = House()
+    await outboxed(house)
+    await house.platform.post(Place("C1"), "the whole answer", "of the dead")
+    await expire()
+    await house.run(await house.claim(None))
+    assert house.platform.shown == ["the whole answer"]
+
+
+async def test_what_is_in_the_outbox_is_kept_at_the_very_last():
+    """A turn that killed all its workers after its answer was finished keeps that answer."""
+    house = House()
+    await outboxed(house)
+    for _ in range(10):
+        await expire()
+        last = await house.claim(None)
+    await house.run(last)
+    [turn] = await house.turns()
+    assert (turn.answer, turn.stop) == ("the whole answer", Stop.END_TURN)
+
+
+async def test_the_note_stands_where_a_message_is_left():
+    """When the first message of the dead is gone, the next one of what was seen becomes the note."""
+    house = House(["the whole answer"])
+    hold = await house.claim()
+    for index in range(2):
+        receipt = await house.platform.post(hold.claim.place, "half an", f"{hold.claim.turn_id}.1.{index}")
+        await house.store.record(hold.claim, part=Part(1, index, receipt.ref), shown=1)
+    house.platform.messages["1"].deleted = True
+    await expire()
+    await house.run(await house.claim(None))
+    assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, "the whole answer"]
+
+
+async def test_a_sleeper_takes_its_late_post_away_however_often_it_must_try():
+    """Nobody else knows of what it posted, so that a platform in trouble is asked again."""
+    house = House([5000.0], ["the whole answer"])
+    dreaming = asyncio.create_task(house.run(await house.claim()))
+    house.platform.latency = 2000.0
+    await asyncio.sleep(1001)
+    house.platform.latency = 0.05
+    await house.run(await house.claim(None))
+    house.platform.fail("delete", Unavailable("503"), times=3)
+    await dreaming
+    assert house.platform.shown == ["the whole answer"]
 
 
 async def test_a_successor_ends_what_was_abandoned():
