@@ -123,6 +123,15 @@ class Checker:
                 if not finals or finals[-1] != number:
                     finals.append(number)
                 words.setdefault(number, []).extend(match[0] for match in WORD.finditer(text))
+        self._whole(room, expected, words, finals)
+        if failures != sum(turn.stop is Stop.FAILED for turn in turns):
+            self.verdict.add("stale", room.name, f"{failures} failures are shown, another number is stored")
+        self._notes(room, turns, visible)
+
+    def _whole(
+        self, room: Room, expected: Sequence[int], words: Mapping[int, Sequence[str]], finals: Sequence[int]
+    ) -> None:
+        """The answers that stand there are those of the turns, whole, once, and in their order."""
         for number in expected:
             whole = self._claude.said[number].text.split()
             if words.get(number) != whole:
@@ -134,9 +143,6 @@ class Checker:
                 self.verdict.add("doubled", room.name, f"r{number} is shown without a note and is in no turn")
         if sorted(finals, key=lambda n: expected.index(n) if n in expected else -1) != finals:
             self.verdict.add("reordered", room.name, f"answers stand as {finals}, turns as {expected}")
-        if failures != sum(turn.stop is Stop.FAILED for turn in turns):
-            self.verdict.add("stale", room.name, f"{failures} failures are shown, another number is stored")
-        self._notes(room, turns, visible)
 
     def _broken(self, visible: Sequence[Shown]) -> set[int]:
         """The requests whose partial text stays with the note, or a failure, below its last message."""

@@ -92,7 +92,7 @@ class Mischief:
             for number, trouble in enumerate(self._list):
                 await self._people.until((number + 0.5) / (len(self._list) + 1))
                 group.create_task(self._begin(trouble))
-                await asyncio.sleep(self._random.uniform(0.0, 0.4))
+                await asyncio.sleep(self._random.uniform(0.0, 1.0))
 
     async def _begin(self, trouble: Trouble) -> None:
         await trouble()
@@ -134,12 +134,12 @@ class Mischief:
             stop()
 
     async def _kill(self) -> None:
-        """SIGKILL, at a moment that hurts; one time in eight all processes at once."""
+        """SIGKILL, at a moment that hurts; one time in sixteen all processes at once."""
         chance = self._random.random()
         moment = self._random.choice([*MOMENTS, "now"])
         pause = self._random.choice((0.0, 0.0, 0.5, 1.0, 4.5))
         victims = [await self._take()]
-        if chance < 0.125:
+        if chance < 1 / 16:
             victims = [*victims, *(bot for bot in self._bots if bot.alive and bot not in self._busy)]
             self._busy.update(victims)
         if moment != "now":
