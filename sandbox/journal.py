@@ -19,7 +19,8 @@ class Entry:
         at: Unix seconds.
         service: "slack", "discord" or "claude".
         kind: "call" (a request arrived), "answer" (its status), "event" (sent to the bot), "ack", "posted",
-            "edited", "deleted" (a message changed), "refused" (a limit was hit), "fault" (misbehaviour on order);
+            "edited", "deleted" (a message changed), "refused" (a limit was hit), "fault" (misbehaviour on order),
+            "unheard" (the client hung up before its answer);
             a stand-in may add kinds of its own and names them where it is described.
         data: what belongs to it.
     """

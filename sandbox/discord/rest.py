@@ -119,6 +119,8 @@ class Rest:
         else:
             response = self._answer(request, endpoint, call, unreadable)
         await asyncio.sleep(self.latency / 2)
+        if request.transport is None or request.transport.is_closing():
+            self.journal.add("discord", "unheard", call=call.name)
         return cut(request, hard=False) if fault is not None and fault.kind == "lost" else response
 
     def _answer(

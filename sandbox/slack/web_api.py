@@ -98,6 +98,8 @@ class WebApi:
             return _cut(request)
         if self.latency:
             await asyncio.sleep(self.latency / 2)
+        if request.transport is None or request.transport.is_closing():
+            self._journal.add("slack", "unheard", method=method)
         return answer
 
     def _answer(self, call: Call, token: str, address: str) -> web.Response:

@@ -168,6 +168,21 @@ async def test_7_shutdown_drains(side: Side):
     assert len(calls) == len(list(side.journal.of(side.name, "answer")))
 
 
+async def test_7_no_call_is_cancelled_in_flight(side: Side):
+    """However suddenly the process must leave, every platform call it began hears its answer."""
+    side.house.box.claude.answer("An answer that is cut short. " * 30, rate=20)
+    side.server.latency = 0.3
+    async with side.house.bot(drain_seconds="0s") as app:
+        await side.ask("Well?")
+        begun = await side.house.until(
+            lambda: [e for e in side.journal.of(side.name, "call") if side.edit_call in (e["call"], e["method"])]
+        )
+        assert begun
+        app.stop()
+    assert list(side.journal.of(side.name, "unheard")) == []
+    assert side.texts[-1].endswith(phrases.INTERRUPTED_AGAIN)
+
+
 async def test_8_secrets_are_nowhere(side: Side, capfd):
     """No token is in a log line, an error or a message, however the services fail."""
     settings = side.house.settings()
