@@ -313,3 +313,32 @@ async def test_no_call_is_cancelled_in_flight(moment):
     await asyncio.wait({running})
     assert house.platform.cancelled == 0
     assert house.platform.in_flight == 0
+
+
+async def test_who_slept_asks_before_writing():
+    """A worker whose lease ended while it slept asks the store before its first write, and writes nothing."""
+    house = House(["an answer"])
+    slept = (await house.claim()).claim
+    await expire()
+    await house.claim(None)
+    await house.run(Hold(house.store, replace(slept, lease_until=0.0), 1000.0))
+    assert house.platform.messages == {}
+
+
+async def test_what_is_shown_is_what_was_written():
+    """When the platform stored another text than it was given, the message is written once more."""
+
+    class Truncating(FakePlatform):
+        cuts = 1
+
+        async def edit(self, place, ref, text):
+            if self.cuts and text == "the whole answer":
+                self.cuts -= 1
+                receipt = await super().edit(place, ref, text[:5])
+                return replace(receipt, stored=text[:5])
+            return await super().edit(place, ref, text)
+
+    house = House(["the ", 2.0, "whole answer"])
+    house.platform = Truncating()
+    await house.ask()
+    assert house.platform.shown == ["the whole answer"]
