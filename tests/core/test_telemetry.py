@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from bot.telemetry import Redactor, set_up
+from bot.telemetry import Redactor, clean, set_up
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +46,10 @@ def test_json_lines_are_json(capsys):
 def test_short_values_are_no_secrets():
     """A secret of a few characters does not blank the whole log."""
     assert Redactor(["ab"]).clean("about") == "about"
+
+
+def test_other_texts_are_cleaned_like_the_log():
+    """What leaves by another way than the log loses token-shaped words, and known secrets once they are known."""
+    assert clean("my-very-own-secret and xoxb-1234567890-abcdef") == "my-very-own-secret and [secret]"
+    set_up("info", "console", ["my-very-own-secret"])
+    assert clean("my-very-own-secret and xoxb-1234567890-abcdef") == "[secret] and [secret]"
