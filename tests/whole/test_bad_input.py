@@ -217,7 +217,7 @@ def written(side: Side, root: str, text: str) -> bool:
     shown = squeezed("".join(seen(side, root)))
     cut = squeezed(phrases.below(Stop.MAX_PARTS))
     whole = squeezed(wellformed(text))
-    return shown == whole or (shown.endswith(cut) and len(shown) > 3000 and whole.startswith(shown.removesuffix(cut)))
+    return shown == whole or (shown.endswith(cut) and len(shown) > 1500 and whole.startswith(shown.removesuffix(cut)))
 
 
 def squeezed(text: str) -> str:
