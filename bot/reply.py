@@ -286,7 +286,8 @@ class Reply:
 
     async def _replace(self, index: int) -> None:
         slot = self._slots[index]
-        last = index == len(self._slots) - 1
+        # What a dead worker left may show the whole text already: another message could only double it.
+        last = index == len(self._slots) - 1 and not slot.adopted
         if last and await self._writer.first_free(self._place, self._viewer, PATIENCE) is Write.POST:
             await self._supersede(index)
             return

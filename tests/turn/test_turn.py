@@ -326,6 +326,20 @@ async def test_an_ending_that_nobody_recorded_is_not_shown_twice():
     assert house.platform.shown == ["the whole answer"]
 
 
+async def test_a_message_of_the_dead_is_edited_even_where_a_new_one_would_be_faster():
+    """It may show the whole answer already: it is written again in place, not sent once more."""
+    house = House()
+    ref = await outboxed(house)
+    house.platform.messages[ref.id].versions.append("the whole answer")
+    house.desk.pacer.refused(house.platform.budgets(Write.EDIT, Place("C1")), 20.0)
+    await expire()
+    again = await house.claim(None)
+    house.desk.pacer.refused(house.platform.budgets(Write.EDIT, Place("C1")), 20.0)
+    await house.run(again)
+    assert house.platform.shown == ["the whole answer"]
+    assert house.platform.calls.count("post") == 1
+
+
 async def test_what_is_in_the_outbox_is_kept_at_the_very_last():
     """A turn that killed all its workers after its answer was finished keeps that answer."""
     house = House()
