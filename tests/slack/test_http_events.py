@@ -81,10 +81,16 @@ async def test_old_signature(push: HttpPush, inbox: MemoryInbox, slack: SlackSer
     assert inbox.messages == []
 
 
-async def test_wrong_secret(push: HttpPush, inbox: MemoryInbox, slack: SlackServer) -> None:
-    """A request signed with another secret is refused."""
-    assert (await push.send({**BODY, "event": mention(slack)}, secret="another")).status == 401
+async def test_wrong_secret(
+    push: HttpPush, inbox: MemoryInbox, slack: SlackServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A request signed with another secret is refused; the operator is told which one to look at, but not each time."""
+    for _ in range(3):
+        assert (await push.send({**BODY, "event": mention(slack)}, secret="another")).status == 401
     assert inbox.messages == []
+    assert [record.message for record in caplog.records if "SLACK_SIGNING_SECRET" in record.message] == [
+        "a request was not signed with SLACK_SIGNING_SECRET (Basic Information > Signing Secret), or is old"
+    ]
 
 
 @pytest.mark.parametrize(
