@@ -186,7 +186,7 @@ async def test_a_signal_while_it_starts(side: Side, tmp_path, number: signal.Sig
     process = await start_process(side, tmp_path, until=b"")
     await side.house.until(lambda: list(side.journal.of(side.name, "fault")), "the first call")
     process.send_signal(number)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SECONDS):
         assert await process.wait() == 0
     assert b"Traceback" not in await process.said
 
