@@ -21,7 +21,7 @@ KEY = ThreadKey("discord", "G", "1")
 
 async def test_nothing_is_lost_whatever_dies(tmp_path):
     """Every accepted message is answered exactly once where the reader sees it, in order, whatever dies."""
-    report = await Chaos(7, tmp_path, questions=12, kills=1, rooms=3, workers=2).run()
+    report = await Chaos(17, tmp_path, questions=12, kills=1, rooms=3, workers=2).run()
     assert report.verdict.found == [], "\n".join([*report.lines(), *report.stories.values()])
     assert report.questions == 12
     assert report.troubles["SIGKILL"] >= 1

@@ -30,6 +30,9 @@ MOMENTS: dict[str, Callable[[Entry], bool]] = {
 }
 """Moments in which a death hurts most; each is what the journal shows of it, before the bot knows."""
 
+LIFE = 2.0
+"""Seconds for which a process is left to itself after its start: no crash of every worker at once for minutes."""
+
 Trouble = Callable[[], Awaitable[None]]
 
 
@@ -83,7 +86,7 @@ class Mischief:
             (self._delay_calls, 0.4),
             (self._redeliver, 0.6),
         ]
-        self._list = [trouble for trouble, share in shares for _ in range(max(1, round(share * kills)))]
+        self._list = [trouble for trouble, share in shares for _ in range(int(share * kills + self._random.random()))]
         self._random.shuffle(self._list)
 
     async def go_on(self) -> None:
@@ -155,12 +158,13 @@ class Mischief:
         async with self._server_free:  # without its store a bot does not start
             await bot.start(**self._environment(self._random))
         self.diary.append((time.time(), f"{bot.name} is back"))
+        await asyncio.sleep(LIFE)
         self._free(bot)
 
     async def _sleep_long(self) -> None:
         """SIGSTOP until the lease is over, then SIGCONT: a zombie."""
         bot, moment = await self._take(), self._random.choice([*MOMENTS, "now"])
-        seconds = self._random.uniform(3.2, 9.0)
+        seconds = self._random.uniform(3.2, 7.0)
         if moment != "now":
             await self._moment(moment)
         await self._sleep(bot, seconds, "SIGSTOP past the lease")
