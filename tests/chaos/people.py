@@ -182,7 +182,7 @@ class People:
         if room.direct:
             return self.box.journal.messages("discord", room.channel, author=bot, with_deleted=with_deleted)
         within = self.box.journal.messages("discord", room.root, author=bot, with_deleted=with_deleted)
-        return within + self._replies(room, with_deleted=with_deleted)
+        return sorted(within + self._replies(room, with_deleted=with_deleted), key=lambda shown: shown.versions[0][0])
 
     def _replies(self, room: Room, *, with_deleted: bool = False) -> list[Shown]:
         ours = {asked.message for asked in room.asked}
