@@ -127,6 +127,10 @@ class Reception:
         """See `bot.ports.KnowsDirects.directs`."""
         return await self._store.directs(installation)
 
+    async def lead(self, installation: str, candidate: str, lasts: float) -> bool:
+        """See `bot.ports.ChoosesLeader.lead`."""
+        return await self._store.lead(installation, candidate, lasts)
+
     async def cursor(self, installation: str) -> str | None:
         """See `bot.ports.Inbox.cursor`."""
         return await self._store.cursor(installation)

@@ -4,7 +4,7 @@ Protocols only. Each is as small as the core can live with; what only some platf
 of its own, asked for with `isinstance`.
 """
 
-from bot.ports.intake import Adapter, Inbox, KnowsDirects
+from bot.ports.intake import Adapter, ChoosesLeader, Inbox, KnowsDirects
 from bot.ports.model import Model, Request
 from bot.ports.platform import (
     Budget,
@@ -23,6 +23,7 @@ from bot.ports.store import Claim, History, Lease, Outcome, Part, Signal, TurnSt
 __all__ = [
     "Adapter",
     "Budget",
+    "ChoosesLeader",
     "Claim",
     "CompletesMessages",
     "History",

@@ -52,6 +52,18 @@ class KnowsDirects(Protocol):
         ...
 
 
+@runtime_checkable
+class ChoosesLeader(Protocol):
+    """An inbox that several processes share, where one at a time is chosen for what only one may do."""
+
+    async def lead(self, installation: str, candidate: str, lasts: float) -> bool:
+        """Lead an installation for `lasts` seconds from now (0: no more), unless another candidate does.
+
+        Returns whether this candidate leads now. Raises StoreUnavailable.
+        """
+        ...
+
+
 class Adapter(Protocol):
     """One platform, whole, as the application starts and stops it; `start` comes before everything else."""
 

@@ -209,8 +209,16 @@ class TurnStore(Protocol):
         """
         ...
 
+    async def lead(self, installation: str, candidate: str, lasts: float) -> bool:
+        """See `ChoosesLeader.lead`."""
+        ...
+
     async def directs(self, installation: str) -> tuple[str, ...]:
         """See `KnowsDirects.directs`."""
+        ...
+
+    async def ping(self, installation: str) -> None:
+        """Return when the server has taken a write: whether it still does is known no other way."""
         ...
 
     async def check(self) -> list[str]:

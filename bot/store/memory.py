@@ -83,6 +83,7 @@ class MemoryStore:
         self._cursors: Expiring[str, str] = Expiring(clock, rules.CURSOR_TTL)
         self._pace: dict[tuple[str, str], float] = {}
         self._workers: dict[str, dict[str, float]] = {}
+        self._leads: dict[str, tuple[str, float]] = {}
         self._directs: dict[str, dict[str, float]] = {}
         self._listeners: set[tuple[frozenset[str], asyncio.Queue[Signal]]] = set()
 
@@ -301,6 +302,20 @@ class MemoryStore:
             alive[worker] = now + lasts
             self._workers[installation] = {name: until for name, until in alive.items() if until > now}
         return max((len(self._workers[installation]) for installation in installations), default=0)
+
+    async def lead(self, installation: str, candidate: str, lasts: float) -> bool:
+        """See `ChoosesLeader.lead`."""
+        leader, until = self._leads.get(installation, (candidate, 0.0))
+        if leader != candidate and self._clock() < until:
+            return False
+        if lasts > 0:
+            self._leads[installation] = (candidate, self._clock() + lasts)
+        elif leader == candidate:
+            self._leads.pop(installation, None)
+        return lasts > 0
+
+    async def ping(self, installation: str) -> None:
+        """See `TurnStore.ping`."""
 
     async def check(self) -> list[str]:
         """See `TurnStore.check`."""

@@ -260,13 +260,25 @@ class RedisStore:
         )
         return max(counts, default=0)
 
+    async def lead(self, installation: str, candidate: str, lasts: float) -> bool:
+        """See `ChoosesLeader.lead`."""
+        (leads,) = await self._link.call(
+            Run(script("lead"), _lead_key(installation), (self.clock_offset, 0, candidate, _ms(lasts)))
+        )
+        return bool(leads)
+
+    async def ping(self, installation: str) -> None:
+        """See `TurnStore.ping`."""
+        await self._link.call(("SET", b"firsttoken:ping:" + to_bytes(installation), 1, "PX", _ms(rules.PING_TTL)))
+
     async def break_leases(self, installations: Collection[str]) -> int:
-        """Make every lease of these installations due at once, and return how many there were.
+        """Make every lease of these installations due at once, and return how many turns there were.
 
         For a process that knows itself to be alone with its server: whoever held them is dead. Each of those claims
         goes on counting as a crash, or a turn that kills the program would kill it at every start.
         """
         broken = await self._link.call(*(self._run("break_leases", it) for it in self._all_shards(installations)))
+        await self._link.call(*(("DEL", _lead_key(it)) for it in installations))
         self._next_sweep = 0.0
         return sum(broken)
 
@@ -369,6 +381,10 @@ def _cursor_key(installation: str) -> bytes:
 
 def _workers_key(installation: str) -> bytes:
     return b"firsttoken:workers:" + to_bytes(installation)
+
+
+def _lead_key(installation: str) -> bytes:
+    return b"firsttoken:lead:" + to_bytes(installation)
 
 
 def _directs_key(installation: str) -> bytes:

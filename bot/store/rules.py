@@ -21,6 +21,9 @@ CURSOR_TTL: Final = 30 * 24 * 3600.0
 FENCE_TTL: Final = 24 * 3600.0
 """Seconds it is remembered what became of a claim, so that a late repetition is told."""
 
+PING_TTL: Final = 60.0
+"""Seconds the key is kept by which a server shows that it takes writes."""
+
 MAX_TURNS: Final = 1000
 """Turns of history a thread keeps; past it the oldest quarter goes at once."""
 

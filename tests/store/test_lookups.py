@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.conversation import Message, MessageRef, Stop, ThreadKey, Turn
+from bot.errors import StoreUnavailable
 from bot.ports import Part
 from bot.store import rules
 
@@ -140,3 +141,42 @@ async def test_workers_know_how_many_they_are(backing: Any) -> None:
     assert await store.attend(T1, "d", 9.0) == 2
     backing.advance(5.0)
     assert await store.attend(T1, "d", 9.0) == 1
+
+
+async def test_one_candidate_leads_until_it_gives_up_or_is_silent(backing: Any) -> None:
+    """Whoever asks first leads an installation and goes on as long as it asks; then another may, and it knows."""
+    store, other = backing.store(), backing.store()
+    assert await store.lead("discord:A", "a", 9.0)
+    assert not await other.lead("discord:A", "b", 9.0)
+    assert await other.lead("discord:B", "b", 9.0)
+    backing.advance(5.0)
+    assert await store.lead("discord:A", "a", 9.0)
+    backing.advance(5.0)
+    assert not await other.lead("discord:A", "b", 9.0)
+    assert not await other.lead("discord:A", "b", 0.0), "who does not lead gives nothing up"
+    assert await store.lead("discord:A", "a", 9.0)
+    assert not await store.lead("discord:A", "a", 0.0)
+    assert await other.lead("discord:A", "b", 9.0), "it was given up"
+    backing.advance(10.0)
+    assert await store.lead("discord:A", "a", 9.0), "silent for too long"
+    assert not await other.lead("discord:A", "b", 9.0)
+
+
+async def test_a_dead_leader_is_deposed_with_its_leases(on_server: Any) -> None:
+    """Who knows itself to be alone does not wait for a lead that nobody holds any more."""
+    store = on_server.store()
+    assert await store.lead("discord:A", "dead", 9.0)
+    assert await store.break_leases(["discord:A"]) == 0
+    assert await store.lead("discord:A", "a", 9.0)
+
+
+async def test_a_ping_is_a_write(on_server: Any) -> None:
+    """A server that answers and takes nothing more is found out."""
+    store, node = on_server.store(), on_server.nodes[0]
+    await store.ping("slack:T1")
+    node.execute_command("CONFIG", "SET", "maxmemory", "1")
+    try:
+        with pytest.raises(StoreUnavailable, match="is full"):
+            await store.ping("slack:T1")
+    finally:
+        node.execute_command("CONFIG", "SET", "maxmemory", "0")
