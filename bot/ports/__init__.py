@@ -4,6 +4,7 @@ Protocols only. Each is as small as the core can live with; what only some platf
 of its own, asked for with `isinstance`.
 """
 
+from bot.ports.budgets import SharedBudgets
 from bot.ports.intake import Adapter, ChoosesLeader, Inbox, KnowsDirects
 from bot.ports.model import Model, Request
 from bot.ports.platform import (
@@ -40,6 +41,7 @@ __all__ = [
     "ReadsThread",
     "Receipt",
     "Request",
+    "SharedBudgets",
     "ShowsStatus",
     "Signal",
     "TurnStore",

@@ -17,6 +17,7 @@ from bot.ports import Claim, Lease, Outcome, Part, Signal
 from bot.store import rules
 from bot.store.codec import capped
 from bot.store.expiring import Expiring
+from bot.store.memory_budgets import MemoryBudgets
 
 
 @dataclass(slots=True)
@@ -73,6 +74,7 @@ class MemoryStore:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock, self._monotonic = clock, monotonic
+        self.budgets = MemoryBudgets(clock)
         self._threads: dict[tuple[str, ThreadKey], _Thread] = {}
         self._history: Expiring[tuple[str, ThreadKey], list[Turn]] = Expiring(clock, history_ttl)
         self._joined: Expiring[ThreadKey, str] = Expiring(clock, history_ttl)

@@ -19,6 +19,7 @@ from bot.errors import LeaseLost
 from bot.ports import Claim, Lease, Outcome, Part, Signal
 from bot.store import codec, replies, rules
 from bot.store.advice import advice
+from bot.store.budgets import RedisBudgets
 from bot.store.codec import to_bytes, to_text
 from bot.store.hints import Hints, Shard
 from bot.store.link import Argument, Client, Link, Run, script
@@ -36,11 +37,13 @@ class RedisStore:
 
     Attributes:
         clock_offset: milliseconds added to the server's clock in every script: tests move time with it.
+        budgets: what all workers spent (`bot.ports.SharedBudgets`).
     """
 
     def __init__(self, target: str | Client, *, history_ttl: float, shards: int = 16) -> None:
         self.clock_offset = 0
         self._link = Link(target)
+        self.budgets = RedisBudgets(self._link, lambda: self.clock_offset)
         self._history_ttl = history_ttl
         self._shards = shards
         self._hints = Hints()

@@ -1,0 +1,107 @@
+"""SharedBudgets in the process's own memory, for the workers of one process (tests, simulations). As `spend.lua`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from bot.ports.budgets import DEMAND_LASTS, MOMENT, Act, Draw, Entry, News, Verdict
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """Writes of the last window by id; when a burst would be whole again; what each worker said, and till when."""
+
+    spent: dict[str, float] = field(default_factory=dict)
+    at: float = -math.inf
+    rest: float = -math.inf
+    rests: int = 0
+    version: int = 0
+    said: dict[str, tuple[int, float, float]] = field(default_factory=dict)
+
+    def due(self, draw: Draw, replies: int, now: float) -> float:
+        """When it lets a write go: no rest, spaced beyond the burst, and no window holds too many."""
+        room = draw.room.calls(replies)
+        at = max(now, self.rest, self.at - (draw.burst - 1 - room) * draw.window / draw.calls)
+        over = min(len(self.spent), math.ceil(len(self.spent) + 1 + room - draw.calls))
+        return max(at, sorted(self.spent.values())[over - 1] + draw.window) if over > 0 else at
+
+
+class MemoryBudgets:
+    """See `bot.ports.SharedBudgets`; an entry is carried in without waiting, and so is atomic.
+
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._buckets: dict[str, _Bucket] = {}
+        self._numbers = count(1)
+
+    async def enter(self, worker: str, entries: Sequence[Entry]) -> list[Verdict]:
+        """See `SharedBudgets.enter`."""
+        return [self._enter(worker, entry) for entry in entries]
+
+    def _enter(self, worker: str, entry: Entry) -> Verdict:
+        now, granted, wait = self._clock(), True, 0.0
+        buckets = [self._buckets.setdefault(draw.bucket, _Bucket()) for draw in entry.draws]
+        others = []
+        for bucket, draw in zip(buckets, entry.draws, strict=True):
+            bucket.spent = {id_: at for id_, at in bucket.spent.items() if at > now - draw.window}
+            bucket.said = {name: said for name, said in bucket.said.items() if said[2] > now}
+            said = [said for name, said in bucket.said.items() if name != worker]
+            others.append((sum(replies for replies, *_ in said), sum(roots for _, roots, _ in said)))
+            bucket.said[worker] = (draw.replies, draw.roots, now + DEMAND_LASTS)
+        everything = list(zip(buckets, entry.draws, others, strict=True))
+        match entry.act:
+            case Act.ASK:
+                entered = buckets[0].spent.get(entry.id)
+                at = entered or max(
+                    bucket.due(draw, draw.replies + other, now) for bucket, draw, (other, _) in everything
+                )
+                wait = max(0.0, at - now)
+                granted = entered is not None or wait <= MOMENT
+                if granted:
+                    self._spend(entry, buckets, at)
+            case Act.MADE:
+                self._spend(entry, buckets, now - entry.seconds)
+            case Act.BACK:
+                for bucket, draw in zip(buckets, entry.draws, strict=True):
+                    # What was spaced after it stays so: only the newest write gives its place back.
+                    newest = max(bucket.spent.values(), default=math.inf)
+                    if entry.id in bucket.spent:
+                        bucket.version = next(self._numbers)
+                        if bucket.spent.pop(entry.id) == newest:
+                            bucket.at -= draw.window / draw.calls
+            case Act.REST:
+                for bucket in buckets:
+                    bucket.rest, bucket.rests = max(bucket.rest, now + entry.seconds), next(self._numbers)
+            case Act.LOOK:
+                pass
+        return Verdict(
+            granted,
+            wait,
+            tuple(
+                News(
+                    bucket.version,
+                    bucket.rests,
+                    max(0.0, bucket.rest - now),
+                    replies,
+                    roots,
+                    None
+                    if bucket.version == draw.version
+                    else tuple(sorted((now - at for at in bucket.spent.values()), reverse=True)),
+                )
+                for bucket, draw, (replies, roots) in everything
+            ),
+        )
+
+    def _spend(self, entry: Entry, buckets: Sequence[_Bucket], at: float) -> None:
+        for bucket, draw in zip(buckets, entry.draws, strict=True):
+            if entry.id not in bucket.spent:
+                bucket.spent[entry.id] = at
+                bucket.at = max(bucket.at, at) + draw.window / draw.calls
+                bucket.version = next(self._numbers)

@@ -1,0 +1,205 @@
+"""The ledger of what all workers spent: never more than a window holds, however often it is asked and by whom."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from itertools import count
+from typing import Any
+
+import pytest
+
+from bot.ports.budgets import DEMAND_LASTS, MOMENT, Act, Draw, Entry, Room
+from tests.store.proxy import proxy
+
+NAME = "slack:T1:chat.update"
+NO_ROOM = Room(0.0, 0.0, 0.0)
+ids = map(str, count())
+
+
+def draw(bucket: str = NAME, calls: float = 5, window: float = 60.0, burst: float = 5, **more: Any) -> Draw:
+    given = {"room": NO_ROOM, "replies": 1, "roots": 2.0, "version": 0, **more}
+    return Draw(bucket=bucket, calls=calls, window=window, burst=burst, **given)
+
+
+def entry(act: Act, *draws: Draw, id_: str = "", seconds: float = 0.0) -> Entry:
+    return Entry(act, id_ or next(ids), draws or (draw(),), seconds)
+
+
+async def enter(store: Any, *entries: Entry, worker: str = "a") -> Any:
+    """Carry the entries in; the verdict of the last."""
+    return (await store.budgets.enter(worker, entries))[-1]
+
+
+async def test_a_window_holds_no_more_than_its_calls_whoever_asks(backing: Any) -> None:
+    """Two workers get five calls together; the refused one is told when the first comes back, and gets it then."""
+    a, b = backing.store(), backing.store()
+    answers = [await enter(a if n % 2 else b, entry(Act.ASK), worker="ab"[n % 2]) for n in range(6)]
+    assert [answer.granted for answer in answers] == [True] * 5 + [False]
+    assert answers[-1].wait == pytest.approx(60.0, abs=2.0)
+    backing.advance(answers[-1].wait - 3.0)
+    assert not (await enter(b, entry(Act.ASK), worker="b")).granted
+    backing.advance(3.0)
+    assert (await enter(b, entry(Act.ASK), worker="b")).granted
+
+
+async def test_what_goes_beyond_the_burst_is_spaced(backing: Any) -> None:
+    """Two at once, then one in window / calls seconds, though the window has room for more."""
+    store, budget = backing.store(), draw(calls=10, burst=2)
+    answers = [await enter(store, entry(Act.ASK, budget)) for _ in range(3)]
+    assert [answer.granted for answer in answers] == [True, True, False]
+    assert answers[-1].wait == pytest.approx(6.0, abs=1.0)
+
+
+async def test_a_write_that_is_a_moment_early_is_granted_for_then(backing: Any) -> None:
+    """Clocks and ways differ by milliseconds: such a write is told how long to wait, and is not refused."""
+    store, budget = backing.store(), draw(calls=1000, burst=1, window=1000 * MOMENT * 0.8)
+    first, second = await store.budgets.enter("a", [entry(Act.ASK, budget), entry(Act.ASK, budget)])
+    assert (first.granted, first.wait) == (True, 0.0)
+    assert second.granted
+    assert 0.0 < second.wait <= MOMENT
+
+
+async def test_all_budgets_are_spent_or_none(backing: Any) -> None:
+    """A write refused by one of its budgets takes nothing from the other."""
+    store, one, many = backing.store(), draw("slack:T1:one", calls=1, burst=1), draw("slack:T1:many")
+    assert (await enter(store, entry(Act.ASK, many, one))).granted
+    refused = await enter(store, entry(Act.ASK, many, one))
+    assert not refused.granted
+    assert [len(news.spent) for news in refused.news] == [1, 1]
+
+
+async def test_an_entry_that_is_repeated_changes_nothing(backing: Any) -> None:
+    """The client sends a script again whose answer was lost: the same write is spent once and stays granted."""
+    store = backing.store()
+    for act in (Act.ASK, Act.MADE):
+        same = entry(act, draw(f"slack:T1:{act.value}", calls=1, burst=1))
+        for _ in range(3):
+            verdict = await enter(store, same)
+            assert verdict.granted
+            assert len(verdict.news[0].spent) == 1
+
+
+async def test_a_lost_answer_is_asked_for_again(server: str, on_server: Any) -> None:
+    """Through a connection that swallows the answer the write is granted, and spent once."""
+    async with proxy(server) as between:
+        store = on_server.store(url=f"redis://127.0.0.1:{between.port}")
+        await enter(store, entry(Act.LOOK))
+        between.swallow = 1
+        verdict = await enter(store, entry(Act.ASK))
+        assert verdict.granted
+        assert len(verdict.news[0].spent) == 1
+
+
+async def test_a_write_costs_one_round_trip(server: str, on_server: Any) -> None:
+    """One budget or two, granted or refused; and writes of one moment travel together."""
+    async with proxy(server) as between:
+        store = on_server.store(url=f"redis://127.0.0.1:{between.port}")
+        await enter(store, entry(Act.LOOK))
+        before = between.round_trips
+        await enter(store, entry(Act.ASK, draw(), draw("slack:T1:other")))
+        assert between.round_trips - before == 1
+        await asyncio.gather(*(enter(store, entry(Act.ASK)) for _ in range(9)))
+        assert between.round_trips - before == 2
+
+
+async def test_what_never_went_is_given_back_once(backing: Any) -> None:
+    """The token is there again; giving it back again, or one that was never spent, gives nothing."""
+    store, one = backing.store(), draw(calls=1, burst=1)
+    spent = entry(Act.ASK, one)
+    assert (await enter(store, spent)).granted
+    for _ in range(2):
+        await enter(store, entry(Act.BACK, one, id_=spent.id))
+        await enter(store, entry(Act.BACK, one, id_="never"))
+    assert (await enter(store, entry(Act.ASK, one))).granted
+    assert not (await enter(store, entry(Act.ASK, one))).granted
+
+
+async def test_what_went_unasked_counts_from_when_it_went(backing: Any) -> None:
+    """A write of 40 s ago fills the window for 20 s more."""
+    store, one = backing.store(), draw(calls=1, burst=1)
+    await enter(store, entry(Act.MADE, one, seconds=40.0))
+    assert (await enter(store, entry(Act.ASK, one))).wait == pytest.approx(20.0, abs=2.0)
+
+
+async def test_a_rest_is_everybodys(backing: Any) -> None:
+    """What one worker's refusal asked for holds for all; who asks later still learns that there was one."""
+    a, b = backing.store(), backing.store()
+    told = (await enter(a, entry(Act.REST, seconds=7.0))).news[0].rest
+    answer = await enter(b, entry(Act.ASK), worker="b")
+    assert not answer.granted
+    assert answer.wait == pytest.approx(7.0, abs=1.0)
+    backing.advance(8.0)
+    answer = await enter(b, entry(Act.ASK), worker="b")
+    assert answer.granted
+    assert (answer.news[0].rest, answer.news[0].rests) == (told, 0.0)
+    await enter(b, entry(Act.REST, seconds=0.5), worker="b")
+    assert (await enter(a, entry(Act.LOOK))).news[0].rest != told
+
+
+async def test_room_is_left_for_the_replies_of_all_workers(backing: Any) -> None:
+    """An interim edit leaves a call for each live reply of anybody; an ending leaves none."""
+    store, room = backing.store(), Room(1.0, 4.0, 0.0)
+    await enter(store, entry(Act.LOOK, draw(replies=2)), worker="b")
+    interim = draw(replies=1, room=room)
+    assert [(await enter(store, entry(Act.ASK, interim))).granted for _ in range(3)] == [True, True, False]
+    assert [(await enter(store, entry(Act.ASK))).granted for _ in range(4)] == [True] * 3 + [False]
+
+
+async def test_demand_is_told_and_forgotten(backing: Any) -> None:
+    """A worker learns how many replies live elsewhere, not its own, and not of a worker that fell silent."""
+    store = backing.store()
+    await enter(store, entry(Act.LOOK, draw(replies=9, roots=12.5)), worker="b")
+    await enter(store, entry(Act.LOOK, draw(replies=2, roots=1.0)), worker="c")
+    news = (await enter(store, entry(Act.LOOK, draw(replies=5)))).news[0]
+    assert (news.replies, news.roots) == (11, 13.5)
+    backing.advance(DEMAND_LASTS / 2)
+    await enter(store, entry(Act.LOOK, draw(replies=3, roots=1.0)), worker="c")
+    backing.advance(DEMAND_LASTS / 2 + 1)
+    assert (await enter(store, entry(Act.LOOK))).news[0].replies == 3
+
+
+async def test_only_what_is_new_is_told(backing: Any) -> None:
+    """Who knows all calls gets no list of them; who does not gets each with its age, those of all workers."""
+    store = backing.store()
+    version = (await enter(store, entry(Act.ASK))).news[0].version
+    version = (await enter(store, entry(Act.ASK, draw(version=version)))).news[0]
+    assert version.spent is not None, "one's own call is news, too"
+    assert (await enter(store, entry(Act.LOOK, draw(version=version.version)))).news[0].spent is None
+    backing.advance(10.0)
+    await enter(store, entry(Act.ASK), worker="b")
+    spent = (await enter(store, entry(Act.LOOK, draw(version=version.version)))).news[0].spent
+    assert spent == pytest.approx((10.0, 10.0, 0.0), abs=2.0)
+
+
+async def test_installations_do_not_share(backing: Any) -> None:
+    """Each workspace's budget is its own."""
+    store = backing.store()
+    for tenant in ("T1", "T2", "T3"):
+        assert (await enter(store, entry(Act.ASK, draw(f"slack:{tenant}:chat.update", calls=1, burst=1)))).granted
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_order_of_entries_overfills_a_window(backing: Any, seed: int) -> None:
+    """Random entries of three workers: what was granted and kept exceeds neither the limit nor the spacing."""
+    dice = random.Random(seed)  # noqa: S311 - no secret
+    stores, budget = [backing.store() for _ in range(3)], draw(calls=6, window=20.0, burst=3)
+    at, kept = 0.0, dict[str, float]()
+    for _ in range(120):
+        step = dice.choice([0.0, 0.0, 1.0, 4.0])
+        backing.advance(step)
+        at += step
+        n = dice.randrange(3)
+        act = dice.choice([Act.ASK, Act.ASK, Act.ASK, Act.LOOK, Act.BACK])
+        id_ = dice.choice(list(kept)) if act is Act.BACK and kept else next(ids)
+        verdict = await enter(stores[n], entry(act, budget, id_=id_), worker="abc"[n])
+        if act is Act.ASK and verdict.granted:
+            kept[id_] = at
+        elif act is Act.BACK:
+            kept.pop(id_, None)
+        times = sorted(kept.values())
+        for first, begun in enumerate(times):
+            # A second less: the clock ran on while the commands were carried in.
+            assert sum(begun <= other < begun + 19.0 for other in times) <= 6
+            for number, last in enumerate(times[first:], 1):
+                assert number <= 3 + (last - begun + 1.0) * 6 / 20.0
