@@ -185,7 +185,7 @@ async def _cost(port: int, length: int) -> dict[str, float]:
                 [0.1, *(word for at in range(0, len(ANSWER), 40) for word in (ANSWER[at : at + 40], 0.01))]
             )
             desk = Desk(model=model, store=store, pacer=Pacer(), policy=policy, backoff=lambda _n, _after: 1.0)
-            await store.claim(["slack:cost"], "w", 60.0)  # the look into every shard, once a second, is not the turn's
+            await store.claim(["slack:cost"], "w", 60.0)  # the look at what waits, once a second, is not the turn's
             relay.reset()
             await store.submit(question("cost", thread, length))
             claim = await store.claim(["slack:cost"], "w", 60.0)

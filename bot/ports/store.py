@@ -143,6 +143,13 @@ class TurnStore(Protocol):
         """Take the next turn of any of the installations for `lease` seconds; None when nothing is ready."""
         ...
 
+    async def waiting(self, installation: str, lasts: float) -> tuple[Place, ...]:
+        """Where a message was accepted and no worker took it up: a few at a time, nearest turn first.
+
+        Each place is told to one caller in `lasts` seconds, who is to show a status there now.
+        """
+        ...
+
     async def renew(self, claim: Claim, lease: float) -> Lease:
         """Extend the lease by `lease` seconds from now."""
         ...

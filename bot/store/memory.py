@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from bot.conversation import Message, Place, ThreadKey, Turn
 from bot.errors import LeaseLost
@@ -17,44 +18,9 @@ from bot.ports import Claim, Lease, Outcome, Part, Signal
 from bot.store import rules
 from bot.store.codec import capped
 from bot.store.expiring import Expiring
+from bot.store.line import Line
+from bot.store.mailbox import Flight, Standing, Thread
 from bot.store.memory_budgets import MemoryBudgets
-
-
-@dataclass(slots=True)
-class _Flight:
-    """A turn that was claimed and not yet committed. Its token is empty while it waits for its next attempt."""
-
-    turn_id: str
-    ids: list[str]
-    first: float
-    token: str = ""
-    claims: int = 0
-    attempts: int = 0
-    place: Place | None = None
-    parts: list[Part] = field(default_factory=list)
-    shown: int = 0
-    settled: int = 0
-    outcome: Outcome | None = None
-    gone: set[str] = field(default_factory=set)
-    stopped: bool = False
-    edited: bool = False
-
-
-@dataclass(slots=True)
-class _Thread:
-    """A thread waits in line (`ready`, its fair turn), waits until `later`, or does neither; never both."""
-
-    key: ThreadKey
-    installation: str
-    mail: dict[str, tuple[Message, bool]] = field(default_factory=dict)
-    flight: _Flight | None = None
-    lanes: tuple[tuple[str, float], ...] = ()
-    ready: float | None = None
-    later: float | None = None
-
-    def waiting(self) -> list[str]:
-        """Message ids in platform order, ties by id."""
-        return sorted(self.mail, key=lambda id_: (self.mail[id_][0].sent_at, id_))
 
 
 class MemoryStore:
@@ -75,7 +41,7 @@ class MemoryStore:
     ) -> None:
         self._clock, self._monotonic = clock, monotonic
         self.budgets = MemoryBudgets(clock)
-        self._threads: dict[tuple[str, ThreadKey], _Thread] = {}
+        self._threads: dict[tuple[str, ThreadKey], Thread] = {}
         self._history: Expiring[tuple[str, ThreadKey], list[Turn]] = Expiring(clock, history_ttl)
         self._joined: Expiring[ThreadKey, str] = Expiring(clock, history_ttl)
         self._ours: Expiring[tuple[str, str], ThreadKey] = Expiring(clock, history_ttl)
@@ -83,7 +49,7 @@ class MemoryStore:
         self._seen: Expiring[tuple[str, str], bool] = Expiring(clock, rules.SEEN_TTL)
         self._fences: Expiring[str, str] = Expiring(clock, rules.FENCE_TTL)
         self._cursors: Expiring[str, str] = Expiring(clock, rules.CURSOR_TTL)
-        self._pace: dict[tuple[str, str], float] = {}
+        self._lines: defaultdict[str, Line] = defaultdict(Line)
         self._workers: dict[str, dict[str, float]] = {}
         self._leads: dict[str, tuple[str, float]] = {}
         self._directs: dict[str, dict[str, float]] = {}
@@ -99,11 +65,11 @@ class MemoryStore:
         if message.place.direct:
             self._directs.setdefault(message.installation, {})[message.place.channel] = message.sent_at
         name = (message.installation, message.key)
-        thread = self._threads.setdefault(name, _Thread(message.key, message.installation))
+        thread = self._threads.setdefault(name, Thread(message.key, message.installation))
         thread.mail[message.id] = (message, alone)
-        thread.lanes = rules.lanes(message)
+        thread.lanes, thread.place, thread.since = rules.lanes(message), message.place, self._clock()
         if thread.flight is None and thread.ready is None:
-            self._make_ready(thread, self._fair_turn(thread))
+            self._make_ready(thread)
         return True
 
     async def takes_part(self, key: ThreadKey) -> bool:
@@ -167,6 +133,8 @@ class MemoryStore:
             if flight is None:
                 self._tidy(thread)
                 continue
+            if thread.place:
+                self._lines[thread.installation].begun(thread.place)
             flight.token = f"{worker}-{secrets.token_hex(8)}"
             flight.claims += 1
             flight.edited = False
@@ -191,6 +159,13 @@ class MemoryStore:
                 first_claimed_at=flight.first,
             )
         return None
+
+    async def waiting(self, installation: str, lasts: float) -> tuple[Place, ...]:
+        """See `TurnStore.waiting`."""
+        now = self._clock()
+        line = [thread for _, _, thread in self._line({installation})[: rules.MAX_STATUSES]]
+        late = (it.place for it in line if it.place and it.since + rules.WAITS_AFTER <= now)
+        return self._lines[installation].show(late, now, lasts)
 
     async def renew(self, claim: Claim, lease: float) -> Lease:
         """See `TurnStore.renew`."""
@@ -245,7 +220,7 @@ class MemoryStore:
         thread.later = None
         self._fences[claim.token] = "done"
         if thread.mail:
-            self._make_ready(thread, self._fair_turn(thread))
+            self._make_ready(thread)
         else:
             self._tidy(thread)
 
@@ -260,7 +235,7 @@ class MemoryStore:
         if delay > 0:
             thread.ready, thread.later = None, self._clock() + delay
         else:
-            self._make_ready(thread, self._clock())
+            self._make_ready(thread, at_once=True)
 
     async def forget(self, key: ThreadKey) -> None:
         """See `TurnStore.forget`."""
@@ -339,14 +314,17 @@ class MemoryStore:
             history = history[-int(rules.MAX_TURNS * 0.75) :]
         self._history[name] = history
 
-    def _next(self, installations: Collection[str]) -> _Thread | None:
+    def _next(self, installations: Collection[str]) -> Thread | None:
         now = self._clock()
-        mine = [thread for thread in self._threads.values() if thread.installation in installations]
-        late = [(thread.later, i) for i, thread in enumerate(mine) if thread.later is not None and thread.later <= now]
-        due = late or [(thread.ready, i) for i, thread in enumerate(mine) if thread.ready is not None]
-        return mine[min(due)[1]] if due else None
+        mine = (it for it in self._threads.values() if it.installation in installations)
+        due = [(it.later, i, it) for i, it in enumerate(mine) if it.later is not None and it.later <= now]
+        return min(due)[2] if due else next((it for _, _, it in self._line(installations)), None)
 
-    def _asked(self, flight: _Flight) -> list[str]:
+    def _line(self, installations: Collection[str]) -> list[tuple[Standing, int, Thread]]:
+        mine = (it for it in self._threads.values() if it.installation in installations)
+        return sorted((it.ready, i, it) for i, it in enumerate(mine) if it.ready is not None)
+
+    def _asked(self, flight: Flight) -> list[str]:
         """What is still asked of a turn; see `asked` in `claim.lua`."""
         left = [id_ for id_ in flight.ids if id_ not in flight.gone]
         if left or not (flight.token or flight.parts or flight.outcome):
@@ -354,7 +332,7 @@ class MemoryStore:
         flight.stopped = True
         return flight.ids
 
-    def _freeze(self, thread: _Thread) -> list[str]:
+    def _freeze(self, thread: Thread) -> list[str]:
         run: list[str] = []
         for id_ in thread.waiting()[: rules.MAX_RUN]:
             alone = thread.mail[id_][1]
@@ -364,47 +342,39 @@ class MemoryStore:
             if alone:
                 break
         if run:
-            thread.flight = _Flight(rules.new_turn_id(), run, self._clock())
+            thread.flight = Flight(rules.new_turn_id(), run, self._clock())
         return run
 
-    def _drop_flight(self, thread: _Thread) -> None:
+    def _drop_flight(self, thread: Thread) -> None:
         for id_ in thread.flight.ids if thread.flight else ():
             thread.mail.pop(id_, None)
         thread.flight = None
 
-    def _tidy(self, thread: _Thread) -> None:
+    def _tidy(self, thread: Thread) -> None:
         if not thread.mail and thread.flight is None:
             self._threads.pop((thread.installation, thread.key), None)
 
-    def _held(self, claim: Claim) -> tuple[_Thread, _Flight]:
+    def _held(self, claim: Claim) -> tuple[Thread, Flight]:
         thread = self._threads.get((claim.installation, claim.key))
         if thread is None or thread.flight is None or thread.flight.token != claim.token:
             raise LeaseLost(f"turn {claim.turn_id} of {claim.key} was taken over by another worker")
         return thread, thread.flight
 
-    def _fair_turn(self, thread: _Thread) -> float:
-        """When a message's turn comes; see `rules.lanes`."""
-        now = turn = self._clock()
-        self._pace = {lane: at for lane, at in self._pace.items() if at + 2.0 > now}
-        for name, step in thread.lanes:
-            lane = (thread.installation, name)
-            slot = max(now, self._pace[lane] + step) if lane in self._pace else now
-            if turn == now:
-                self._pace[lane] = slot
-            turn = max(turn, slot)
-        return turn
-
-    def _make_ready(self, thread: _Thread, turn: float) -> None:
-        thread.ready, thread.later = turn, None
+    def _make_ready(self, thread: Thread, *, at_once: bool = False) -> None:
+        waiting = self._line({thread.installation})
+        head = waiting[0][0] if waiting else None
+        line = self._lines[thread.installation]
+        thread.ready = (head[0] if head else 0, -1) if at_once else line.fair_turn(thread.lanes, head)
+        thread.later = None
         self._signal(thread, Signal("ready"))
 
-    def _tell(self, thread: _Thread, *, hurry: bool) -> None:
+    def _tell(self, thread: Thread, *, hurry: bool) -> None:
         """Tell the worker that runs the turn; or, if the turn waits, let one take it at once."""
         self._signal(thread, Signal("amended", thread.key))
         if hurry and thread.flight and not thread.flight.token and thread.later is not None:
-            self._make_ready(thread, self._clock())
+            self._make_ready(thread, at_once=True)
 
-    def _signal(self, thread: _Thread, signal: Signal) -> None:
+    def _signal(self, thread: Thread, signal: Signal) -> None:
         for installations, queue in self._listeners:
             if thread.installation in installations:
                 queue.put_nowait(signal)

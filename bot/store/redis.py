@@ -1,8 +1,8 @@
 """TurnStore on Redis or Valkey, alone or as a cluster: each step of the mailbox is one Lua script (`scripts/`).
 
-What holds together (a thread's mail, turn and history, and the queues it waits in) lies in one shard of its
-installation, under one hash tag, so that every step is atomic. Looked up without an installation, and hence in slots
-of their own: the bot's own messages, the threads it takes part in, the cursors.
+What holds together (the mail, turns and history of an installation's threads, and the queues they wait in) lies under
+one hash tag, so that every step is atomic and who is next is decided among all. Looked up without an installation, and
+hence in slots of their own: the bot's own messages, the threads it takes part in, the cursors.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import aclosing
-from zlib import crc32
 
 from bot.conversation import Message, Place, ThreadKey, Turn
 from bot.errors import LeaseLost
@@ -21,7 +20,6 @@ from bot.store import codec, replies, rules
 from bot.store.advice import advice
 from bot.store.budgets import RedisBudgets
 from bot.store.codec import to_bytes, to_text
-from bot.store.hints import Hints, Shard
 from bot.store.link import Argument, Client, Link, Run, script
 from bot.store.listen import listen
 
@@ -33,44 +31,41 @@ class RedisStore:
         target: REDIS_URL (`redis://`, `rediss://`, `unix://`, `redis+cluster://`, `rediss+cluster://`), or a
             redis-py asyncio client, which `close` closes.
         history_ttl: seconds that history is kept after a thread's last turn.
-        shards: rooms an installation is divided into; every process on one server must use the same number.
 
     Attributes:
         clock_offset: milliseconds added to the server's clock in every script: tests move time with it.
         budgets: what all workers spent (`bot.ports.SharedBudgets`).
     """
 
-    def __init__(self, target: str | Client, *, history_ttl: float, shards: int = 16) -> None:
+    def __init__(self, target: str | Client, *, history_ttl: float) -> None:
         self.clock_offset = 0
         self._link = Link(target)
         self.budgets = RedisBudgets(self._link, lambda: self.clock_offset)
         self._history_ttl = history_ttl
-        self._shards = shards
-        self._hints = Hints()
+        self._hints: dict[str, None] = {}  # installations that are thought to have something, the next one first
         self._next_sweep = 0.0
 
     async def submit(self, message: Message, *, alone: bool = False) -> bool:
         """See `TurnStore.submit`."""
         message = codec.capped(message)
-        shard = self._shard(message.installation, message.key)
-        # Each lane runs in every shard by itself: with as many shards as there are, steps as many times as long.
-        lanes = [[name, round(step * 1000 * self._shards)] for name, step in rules.lanes(message)]
         new, *_ = await self._link.call(
             self._run(
                 "submit",
-                shard,
+                message.installation,
                 _text(message.key),
                 to_bytes(message.id),
                 repr(message.sent_at),
                 (b"!" if alone else b".") + codec.message_to_bytes(message),
                 secrets.token_hex(8),
                 _ms(rules.SEEN_TTL),
-                to_bytes(json.dumps(lanes, ensure_ascii=False)),
+                to_bytes(json.dumps(rules.lanes(message), ensure_ascii=False)),
+                to_bytes(rules.spot(message.place)),
+                codec.place_to_bytes(message.place),
             ),
             ("SET", _joined_key(message.key), to_bytes(message.installation), "PX", _ms(self._history_ttl)),
             *(self._note_direct(message) if message.place.direct else ()),
         )
-        self._hints.note(shard)
+        self._hint(message.installation)
         return bool(new)
 
     async def takes_part(self, key: ThreadKey) -> bool:
@@ -93,38 +88,43 @@ class RedisStore:
     ) -> bool:
         """See `TurnStore.amend`. An edit of what a running turn asks shows as `Lease.edited`, and in its next claim."""
         change = "stop" if message_id is None else "delete" if text is None else "text"
-        shard = self._shard(installation, key)
         (changed,) = await self._link.call(
             self._run(
                 "amend",
-                shard,
+                installation,
                 _text(key),
                 change,
                 to_bytes(message_id or ""),
                 to_bytes((text or "")[: rules.MAX_TEXT]),
             )
         )
-        self._hints.note(shard)
+        self._hint(installation)
         return bool(changed)
 
     async def claim(self, installations: Collection[str], worker: str, lease: float) -> Claim | None:
         """See `TurnStore.claim`.
 
-        One round trip where a turn is known to wait (by a signal, or from this process); else a look into every
-        shard comes first, which happens once a second in any case, so that no shard is passed over.
+        One round trip where a turn is known to wait (by a signal, or from this process); else a look at every
+        installation comes first, which happens once a second in any case, so that none is passed over.
         """
         found = await self._sweep(installations) if time.monotonic() >= self._next_sweep else None
         while True:
-            while shard := self._hints.take(installations):
-                if claim := await self._claim_from(shard, worker, lease):
+            while installation := self._hinted(installations):
+                if claim := await self._claim_from(installation, worker, lease):
                     return claim
             if found is not None:
                 break
             found = await self._sweep(installations)
-        for shard in found:  # other calls of this process may have taken the hints meanwhile
-            if claim := await self._claim_from(shard, worker, lease):
+        for installation in found:  # other calls of this process may have taken the hints meanwhile
+            if claim := await self._claim_from(installation, worker, lease):
                 return claim
         return None
+
+    async def waiting(self, installation: str, lasts: float) -> tuple[Place, ...]:
+        """See `TurnStore.waiting`."""
+        limits = (_ms(rules.WAITS_AFTER), rules.STATUSES_A_SECOND, rules.MAX_STATUSES)
+        (places,) = await self._link.call(self._run("waiting", installation, _ms(lasts), *limits))
+        return replies.places(places)
 
     async def renew(self, claim: Claim, lease: float) -> Lease:
         """See `TurnStore.renew`."""
@@ -149,11 +149,10 @@ class RedisStore:
         for name, value in (("attempts", attempts), ("shown", shown), ("settled", settled)):
             if value is not None:
                 fields += [name, value]
-        shard = self._shard(claim.installation, claim.key)
         number = "" if partial is None else str(claim.attempts if attempts is None else attempts)
         note = self._run(
             "record",
-            shard,
+            claim.installation,
             _text(claim.key),
             claim.token,
             b"" if part is None else codec.part_to_bytes(part),
@@ -195,13 +194,13 @@ class RedisStore:
         )
         _held(answer + 1, claim)
         if answer == 1:
-            self._hints.note(self._shard(claim.installation, claim.key))
+            self._hint(claim.installation)
 
     async def release(self, claim: Claim, *, delay: float = 0.0) -> None:
         """See `TurnStore.release`."""
         (kept,) = await self._link.call(self._claimed("release", claim, _ms(delay), _ms(rules.FENCE_TTL)))
         _held(kept, claim)
-        self._hints.note(self._shard(claim.installation, claim.key))
+        self._hint(claim.installation)
 
     async def forget(self, key: ThreadKey) -> None:
         """See `TurnStore.forget`."""
@@ -214,11 +213,10 @@ class RedisStore:
 
     async def append(self, key: ThreadKey, turn: Turn, *, replaces: str | None = None) -> None:
         """See `History.append`; repeating it is harmless."""
-        shard = await self._home(key)
         await self._link.call(
             self._run(
                 "append",
-                shard,
+                await self._home(key),
                 _text(key),
                 to_bytes(turn.id),
                 codec.turn_to_bytes(turn),
@@ -231,14 +229,14 @@ class RedisStore:
 
     async def signals(self, installations: Collection[str]) -> AsyncIterator[Signal]:
         """See `TurnStore.signals`. The first signal comes when the subscription stands, another after every break."""
-        shards = {_prefix(shard) + b"signal": shard for shard in self._all_shards(installations)}
-        async with aclosing(listen(self._link, list(shards))) as published:
+        rooms = {_prefix(it) + b"signal": it for it in installations}
+        async with aclosing(listen(self._link, list(rooms))) as published:
             async for channel, text in published:
                 if text.startswith(b"amended "):
                     yield Signal("amended", ThreadKey.parse(to_text(text.removeprefix(b"amended "))))
                     continue
-                if channel in shards:
-                    self._hints.note(shards[channel])
+                if channel in rooms:
+                    self._hint(rooms[channel])
                 else:
                     self._next_sweep = 0.0
                 yield Signal("ready")
@@ -280,7 +278,7 @@ class RedisStore:
         For a process that knows itself to be alone with its server: whoever held them is dead. Each of those claims
         goes on counting as a crash, or a turn that kills the program would kill it at every start.
         """
-        broken = await self._link.call(*(self._run("break_leases", it) for it in self._all_shards(installations)))
+        broken = await self._link.call(*(self._run("break_leases", it) for it in installations))
         await self._link.call(*(("DEL", _lead_key(it)) for it in installations))
         self._next_sweep = 0.0
         return sum(broken)
@@ -293,22 +291,32 @@ class RedisStore:
         """See `TurnStore.close`."""
         await self._link.close()
 
-    async def _sweep(self, installations: Collection[str]) -> list[Shard]:
-        """Look into every shard, and return and note those that have something."""
-        shards = list(self._all_shards(installations))
-        found = await self._link.call(*(self._run("peek", shard) for shard in shards))
-        waiting = [shard for shard, waits in zip(shards, found, strict=True) if waits]
-        for shard in waiting:
-            self._hints.note(shard)
+    def _hint(self, installation: str) -> None:
+        """Something may wait there. It may be wrong; a sweep puts that right."""
+        self._hints[installation] = None
+
+    def _hinted(self, installations: Collection[str]) -> str | None:
+        """Take the hint whose turn it is: installations are served one after the other, however much they have."""
+        if (found := next((it for it in self._hints if it in installations), None)) is not None:
+            del self._hints[found]
+        return found
+
+    async def _sweep(self, installations: Collection[str]) -> list[str]:
+        """Look at every installation, and return and note those that have something."""
+        looked = list(installations)
+        found = await self._link.call(*(self._run("peek", it) for it in looked))
+        waiting = [it for it, waits in zip(looked, found, strict=True) if waits]
+        for it in waiting:
+            self._hint(it)
         self._next_sweep = time.monotonic() + 1.0
         return waiting
 
-    async def _claim_from(self, shard: Shard, worker: str, lease: float) -> Claim | None:
+    async def _claim_from(self, installation: str, worker: str, lease: float) -> Claim | None:
         until = time.monotonic() + lease
         (answer,) = await self._link.call(
             self._run(
                 "claim",
-                shard,
+                installation,
                 secrets.token_hex(12),
                 rules.new_turn_id(),
                 _ms(lease),
@@ -319,20 +327,20 @@ class RedisStore:
         )
         more, *found = answer
         if more:
-            self._hints.note(shard)
+            self._hint(installation)
         if not found:
             return None
-        claim = replies.claim(shard.installation, until, *found)
+        claim = replies.claim(installation, until, *found)
         if not claim.messages:
             # Nothing of it can be read, by this program or perhaps by any: the thread must go on.
             await self.commit(claim, None)
             return None
         return claim
 
-    async def _home(self, key: ThreadKey) -> Shard:
-        """The shard of a thread whose installation is not told: of who took part there last, or by its own name."""
+    async def _home(self, key: ThreadKey) -> str:
+        """The installation of a thread where it is not told: who took part there last, or by its own name."""
         (installation,) = await self._link.call(("GET", _joined_key(key)))
-        return self._shard(f"{key.platform}:{key.tenant}" if installation is None else to_text(installation), key)
+        return f"{key.platform}:{key.tenant}" if installation is None else to_text(installation)
 
     def _note_direct(self, message: Message) -> Iterable[tuple[Argument, ...]]:
         name = _directs_key(message.installation)
@@ -340,18 +348,11 @@ class RedisStore:
         yield "ZREMRANGEBYRANK", name, 0, -rules.MAX_DIRECTS - 1
         yield "PEXPIRE", name, _ms(rules.CURSOR_TTL)
 
-    def _shard(self, installation: str, key: ThreadKey) -> Shard:
-        return Shard(installation, crc32(_text(key)) % self._shards)
-
-    def _all_shards(self, installations: Collection[str]) -> Iterable[Shard]:
-        return (Shard(installation, number) for installation in installations for number in range(self._shards))
-
-    def _run(self, name: str, shard: Shard, *arguments: Argument) -> Run:
-        return Run(script(name), _prefix(shard), (self.clock_offset, _ms(rules.MAIL_TTL), *arguments))
+    def _run(self, name: str, installation: str, *arguments: Argument) -> Run:
+        return Run(script(name), _prefix(installation), (self.clock_offset, _ms(rules.MAIL_TTL), *arguments))
 
     def _claimed(self, name: str, claim: Claim, *arguments: Argument) -> Run:
-        shard = self._shard(claim.installation, claim.key)
-        return self._run(name, shard, _text(claim.key), claim.token, *arguments)
+        return self._run(name, claim.installation, _text(claim.key), claim.token, *arguments)
 
 
 def _ms(seconds: float) -> int:
@@ -362,12 +363,12 @@ def _text(key: ThreadKey) -> bytes:
     return to_bytes(str(key))
 
 
-def _prefix(shard: Shard) -> bytes:
-    return b"firsttoken:{%s:%d}:" % (to_bytes(shard.installation), shard.number)
+def _prefix(installation: str) -> bytes:
+    return b"firsttoken:{%s}:" % to_bytes(installation)
 
 
-def _turns_key(shard: Shard, key: ThreadKey) -> bytes:
-    return _prefix(shard) + b"turns:" + _text(key)
+def _turns_key(installation: str, key: ThreadKey) -> bytes:
+    return _prefix(installation) + b"turns:" + _text(key)
 
 
 def _joined_key(key: ThreadKey) -> bytes:

@@ -64,6 +64,11 @@ def history(records: list[bytes]) -> tuple[Turn, ...]:
     return tuple(turn for record in records if (turn := _read(codec.turn_from_bytes, record)))
 
 
+def places(records: list[bytes]) -> tuple[Place, ...]:
+    """Decode places."""
+    return tuple(place for record in records if (place := _read(codec.place_from_bytes, record)))
+
+
 def _read(decode: Callable[[bytes], _T], record: bytes | None) -> _T | None:
     try:
         return None if record is None else decode(record)

@@ -7,7 +7,7 @@ from base64 import b32encode
 from secrets import token_bytes
 from typing import Final
 
-from bot.conversation import Message
+from bot.conversation import Message, Place
 
 SEEN_TTL: Final = 24 * 3600.0
 """Seconds a message id is remembered: the platforms' redeliveries and our own backfill end well before."""
@@ -39,6 +39,15 @@ MAX_RUN: Final = 50
 MAX_TEXT: Final = 1_000_000
 """Characters of one message, or of one broken stream, that are kept."""
 
+WAITS_AFTER: Final = 0.3
+"""Seconds after which a message that nobody claimed waits: a worker with a free hand takes it much sooner."""
+
+STATUSES_A_SECOND: Final = 5
+"""Statuses that all workers of an installation show for those who wait; Slack allows ten."""
+
+MAX_STATUSES: Final = 100
+"""Threads at the head of the line that may have one."""
+
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
@@ -47,18 +56,24 @@ def new_turn_id() -> str:
     return b32encode(token_bytes(8)).decode().rstrip("=").lower()
 
 
-def lanes(message: Message) -> tuple[tuple[str, float], ...]:
-    """What a message waits in line with, and seconds between two turns of it: person, channel, workspace.
+def lanes(message: Message) -> tuple[tuple[str, int], ...]:
+    """What a message waits in line with, and by how much two turns of it are apart: person, channel, workspace.
 
-    A turn comes when each lane allows it. Who is ahead of the pace of an earlier lane uses up nothing of the later
-    ones: a person who floods a channel delays himself there and not the others, and a busy channel not its workspace.
-    The paces only order turns; nothing waits while there is nobody else.
+    Whoever waits has a round; the head of the line has the lowest, and who comes new begins there, however long the
+    others have waited: ten questions of one person stand in ten rounds. A turn comes when each lane allows it. Who is
+    ahead of the pace of an earlier lane uses up nothing of the later ones: a person who floods a channel delays himself
+    there and not the others, and a busy channel not its workspace. Nothing of it matters while nobody waits.
     """
     return (
-        (f"u:{message.author.id}", 1.0),
-        (f"c:{message.place.channel}", 1.0),
-        (f"w:{message.key.tenant}", 0.1),
+        (f"u:{message.author.id}", 10),
+        (f"c:{message.place.channel}", 10),
+        (f"w:{message.key.tenant}", 1),
     )
+
+
+def spot(place: Place) -> str:
+    """Where a status for a place shows: its conversation, or the channel (which ends with a colon)."""
+    return f"{place.channel}:{place.thread or ''}"
 
 
 def decimal(value: str) -> tuple[int, str, str]:

@@ -31,12 +31,12 @@ class Backing:
         """An empty backing on a lone server."""
         return emptied(cls("redis", url, [redis.Redis(unix_socket_path=url.removeprefix("unix://"))]))
 
-    def store(self, *, shards: int = 4, url: str = "") -> Any:
+    def store(self, *, url: str = "") -> Any:
         """Open another worker's store on the same turns, by another way where a URL is given."""
         if not self.url:
             self.memory = self.memory or MemoryStore(history_ttl=HISTORY_TTL, clock=lambda: time.time() + self.offset)
             return self.memory
-        store = RedisStore(url or self.url, history_ttl=HISTORY_TTL, shards=shards)
+        store = RedisStore(url or self.url, history_ttl=HISTORY_TTL)
         store.clock_offset = round(self.offset * 1000)
         self.stores.append(store)
         return store
@@ -76,8 +76,9 @@ def ask(
     author: str = "U1",
     installation: str = "slack:T1",
     direct: bool = False,
+    flat: bool = False,
 ) -> Message:
-    """A message, told apart by its text unless an id is given."""
+    """A message, told apart by its text unless an id is given; `flat`: its answer has no thread yet."""
     platform, tenant = installation.split(":")
     return Message(
         key=ThreadKey(platform, tenant, thread),
@@ -86,7 +87,7 @@ def ask(
         author=Author(author, "Ann"),
         text=text,
         sent_at=at,
-        place=Place(channel, thread, direct=direct),
+        place=Place(channel, None if flat else thread, direct=direct),
     )
 
 

@@ -305,7 +305,7 @@ async def test_only_the_installations_named_are_claimed(store: Any, ask: Ask) ->
 
 
 async def test_every_ready_thread_is_found(backing: Any, ask: Ask) -> None:
-    """Whatever shard a thread lies in, a worker of another process claims it, once."""
+    """A worker of another process claims it, once."""
     store, other = backing.store(), backing.store()
     for n in range(40):
         await store.submit(ask(thread=f"C1:{n}", id=str(n)))
@@ -324,7 +324,7 @@ async def test_workers_do_not_claim_the_same_turn(backing: Any, ask: Ask) -> Non
 
 async def test_a_claim_finds_what_others_of_its_process_leave(backing: Any, ask: Ask) -> None:
     """As many claims as submits are never in vain, however many run at once in one process."""
-    store = backing.store(shards=3)
+    store = backing.store()
 
     async def submit_and_claim(number: int) -> None:
         await store.submit(ask(str(number), thread=f"C1:{number}"))

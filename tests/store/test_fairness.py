@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
+import pytest
+
 from bot.conversation import Message
 from bot.ports import Signal
 
@@ -26,7 +28,7 @@ async def order(store: Any, installations: list[str]) -> list[Message]:
 
 async def test_a_busy_channel_does_not_starve_a_quiet_one(backing: Any, ask: Ask) -> None:
     """Twenty threads of one channel stand behind one thread of another that came last."""
-    store = backing.store(shards=1)
+    store = backing.store()
     for n in range(20):
         await store.submit(ask(f"busy{n}", thread=f"C1:{n}", author=f"U{n}"))
     await store.submit(ask("quiet", thread="C2:1", channel="C2", author="V"))
@@ -37,13 +39,54 @@ async def test_a_busy_channel_does_not_starve_a_quiet_one(backing: Any, ask: Ask
 
 async def test_a_busy_person_delays_only_themselves(backing: Any, ask: Ask) -> None:
     """Who floods ten channels stands behind others there, and does not push those channels back."""
-    store = backing.store(shards=1)
+    store = backing.store()
     for n in range(10):
         await store.submit(ask(f"flood{n}", thread=f"C{n}:1", channel=f"C{n}", author="FLOOD"))
     for n in range(10):
         await store.submit(ask(f"calm{n}", thread=f"C{n}:2", channel=f"C{n}", author=f"U{n}"))
     found = [message.text for message in await order(store, T1)]
     assert max(found.index(f"calm{n}") for n in range(5)) < found.index("flood6")
+
+
+@pytest.mark.parametrize("flooder", ["one person", "a crowd"])
+async def test_a_flood_delays_a_single_question_by_a_turn(backing: Any, ask: Ask, flooder: str) -> None:
+    """However slowly fifty are answered, who asks in the midst of them is next but one, and keeps that place."""
+    store = backing.store()
+    for n in range(50):
+        author = "FLOOD" if flooder == "one person" else f"F{n}"
+        await store.submit(ask(f"flood{n}", thread=f"C1:{n:02}", author=author))
+    found: list[str] = []
+    for n in range(24):
+        if n % 6 == 3:
+            backing.advance(300)
+            channel = "C1" if flooder == "one person" else "C2"
+            await store.submit(ask(f"single{n}", thread=f"{channel}:s{n}", channel=channel, author=f"V{n}"))
+        claim = await store.claim(T1, "w", 15)
+        found.append(claim.messages[0].text)
+        backing.advance(30)
+        await store.commit(claim, None)
+    singles = {text: i for i, text in enumerate(found) if text.startswith("single")}
+    assert [i - int(text.removeprefix("single")) for text, i in singles.items()] == pytest.approx([1] * 4, abs=1)
+
+
+async def test_first_come_first_served_among_equals(backing: Any, ask: Ask) -> None:
+    """Of many people who ask once, in channels of their own, nobody is passed over for his name."""
+    store = backing.store()
+    names = [f"{n * 7 % 30:02}" for n in range(30)]
+    for name in names:
+        await store.submit(ask(name, thread=f"C{name}:1", channel=f"C{name}", author=f"U{name}"))
+        backing.advance(1)
+    assert [message.text for message in await order(store, T1)] == names
+
+
+async def test_a_turn_given_back_is_the_next_one(backing: Any, ask: Ask) -> None:
+    """A worker that leaves does not send those whose turn it was to the end of the line."""
+    store = backing.store()
+    for n in range(5):
+        await store.submit(ask(str(n), thread=f"C1:{n}"))
+    claim = await store.claim(T1, "w", 15)
+    await store.release(claim)
+    assert [message.text for message in await order(store, T1)] == ["0", "1", "2", "3", "4"]
 
 
 async def test_a_busy_installation_does_not_starve_another(backing: Any, ask: Ask) -> None:

@@ -65,7 +65,7 @@ class Mailbox(RuleBasedStateMachine):
         super().__init__()
         self.backing = backing
         self.runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-        self.store = backing.store(shards=2)
+        self.store = backing.store()
         self.now = 0.0
         self.mail: dict[str, Waiting] = {}
         self.seen: set[str] = set()

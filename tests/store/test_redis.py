@@ -53,10 +53,10 @@ async def test_a_turn_takes_five_round_trips_however_long_its_thread(server: str
 async def test_a_worker_elsewhere_claims_in_two_round_trips_and_in_one_when_told(
     server: str, on_server: Any, ask: Ask
 ) -> None:
-    """Not knowing where a turn waits costs one look into all shards; a signal saves it."""
+    """Not knowing where a turn waits costs one look; a signal saves it."""
     async with proxy(server) as between:
-        store = on_server.store(url=f"redis://127.0.0.1:{between.port}", shards=16)
-        intake = on_server.store(shards=16)
+        store = on_server.store(url=f"redis://127.0.0.1:{between.port}")
+        intake = on_server.store()
         await whole_turn(store, ask("warm the connection and the scripts"))
         assert await store.claim(T1, "w", 15) is None
         await intake.submit(ask("1"))
@@ -78,7 +78,7 @@ async def test_a_worker_elsewhere_claims_in_two_round_trips_and_in_one_when_told
             before = between.round_trips
             for _ in range(200):
                 assert await store.claim(T1, "w", 15)
-            assert between.round_trips - before <= 205, "a claim tells when its shard has more"
+            assert between.round_trips - before <= 205, "a claim tells when there is more"
 
 
 async def test_every_step_may_lose_its_answer(server: str, on_server: Any, ask: Ask) -> None:
@@ -184,12 +184,12 @@ async def test_history_is_capped_in_bytes(on_server: Any, ask: Ask) -> None:
 
 async def test_a_lone_process_breaks_all_leases(on_server: Any, ask: Ask) -> None:
     """The turns of a dead program are claimed at once, as crashed; those that wait for a retry go on waiting."""
-    store = on_server.store(shards=16)
+    store = on_server.store()
     for n in range(5):
         await store.submit(ask(str(n), thread=f"C1:{n}"))
     dead = [await store.claim(T1, "dead", 15) for _ in range(5)]
     await store.release(dead[0], delay=60)
-    fresh = on_server.store(shards=16)
+    fresh = on_server.store()
     assert await fresh.claim(T1, "w", 15) is None
     assert await fresh.break_leases(T1) == 4
     claims = [await fresh.claim(T1, "w", 15) for _ in range(5)]
@@ -202,10 +202,10 @@ async def test_a_lone_process_breaks_all_leases(on_server: Any, ask: Ask) -> Non
 
 async def test_a_thread_stands_in_one_queue_at_a_time(on_server: Any, ask: Ask) -> None:
     """Whether it waits for a worker, for its lease's end or for its next attempt."""
-    store, node = on_server.store(shards=1), on_server.nodes[0]
+    store, node = on_server.store(), on_server.nodes[0]
 
     def queues() -> tuple[int, int]:
-        return node.zcard("firsttoken:{slack:T1:0}:ready"), node.zcard("firsttoken:{slack:T1:0}:later")
+        return node.zcard("firsttoken:{slack:T1}:ready"), node.zcard("firsttoken:{slack:T1}:later")
 
     await store.submit(ask("1"))
     assert queues() == (1, 0)
@@ -230,8 +230,8 @@ async def test_an_unreadable_record_does_not_block_its_thread(
     on_server: Any, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A message or turn of a newer version, or none of ours, is left out and logged; what can be read is answered."""
-    store, node = on_server.store(shards=1), on_server.nodes[0]
-    prefix, thread = "firsttoken:{slack:T1:0}:", str(ask().key)
+    store, node = on_server.store(), on_server.nodes[0]
+    prefix, thread = "firsttoken:{slack:T1}:", str(ask().key)
     for n in range(4):
         await store.submit(ask(str(n), at=n), alone=n == 3)
     node.hset(f"{prefix}body:{thread}", "m:C1:0", b'.{"v":99}')

@@ -7,7 +7,7 @@ local token = redis.call('HGET', flight, 'token')  -- false: no turn; '': it wai
 -- Tell the worker that runs the turn; or, if the turn waits, let one take it at once.
 local function tell(hurry)
   signal('amended ' .. thread)
-  if hurry and token == '' and redis.call('ZSCORE', P .. 'later', thread) then make_ready(thread, now) end
+  if hurry and token == '' and redis.call('ZSCORE', P .. 'later', thread) then make_ready(thread, first_round() or 0) end
 end
 
 if change == 'stop' then

@@ -1,6 +1,6 @@
 -- claim: token, turn id, ms of lease, worker, messages a turn may ask, ms to remember the token
 -- returns {more}, or {more, thread, flight (flat hash), {record, new text or nil, ...}, {turn, ...}};
--- `more` is 1 when the shard has other threads to claim.
+-- `more` is 1 when the installation has other threads to claim.
 local token, turn, lease, worker = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local most, remember = tonumber(ARGV[7]), ARGV[8]
 local fence = key('fence', token)
@@ -75,6 +75,9 @@ for _ = 1, 100 do
     redis.call('HDEL', flight, 'edited')
     redis.call('SET', fence, thread, 'PX', remember)
     put_off(thread, now + lease)
+    -- A conversation of its own loses its status with the first message of the answer; a channel's may be of others.
+    local spot = redis.call('HGET', key('meta', thread), 'spot')
+    if spot and string.sub(spot, -1) ~= ':' then redis.call('ZREM', P .. 'shown', spot) end
     keep(flight, key('mail', thread), key('body', thread))
     return answer(thread, ids)
   end

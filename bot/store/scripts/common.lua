@@ -1,13 +1,15 @@
 -- Put before every script. A script is one step of the mailbox, and harmless when repeated: a client whose answer was
--- lost sends it again. Keys of a shard share the hash tag in KEYS[1], `firsttoken:{slack:T1:7}:`; the thread that a
--- step is about may be known only inside it, so that names are built here rather than passed.
+-- lost sends it again. An installation's keys share the hash tag in KEYS[1], `firsttoken:{slack:T1}:`; the thread
+-- that a step is about may be known only inside it, so that names are built here rather than passed.
 --
 --   ready  sorted set: threads that wait for a worker, by fair turn       later  sorted set: lease expiry or retry time
 --   mail:<thread>    sorted set: message ids by platform time             body:<thread>   hash: m:<id> record, t:<id> new text
 --   flight:<thread>  hash: the turn that was claimed and not yet committed
---   turns:<thread>   list: the history                                    meta:<thread>   hash: last, bytes, lanes
+--   turns:<thread>   list: the history                                    meta:<thread>   hash: last, bytes, and of the
+--   last message: lanes, since (when it came), place, and spot (where a status for it shows)
 --   seen:<message>   who handed it in first                               fence:<token>   what became of a claim
---   pace:<lane>      the last turn given to a channel, user or workspace  partial:<turn>  hash: texts of broken streams
+--   pace  sorted set: person, channel or workspace, by its next turn      shown  sorted set: spots, by their status's end
+--   partial:<turn>   hash: texts of broken streams
 --
 -- Times are milliseconds of the server's clock. ARGV[1] is added to it (0, except where a test moves time);
 -- ARGV[2] is how long what belongs to a mailbox is kept.
@@ -37,19 +39,30 @@ local function put_off(thread, at)
   keep(P .. 'later')
 end
 
--- When a message's turn comes; see `lanes` in rules.py.
+-- The round of the head of the line, in front of which nobody is.
+local function first_round()
+  local head = redis.call('ZRANGE', P .. 'ready', 0, 0, 'WITHSCORES')[2]
+  return head and math.floor(tonumber(head))
+end
+
+-- When a thread's turn comes among those that wait: a round, and within it by time; see `lanes` in rules.py.
 local function fair_turn(lanes)
-  local turn = now
+  local pace, first = P .. 'pace', first_round()
+  if first then
+    redis.call('ZREMRANGEBYSCORE', pace, '-inf', first)
+  else
+    redis.call('DEL', pace)
+  end
+  local round = first or 0
+  local turn = round
   for _, lane in ipairs(lanes) do
-    local name, step = key('pace', lane[1]), tonumber(lane[2])
-    local last = tonumber(redis.call('GET', name) or '')
-    local slot = last and math.max(now, last + step) or now
-    if turn == now then
-      redis.call('SET', name, string.format('%.0f', slot), 'PX', string.format('%.0f', slot - now + step + 1000))
-    end
+    local name, step = lane[1], tonumber(lane[2])
+    local slot = tonumber(redis.call('ZSCORE', pace, name) or round)
+    if turn == round then redis.call('ZADD', pace, slot + step, name) end
     turn = math.max(turn, slot)
   end
-  return turn
+  keep(pace)
+  return turn + (now % 4294967296) / 4294967296
 end
 
 local function holds(thread, token)

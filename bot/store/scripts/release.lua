@@ -9,5 +9,5 @@ redis.call('HSET', flight, 'token', '')
 redis.call('HINCRBY', flight, 'claims', -1)
 redis.call('SET', fence, '=released', 'PX', ARGV[6])
 keep(flight, key('mail', thread), key('body', thread))
-if delay > 0 then put_off(thread, now + delay) else make_ready(thread, now) end
+if delay > 0 then put_off(thread, now + delay) else make_ready(thread, first_round() or 0) end
 return 1

@@ -1,4 +1,5 @@
--- submit: thread, message id, platform time, record, nonce of the call, ms to remember the id, lanes (JSON)
+-- submit: thread, message id, platform time, record, nonce of the call, ms to remember the id, lanes (JSON),
+-- where a status for it shows, place
 -- returns 1 when the message is new, else 0. The nonce makes a repeated call answer as the first did.
 local thread, id, nonce = ARGV[3], ARGV[4], ARGV[7]
 local seen = key('seen', id)
@@ -9,7 +10,7 @@ local mail, body, meta = key('mail', thread), key('body', thread), key('meta', t
 redis.call('SET', seen, nonce, 'PX', ARGV[8])
 redis.call('ZADD', mail, ARGV[5], id)
 redis.call('HSET', body, 'm:' .. id, ARGV[6])
-redis.call('HSET', meta, 'lanes', ARGV[9])
+redis.call('HSET', meta, 'lanes', ARGV[9], 'since', now, 'spot', ARGV[10], 'place', ARGV[11])
 keep(mail, body)
 if redis.call('PTTL', meta) < tonumber(KEEP) then keep(meta) end
 

@@ -1,0 +1,50 @@
+"""What the store in memory keeps of a thread. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bot.conversation import Message, Place, ThreadKey
+from bot.ports import Outcome, Part
+
+Standing = tuple[int, int]
+"""The round in which a thread's turn comes, and within it the order of arrival; -1 is before all others."""
+
+
+@dataclass(slots=True)
+class Flight:
+    """A turn that was claimed and not yet committed. Its token is empty while it waits for its next attempt."""
+
+    turn_id: str
+    ids: list[str]
+    first: float
+    token: str = ""
+    claims: int = 0
+    attempts: int = 0
+    place: Place | None = None
+    parts: list[Part] = field(default_factory=list)
+    shown: int = 0
+    settled: int = 0
+    outcome: Outcome | None = None
+    gone: set[str] = field(default_factory=set)
+    stopped: bool = False
+    edited: bool = False
+
+
+@dataclass(slots=True)
+class Thread:
+    """A thread waits in line (`ready`), waits until `later`, or does neither; never both."""
+
+    key: ThreadKey
+    installation: str
+    mail: dict[str, tuple[Message, bool]] = field(default_factory=dict)
+    flight: Flight | None = None
+    lanes: tuple[tuple[str, int], ...] = ()
+    place: Place | None = None
+    since: float = 0.0
+    ready: Standing | None = None
+    later: float | None = None
+
+    def waiting(self) -> list[str]:
+        """Message ids in platform order, ties by id."""
+        return sorted(self.mail, key=lambda id_: (self.mail[id_][0].sent_at, id_))
