@@ -12,6 +12,7 @@ BUSY = "… (Claude is busy; still trying.)"
 BUSY_FOR_GOOD = "(Claude is overloaded right now.) Say “retry” to ask again."
 APOLOGY = "(Sorry: something goes wrong each time I try to answer this.) Please ask in another way."
 STATUS = "is thinking…"
+WAITING = "is answering others first…"
 
 HELP = """\
 Mention me with a question, write me a direct message, or go on in a thread I take part in. \

@@ -16,6 +16,7 @@ from bot.errors import LeaseLost, StoreUnavailable
 from bot.lease import Hold, Order
 from bot.ports import Claim, Platform
 from bot.turn import TurnRun
+from bot.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,9 @@ RENEWAL = 1.0
 
 ATTENDANCE = 9.0
 """Seconds a worker counts as alive after it said so; it says so three times as often."""
+
+LOOK = 0.5
+"""Seconds between looks, while every hand is full, at who waits and does not know yet that they were heard."""
 
 GIVE_BACK = 20.0
 """Seconds that turns get to end with the note and be given back, once draining ran out of time."""
@@ -51,6 +55,7 @@ class Worker:
         self._limit = limit
         self._holds: dict[ThreadKey, Hold] = {}
         self._turns: set[asyncio.Task[None]] = set()
+        self._waiting = Waiting(desk.store, platforms)
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._draining = False
@@ -67,6 +72,7 @@ class Worker:
         others = {
             asyncio.create_task(self._listen(), name="signals"),
             asyncio.create_task(self._attend(), name="attendance"),
+            asyncio.create_task(self._comfort(), name="waiting"),
         }
         try:
             while not self._draining:
@@ -162,6 +168,13 @@ class Worker:
             await asyncio.wait({keeping})
             if self._holds.get(claim.key) is hold:
                 del self._holds[claim.key]
+
+    async def _comfort(self) -> None:
+        """Show those who wait that they were heard, while no hand is free here."""
+        while not self._draining:
+            if len(self._turns) >= self._limit:
+                await self._waiting.show()
+            await asyncio.sleep(LOOK)
 
     async def _attend(self) -> None:
         """Divide the platforms' budgets by the workers that are alive; without the store, as they were."""

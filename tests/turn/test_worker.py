@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
+from bot import phrases
 from bot.desk import Desk, Policy
-from bot.errors import StoreUnavailable
+from bot.errors import RateLimited, StoreUnavailable
 from bot.pacing import Pacer, Urgency
 from bot.ports import Write
 from bot.store.memory import MemoryStore
@@ -98,3 +100,61 @@ async def test_workers_divide_the_budgets_by_who_is_alive():
     await asyncio.gather(*tasks)
     assert 40 <= shared <= 55
     assert 90 <= alone <= 105
+
+
+class Telling(FakePlatform):
+    """Notes when somebody was told to wait; refuses for rate while `refusing`."""
+
+    status_lasts = 60.0
+    refusing = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[float] = []
+
+    async def show_status(self, place, text):
+        if text == phrases.WAITING:
+            self.told.append(asyncio.get_running_loop().time())
+            if self.refusing:
+                raise RateLimited("too many", retry_after=20.0)
+
+
+async def waiting(platform: Telling, first: float, seconds: float) -> None:
+    """A worker with one hand answers for `first` seconds while somebody waits; `seconds` in all."""
+    store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
+    model = ScriptedModel([first, "one"], [50.0, "two"])
+    desk = Desk(model=model, store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda *_: 1.0)
+    worker = Worker(desk, {"fake:T": platform}, name="a", lease=LEASE, limit=1)
+    running = asyncio.create_task(worker.run())
+    await store.submit(message("first", "1", thread="1"))
+    await asyncio.sleep(1.0)
+    await store.submit(message("second", "2", thread="2"))
+    await asyncio.sleep(seconds)
+    await worker.drain(0.0, asyncio.Event())
+    await running
+
+
+async def test_who_waits_is_told_within_a_second_and_again_while_they_wait():
+    """A status is shown when nobody comes, again each time it would go, and no more once their turn has begun."""
+    platform, began = Telling(), asyncio.get_running_loop().time()
+    await waiting(platform, 150.0, 190.0)
+    assert platform.shown[0] == "one"
+    told = [at - began - 1.0 for at in platform.told]
+    assert len(told) == 3
+    assert told[0] <= 1.0
+    assert [round(after - before) for before, after in itertools.pairwise(told)] == [60, 60]
+
+
+async def test_nobody_is_told_while_a_hand_is_free():
+    """A worker with room for more answers at once and says nothing of waiting."""
+    platform = Telling()
+    await waiting(platform, 0.5, 30.0)
+    assert platform.told == []
+
+
+async def test_a_status_refused_for_rate_rests():
+    """A platform that wants fewer of them gets none for as long as it says."""
+    platform = Telling()
+    platform.refusing, platform.status_lasts = True, 1.0
+    await waiting(platform, 150.0, 62.0)
+    assert len(platform.told) == 4
