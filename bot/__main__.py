@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from bot.errors import BotError, SettingsError
+from bot.roles import Role
 
 SANDBOX_PORT = 8090
 
@@ -25,13 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     run = commands.add_parser("run", help="run the bot on every platform that has a token")
     run.add_argument("--or-sandbox", action="store_true", help="with no token at all, start the sandbox instead")
+    _role(run, "what this process does: take messages in, answer them, or both (%(default)s)")
     chat = commands.add_parser("chat", help="talk to it in this terminal")
     chat.add_argument("--sandbox", action="store_true", help="ask the stand-in for Claude; needs no key")
     chat.add_argument("--resume", metavar="SESSION", nargs="?", const="", help="go on with a session (the last one)")
     chat.add_argument("--stats", action="store_true", help="show tokens and times after each answer")
     sandbox = commands.add_parser("sandbox", help="try it in the browser, without any token")
     sandbox.add_argument("--port", type=int, default=SANDBOX_PORT, help="port of the page (%(default)s; 0: any)")
-    commands.add_parser("check", help="try tokens, scopes, the model and Redis, and say what is wrong")
+    check = commands.add_parser("check", help="try tokens, scopes, the model and Redis, and say what is wrong")
+    _role(check, "try what `run` needs in this role (%(default)s)")
     options = parser.parse_args(arguments)
     try:
         return _COMMANDS[options.command](options)
@@ -44,14 +47,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
+def _role(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("--role", choices=[role.value for role in Role], default=Role.ALL.value, help=what)
+
+
 def _run(options: argparse.Namespace) -> int:
     with _leaving():
-        settings = _settings()
-        if options.or_sandbox and not settings.any_platform:
+        settings, role = _settings(), Role(options.role)
+        if options.or_sandbox and role is Role.ALL and not settings.any_platform:
             return _sandbox(argparse.Namespace(port=SANDBOX_PORT))
         from bot.app import App  # noqa: PLC0415 - --help needs none of the libraries behind it
 
-        _on_loop(lambda: App(settings).run())
+        _on_loop(lambda: App(settings, role=role).run())
     return 0
 
 
@@ -70,11 +77,11 @@ def _sandbox(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check(_: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace) -> int:
     settings = _settings()
-    from bot.app import check  # noqa: PLC0415 - as above
+    from bot.check import check  # noqa: PLC0415 - as above
 
-    found = _on_loop(lambda: check(settings))
+    found = _on_loop(lambda: check(settings, Role(options.role)))
     for line in found.errors:
         print(line, file=sys.stderr)
     for line in found.warnings:

@@ -1,7 +1,7 @@
 """The only place where objects are built: settings become a running bot, which starts, drains and stops in order.
 
-One process has one Claude client, one store, one pacer, one HTTP server (health and Slack's events), one worker and an
-adapter for every platform that has a token.
+One process has one store, one HTTP server (health and Slack's events) and an adapter for every platform that has a
+token; unless it is an intake only, also one Claude client, one pacer and one worker.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import random
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 
 from aiohttp import web
@@ -29,12 +28,14 @@ from bot.claude import Claude
 from bot.commands import Access, Reception
 from bot.desk import Desk, Policy
 from bot.errors import BotError, SettingsError
-from bot.health import Health, PortTaken, serve
+from bot.health import Health, serve
 from bot.pacing import Pacer
 from bot.ports import Adapter, Model
+from bot.roles import Role
 from bot.settings import Settings
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis import RedisStore
+from bot.store_watch import StoreWatch
 from bot.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,13 @@ NO_PLATFORM = (
 )
 
 
-def adapters(settings: Settings) -> list[Adapter]:
+APART = (
+    "REDIS_URL is not set: this process shares its work only with those on this machine that have the same DATA_DIR; "
+    "set REDIS_URL to a Redis that all of them reach."
+)
+
+
+def adapters(settings: Settings, role: Role = Role.ALL) -> list[Adapter]:
     """Build an adapter for every platform that has a token; their libraries are imported only then."""
     built: list[Adapter] = []
     if (settings.slack_app_token or settings.slack_signing_secret) and not settings.slack_bot_token:
@@ -56,7 +63,7 @@ def adapters(settings: Settings) -> list[Adapter]:
     if settings.slack_bot_token:
         from adapters.slack.adapter import SlackAdapter  # noqa: PLC0415 - slack_bolt is imported only where it is used
 
-        if not (settings.slack_app_token or settings.slack_signing_secret):
+        if role.listens and not (settings.slack_app_token or settings.slack_signing_secret):
             raise SettingsError(
                 "SLACK_APP_TOKEN: set it for Socket Mode (Basic Information > App-Level Tokens, scope "
                 "connections:write), or set SLACK_SIGNING_SECRET for events over HTTP."
@@ -68,6 +75,7 @@ def adapters(settings: Settings) -> list[Adapter]:
                 _value(settings.slack_signing_secret),
                 api_url=settings.slack_api_url,
                 follow_ups=settings.follow_ups,
+                listens=role.listens,
             )
         )
     if settings.discord_bot_token:
@@ -78,6 +86,8 @@ def adapters(settings: Settings) -> list[Adapter]:
                 settings.discord_bot_token.get_secret_value(),
                 api_url=settings.discord_api_url,
                 follow_ups=settings.follow_ups,
+                listens=role.listens,
+                lease=settings.lease_seconds,
             )
         )
     return built
@@ -150,12 +160,12 @@ async def open_store(
         SettingsError: the server cannot be reached or started.
     """
     async with AsyncExitStack() as stack:
-        alone = False
+        server: EmbeddedServer | None = None
         if settings.redis_url:
             url, origin = settings.redis_url.get_secret_value(), "REDIS_URL"
         else:
-            server = await stack.enter_async_context(EmbeddedServer(settings.data_dir))
-            url, origin, alone = server.url, "DATA_DIR", server.alone
+            server = await stack.enter_async_context(EmbeddedServer(settings.data_dir, private=True))
+            url, origin = server.url, "DATA_DIR"
         store = RedisStore(url, history_ttl=settings.history_ttl)
         stack.push_async_callback(store.close)
         try:
@@ -164,8 +174,10 @@ async def open_store(
         except BotError as error:
             cure = " Mend that, or unset it to use the embedded server." if settings.redis_url else ""
             raise SettingsError(f"{origin}: {error}{cure}") from None
-        if alone:
-            await store.break_leases(installations)
+        if server is not None:
+            if server.alone:
+                await store.break_leases(installations)
+            server.admit()
         yield store
 
 
@@ -185,53 +197,11 @@ async def open_chat(settings: Settings, resume: str | None) -> AsyncIterator[Cha
         yield Chat(model, store, policy(settings), jittered, name, on_kept=kept)
 
 
-@dataclass
-class Findings:
-    """What `check` found: what works less than it could, and what `run` cannot start with."""
-
-    warnings: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    @contextlib.contextmanager
-    def trying(self) -> Iterator[None]:
-        """Note what is wrong in the block; a mistake in one thing does not hide those in the next."""
-        try:
-            yield
-        except BotError as error:
-            self.errors.append(str(error))
-
-
-async def check(settings: Settings) -> Findings:
-    """Try everything `run` needs, each thing whatever the others came to."""
-    found = Findings()
-    async with AsyncExitStack() as stack:
-        with found.trying():
-            model = claude(settings)
-            stack.push_async_callback(model.close)
-            found.warnings += await model.check()
-        built: list[Adapter] = []
-        with found.trying():
-            built = adapters(settings)
-            if not built:
-                raise SettingsError(NO_PLATFORM)
-        for adapter in built:
-            with found.trying():
-                stack.push_async_callback(adapter.close)
-                await adapter.start()
-                found.warnings += await adapter.check()
-        with found.trying():
-            await stack.enter_async_context(open_store(settings, warn=found.warnings.append))
-        with found.trying():
-            try:
-                await stack.enter_async_context(serve(web.Application(), settings.http_host, settings.http_port))
-            except PortTaken as error:
-                found.warnings.append(f"{error} It may be this bot that runs there.")
-    return found
-
-
-def _problem(adapter: Adapter, desk: Desk) -> Callable[[], str]:
+def _problem(adapter: Adapter, alerts: Mapping[str, str], role: Role) -> Callable[[], str]:
     def problem() -> str:
-        return desk.alerts.get(adapter.installation, "") if adapter.connected else adapter.health
+        if role.listens and not adapter.connected:
+            return adapter.health
+        return alerts.get(adapter.installation, "")
 
     return problem
 
@@ -241,6 +211,7 @@ class App:
 
     Args:
         settings: the operator's choices.
+        role: what this process does.
         model: asked in place of the Claude that `settings` name; closed by whoever built it.
         waits: how long to wait before asking Claude again, as `Desk.backoff`.
     """
@@ -249,10 +220,12 @@ class App:
         self,
         settings: Settings,
         *,
+        role: Role = Role.ALL,
         model: Model | None = None,
         waits: Callable[[int, float | None], float] = jittered,
     ) -> None:
         self._settings = settings
+        self._role = role
         self._model = model
         self._waits = waits
         self._stop = asyncio.Event()
@@ -276,48 +249,60 @@ class App:
         Raises:
             SettingsError: something the operator must mend, found at start or said by a platform later.
         """
-        built = adapters(self._settings)
+        built = adapters(self._settings, self._role)
         if not built:
             raise SettingsError(NO_PLATFORM)
         with self._signals():
             async with AsyncExitStack() as stack:
                 model: Model | None = None
+                asked = False
                 self._asking = asking = asyncio.timeout(None)
                 try:
                     async with asking:
                         model = await self._ask_everybody(built, stack)
+                        asked = True
                 except TimeoutError:
                     if not asking.expired():
                         raise
-                if model is not None and not self._stop.is_set():
+                if asked and not self._stop.is_set():
                     await self._start(model, built, stack)
                 log.info("stopped")
 
-    async def _ask_everybody(self, built: Sequence[Adapter], stack: AsyncExitStack) -> Model:
-        """Find out whether the keys and tokens are good. May be cut short: it only asks."""
-        model = self._model
-        if model is None:
+    async def _ask_everybody(self, built: Sequence[Adapter], stack: AsyncExitStack) -> Model | None:
+        """Find out whether the keys and tokens are good. May be cut short: it only asks.
+
+        Returns what answers; None where nothing is answered here.
+        """
+        model = self._model if self._role.answers else None
+        if model is None and self._role.answers:
             model = await stack.enter_async_context(open_claude(self._settings))
         for adapter in built:
             stack.push_async_callback(adapter.close)
             await adapter.start()
         return model
 
-    async def _start(self, model: Model, built: Sequence[Adapter], stack: AsyncExitStack) -> None:
-        settings = self._settings
-        store = await stack.enter_async_context(open_store(settings, [adapter.installation for adapter in built]))
-        desk = Desk(model=model, store=store, pacer=Pacer(), policy=policy(settings), backoff=self._waits)
-        worker = Worker(
-            desk,
-            {adapter.installation: adapter.platform for adapter in built},
-            name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
-            lease=settings.lease_seconds,
-            limit=settings.max_concurrent_turns,
-        )
+    async def _start(self, model: Model | None, built: Sequence[Adapter], stack: AsyncExitStack) -> None:
+        settings, role = self._settings, self._role
+        if role is not Role.ALL and settings.redis_url is None:
+            log.warning(APART)
+        installations = [adapter.installation for adapter in built]
+        store = await stack.enter_async_context(open_store(settings, installations))
+        watch = StoreWatch(store, installations)
+        chosen, alerts = policy(settings), dict[str, str]()
+        worker: Worker | None = None
+        if model is not None:
+            worker = Worker(
+                Desk(model=model, store=store, pacer=Pacer(), policy=chosen, backoff=self._waits, alerts=alerts),
+                {adapter.installation: adapter.platform for adapter in built},
+                name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+                lease=settings.lease_seconds,
+                limit=settings.max_concurrent_turns,
+                watch=watch,
+            )
         health = Health(
             {
-                "store": lambda: "" if worker.store_answers else "Redis does not answer",
-                **{adapter.installation: _problem(adapter, desk) for adapter in built},
+                "store": lambda: "" if watch.answers else "Redis does not answer",
+                **{adapter.installation: _problem(adapter, alerts, role) for adapter in built},
             }
         )
         application = web.Application()
@@ -326,34 +311,47 @@ class App:
             application.add_routes(adapter.routes())
         self.http_port = await stack.enter_async_context(serve(application, settings.http_host, settings.http_port))
         log.info("health on http", extra={"address": f"http://{settings.http_host}:{self.http_port}"})
-        await self._work(worker, built, Reception(store, desk.policy.access), health)
+        listening = built if role.listens else ()
+        await self._work(worker, watch, listening, Reception(store, chosen.access), health)
 
-    async def _work(self, worker: Worker, built: Sequence[Adapter], inbox: Reception, health: Health) -> None:
-        working = asyncio.create_task(worker.run(), name="worker")
+    async def _work(
+        self, worker: Worker | None, watch: StoreWatch, built: Sequence[Adapter], inbox: Reception, health: Health
+    ) -> None:
+        """Answer, where there is a worker, and take in what the adapters bring, until told to stop."""
+        own = [asyncio.create_task(watch.run(), name="store watch")]
+        if worker is not None:
+            own.append(asyncio.create_task(worker.run(), name="worker"))
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         deaf = {adapter.installation for adapter in built}
+
+        def heard(installation: str = "") -> None:
+            deaf.discard(installation)
+            if not deaf:
+                log.info("ready", extra={"role": self._role.value})
+                self.ready.set()
 
         async def attend(adapter: Adapter) -> None:
             await adapter.listen(inbox)
             log.info("listening", extra={"platform": adapter.health})
-            deaf.discard(adapter.installation)
-            if not deaf:
-                self.ready.set()
+            heard(adapter.installation)
             await adapter.closed()
 
         attending = [asyncio.create_task(attend(adapter), name=adapter.installation) for adapter in built]
+        if not built:
+            heard()
         try:
-            await asyncio.wait({working, stopping, *attending}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*own, stopping, *attending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             health.stopping = True
             log.info("shutting down: no new messages are taken")
             for task in (stopping, *attending):
                 task.cancel()
             await asyncio.wait({stopping, *attending})
-            for adapter in built:
-                await adapter.stop_intake()
-            await worker.drain(self._settings.drain_seconds, self._hurry)
-            results = await asyncio.gather(working, stopping, *attending, return_exceptions=True)
+            await asyncio.gather(*(adapter.stop_intake() for adapter in built))
+            if worker is not None:
+                await worker.drain(self._settings.drain_seconds, self._hurry)
+            own[0].cancel()
+            results = await asyncio.gather(*own, stopping, *attending, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result

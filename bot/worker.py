@@ -15,6 +15,7 @@ from bot.desk import Desk
 from bot.errors import LeaseLost, StoreUnavailable
 from bot.lease import Hold, Order
 from bot.ports import Claim, Platform
+from bot.store_watch import StoreWatch
 from bot.turn import TurnRun
 from bot.waiting import Waiting
 
@@ -45,9 +46,19 @@ class Worker:
         name: names this worker in the store.
         lease: seconds a claim lasts without renewal.
         limit: turns at once.
+        watch: knows of the store's outages, also of those that no claim meets; None: one that nobody else asks.
     """
 
-    def __init__(self, desk: Desk, platforms: Mapping[str, Platform], *, name: str, lease: float, limit: int) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        platforms: Mapping[str, Platform],
+        *,
+        name: str,
+        lease: float,
+        limit: int,
+        watch: StoreWatch | None = None,
+    ) -> None:
         self._desk = desk
         self._platforms = platforms
         self._name = name
@@ -59,8 +70,8 @@ class Worker:
         self._wake = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._draining = False
-        self.store_answers = True
-        """Whether the store answered when it was asked last."""
+        self._watch = watch or StoreWatch(desk.store, platforms)
+        self._outlasted = 0  # outages; -1: the last claim met one
 
     @property
     def running(self) -> int:
@@ -119,17 +130,15 @@ class Worker:
 
     async def _claim_one(self) -> bool:
         try:
-            if not self.store_answers:
+            outages = self._watch.outages
+            if outages != self._outlasted:
                 await self._outlast()
             claim = await self._desk.store.claim(self._platforms.keys(), self._name, self._lease)
         except StoreUnavailable as error:
-            if self.store_answers:
-                log.warning("the store does not answer; running answers go on", extra={"error": str(error)})
-            self.store_answers = False
+            self._watch.failed(error)
+            self._outlasted = -1
             return False
-        if not self.store_answers:
-            log.info("the store answers again")
-        self.store_answers = True
+        self._outlasted = outages
         if claim is None:
             return False
         if self._draining:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 import aiohttp
 import discord
@@ -17,6 +17,7 @@ from adapters.discord.gateway import FINAL, INTENT_CURE, Gateway, set_api, set_g
 from adapters.discord.intake import Intake
 from adapters.discord.own import OwnMessages
 from adapters.discord.predicate import FollowUps
+from adapters.discord.seat import Seat
 from bot.errors import SettingsError
 from bot.ports import Inbox
 
@@ -37,6 +38,8 @@ class DiscordAdapter:
         api_url: DISCORD_API_URL, which ends in `/api/v10`; None for Discord's own. Holds for the whole process.
         follow_ups: FOLLOW_UPS.
         identify_delay: seconds before a new session after a lost one (Discord allows one per 5 s).
+        listens: whether it is to listen; else it only writes, and nothing of the gateway concerns it.
+        lease: seconds after which another process may listen in the place of one that gives no sign of life.
     """
 
     def __init__(
@@ -46,6 +49,8 @@ class DiscordAdapter:
         api_url: str | None = None,
         follow_ups: FollowUps = "all",
         identify_delay: float = 5.0,
+        listens: bool = True,
+        lease: float = 15.0,
     ) -> None:
         self._token = token.strip()
         self._api_url = api_url
@@ -53,9 +58,13 @@ class DiscordAdapter:
         self._calls = Calls()
         self._client = Gateway(self._calls.trace, message_content=follow_ups == "all", identify_delay=identify_delay)
         self._own = OwnMessages()
+        self._listens = listens
+        self._lease = lease
         self._platform: Delivery | None = None
+        self._seat: Seat | None = None
         self._intake: Intake | None = None
-        self._connection: asyncio.Task[None] | None = None
+        self._earlier: list[Intake] = []
+        self._listening: asyncio.Task[None] | None = None
         self._over: asyncio.Event = asyncio.Event()
 
     # --- beginning ------------------------------------------------------------------------------------------
@@ -102,26 +111,57 @@ class DiscordAdapter:
         return self._platform
 
     async def listen(self, inbox: Inbox) -> None:
-        """Connect and hand messages to `inbox` until `stop_intake`; returns when Discord has accepted the connection.
+        """Hand messages to `inbox` until `stop_intake`, or stand by while another process does.
 
-        Waits for the store and for Discord as long as it takes. Raises SettingsError when Discord refuses for good.
+        Returns when Discord has accepted the connection, or another process was found to have one. Waits for the store
+        and for Discord as long as it takes. Raises SettingsError when Discord refuses for good.
         """
-        intake = Intake(self._client, self.installation, inbox, self._follow_ups, self._own)
-        await intake.start()
-        self._intake = self._client.intake = intake
-        await self._connect()
+        self._seat = Seat(inbox, self.installation, self._lease)
+        await self._begin(self._take_turns(inbox, self._seat), self._seat.standing_by)
 
-    async def _connect(self) -> None:
-        """Return when Discord has accepted the connection. Raises SettingsError when it refuses for good."""
-        self._connection = asyncio.create_task(self._client.stay_connected(), name="discord gateway")
-        self._connection.add_done_callback(self._ended)
-        began = asyncio.create_task(self._client.began.wait())
+    async def _begin(self, listening: Coroutine[None, None, None], *else_when: asyncio.Event) -> None:
+        """Return when Discord has accepted the connection, or another event comes. Raises SettingsError."""
+        self._listening = asyncio.create_task(listening, name="discord gateway")
+        self._listening.add_done_callback(self._ended)
+        events = {asyncio.create_task(event.wait()) for event in (self._client.began, *else_when)}
         try:
-            await asyncio.wait({began, self._connection}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({self._listening, *events}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            began.cancel()
-        if self._connection.done():
-            await self._connection
+            for event in events:
+                event.cancel()
+        if self._listening.done():
+            await self._listening
+
+    async def _take_turns(self, inbox: Inbox, seat: Seat) -> None:
+        """Listen whenever it is this process's turn. Ends by being cancelled, or with SettingsError."""
+        try:
+            while True:
+                await seat.take()
+                await self._serve(inbox, seat)
+        finally:
+            await seat.leave()
+
+    async def _serve(self, inbox: Inbox, seat: Seat) -> None:
+        """Listen until another process does."""
+        if self._intake is not None:
+            self._earlier.append(self._intake)
+        intake = self._intake = Intake(self._client, self.installation, inbox, self._follow_ups, self._own)
+        tasks = [asyncio.create_task(self._connect(intake)), asyncio.create_task(seat.keep())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()  # both only listen: no call of ours is cut off
+            await asyncio.wait(tasks)
+            await self._client.hang_up()
+            await intake.stop(STORE_GRACE)
+        if not tasks[0].cancelled():
+            await tasks[0]
+
+    async def _connect(self, intake: Intake) -> None:
+        await intake.start()
+        self._client.intake = intake
+        await self._client.stay_connected()
 
     async def check(self) -> list[str]:
         """Try everything `run` would need; returns warnings. Raises SettingsError as `start` and `listen`.
@@ -130,11 +170,11 @@ class DiscordAdapter:
         """
         if self._platform is None:
             await self.start()
-        if self._client.content_allowed or self._follow_ups == "mention":
+        if self._client.content_allowed or self._follow_ups == "mention" or not self._listens:
             return []
         try:
             async with asyncio.timeout(CHECK_WITHIN):
-                await self._connect()
+                await self._begin(self._client.stay_connected())
         except TimeoutError:
             return [f"the Message Content Intent seems to be switched off, which FOLLOW_UPS=all needs: {INTENT_CURE}"]
         return []
@@ -147,51 +187,52 @@ class DiscordAdapter:
 
     @property
     def connected(self) -> bool:
-        """Whether messages arrive."""
-        return self._client.connected
+        """Whether messages arrive, here or at the process that this one stands by for."""
+        return self._client.connected or self._stands_by
 
     @property
     def health(self) -> str:
         """The connection's state in a few words."""
-        if self.connected:
+        if self._client.connected:
             return f"connected as {self._client.user}"
-        return "not listening" if self._connection is None or self._connection.done() else "connecting"
+        if self._stands_by:
+            return f"standing by as {self._client.user}: another process is connected"
+        return "not listening" if self._listening is None or self._listening.done() else "connecting"
+
+    @property
+    def _stands_by(self) -> bool:
+        return self._seat is not None and self._seat.standing_by.is_set()
 
     async def closed(self) -> None:
         """Wait until nothing is listened to any more. Raises SettingsError when Discord refused the bot for good."""
         await self._over.wait()
-        if (
-            self._connection is not None
-            and not self._connection.cancelled()
-            and (error := self._connection.exception())
-        ):
+        if self._listening is not None and not self._listening.cancelled() and (error := self._listening.exception()):
             raise error
 
     # --- the end --------------------------------------------------------------------------------------------
 
     async def stop_intake(self) -> None:
-        """Listen no more; what was taken in goes to the store. Writing goes on."""
-        connection = self._connection
-        if connection is not None and not connection.done():
-            connection.cancel()  # it only listens: no call of ours is cut off
-            await asyncio.wait({connection})
+        """Listen no more; what was taken in goes to the store, then another process may listen. Writing goes on."""
+        listening = self._listening
+        if listening is not None and not listening.done():
+            listening.cancel()
+            await asyncio.wait({listening})
         await self._client.hang_up()
-        if self._intake is not None:
-            await self._intake.stop(STORE_GRACE)
         self._over.set()
 
     async def close(self) -> None:
         """Stop, wait for the answer to every call, and disconnect. May be repeated."""
         await self.stop_intake()
         await self._calls.close()
-        if self._intake is not None:
-            await self._intake.close()
+        for intake in (*self._earlier, self._intake):
+            if intake is not None:
+                await intake.close()
         await self._client.close()
 
-    def _ended(self, connection: asyncio.Task[None]) -> None:
+    def _ended(self, listening: asyncio.Task[None]) -> None:
         self._over.set()
-        if not connection.cancelled():
-            connection.exception()  # fetched here, raised by `closed`
+        if not listening.cancelled():
+            listening.exception()  # fetched here, raised by `closed`
 
     def _not_accepted(self, error: Exception) -> SettingsError:
         if isinstance(error, discord.LoginFailure):

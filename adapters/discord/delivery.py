@@ -6,11 +6,10 @@ import logging
 import time
 from typing import Any
 
-import discord
-
 from adapters.discord.calls import Calls
 from adapters.discord.content import wellformed
 from adapters.discord.cooldown import Cooldown
+from adapters.discord.gateway import Gateway
 from adapters.discord.history import own_since, thread_before
 from adapters.discord.limits import Limits
 from adapters.discord.own import OwnMessages
@@ -57,7 +56,7 @@ class Delivery:
     status_lasts = 9.0
     """Typing shows for 10 s (Developer Docs, "Trigger Typing Indicator")."""
 
-    def __init__(self, client: discord.Client, calls: Calls, installation: str, own: OwnMessages) -> None:
+    def __init__(self, client: Gateway, calls: Calls, installation: str, own: OwnMessages) -> None:
         self._client = client
         self._calls = calls
         self._installation = installation

@@ -123,24 +123,34 @@ class Gateway(discord.Client):
             pause = min(2 * pause, RECONNECT_LONGEST)
 
     async def hang_up(self) -> None:
-        """Close the gateway connection; calls go on working. After `stay_connected` was cancelled."""
-        self.connected = False
+        """Close the gateway connection and hand on nothing more; calls go on. After `stay_connected` was cancelled."""
+        self.connected, self.intake = False, None
         ws: DiscordWebSocket | None = self.ws
         if ws is not None and ws.open:
             await ws.close(code=1000)
+
+    def channel_known(self, id_: int) -> object:
+        """What is known of a channel, None when it may be out of date: only the gateway tells of changes."""
+        return self.get_channel(id_) if self.connected else None
+
+    @property
+    def _open(self) -> bool:
+        """Whether the connection that an event was heard on still stands: events are told of a little later."""
+        ws: DiscordWebSocket | None = self.ws
+        return ws is not None and ws.open
 
     # --- what discord.py calls ------------------------------------------------------------------------------
 
     async def on_connect(self) -> None:
         """READY: a new session."""
-        self.connected = True
+        self.connected = self._open
         self.began.set()
         if self.intake:
             self.intake.session_began()
 
     async def on_resumed(self) -> None:
         """The old session goes on and what was missed was sent again."""
-        self.connected = True
+        self.connected = self._open
 
     async def on_disconnect(self) -> None:
         """The connection was lost; discord.py connects again."""

@@ -11,6 +11,7 @@ import discord
 from adapters.discord.calls import Calls
 from adapters.discord.content import wellformed
 from adapters.discord.cooldown import Cooldown
+from adapters.discord.gateway import Gateway
 from adapters.discord.refusals import THREAD_EXISTS, refusal
 from bot.conversation import Place
 from bot.errors import BadCredentials, OutcomeUnknown, PlatformError, Unavailable
@@ -33,12 +34,12 @@ class ThreadOpener:
     """Opens threads for one bot.
 
     Args:
-        client: logged in; what its cache knows of permissions saves calls that would be refused.
+        client: logged in; what it knows of permissions while it is connected saves calls that would be refused.
         calls: carries the calls out.
         cooldown: keeps calls away from channels where threads are refused.
     """
 
-    def __init__(self, client: discord.Client, calls: Calls, cooldown: Cooldown) -> None:
+    def __init__(self, client: Gateway, calls: Calls, cooldown: Cooldown) -> None:
         self._client = client
         self._calls = calls
         self._cooldown = cooldown
@@ -93,7 +94,7 @@ class ThreadOpener:
 
     def _useless(self, channel_id: str) -> bool:
         """Whether the bot surely could not write in a thread it opened there. Permissions not known allow all."""
-        channel = self._client.get_channel(int(channel_id))
+        channel = self._client.channel_known(int(channel_id))
         if not isinstance(channel, discord.abc.GuildChannel):
             return False
         if not isinstance(channel, discord.TextChannel):

@@ -32,6 +32,7 @@ class SlackAdapter:
         signing_secret: for events over HTTP.
         api_url: another address of the Web API, ends in `/api/`.
         follow_ups: which messages of a thread it takes part in are answered: "all", or those that "mention" it.
+        listens: whether it is to take events in; else neither app-level token nor signing secret is needed or used.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class SlackAdapter:
         *,
         api_url: str | None = None,
         follow_ups: FollowUps = "all",
+        listens: bool = True,
     ) -> None:
         self._bot_token = bot_token.strip()
-        self._app_token = (app_token or "").strip() or None
-        self._signing_secret = (signing_secret or "").strip() or None
+        self._listens = listens
+        self._app_token = ((app_token or "").strip() or None) if listens else None
+        self._signing_secret = ((signing_secret or "").strip() or None) if listens else None
         self._follow_ups: FollowUps = follow_ups
         self._api = Api(self._bot_token, api_url)
         self._us: Identity | None = None
@@ -59,7 +62,9 @@ class SlackAdapter:
 
     async def start(self) -> None:
         """Find out who the bot is. Raises SettingsError: a token, scope or address that nothing works with."""
-        doctor.check_form(self._bot_token, self._app_token, self._signing_secret)
+        doctor.check_form(self._bot_token)
+        if self._listens:
+            doctor.check_way_in(self._app_token, self._signing_secret)
         self._us, self._scopes = await doctor.identify(self._api)
         doctor.check_scopes(self._scopes)
         self._delivery = Delivery(self._api, self._us)

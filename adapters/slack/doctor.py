@@ -34,13 +34,17 @@ PAUSE, LONGEST_PAUSE = 0.3, 20.0
 """How often Slack is asked at the start; seconds in between where it names none, and at most."""
 
 
-def check_form(bot_token: str, app_token: str | None, signing_secret: str | None) -> None:
-    """Raise SettingsError for a token that cannot be one, or where no way for events is configured."""
+def check_form(bot_token: str) -> None:
+    """Raise SettingsError for a bot token that cannot be one."""
     if not bot_token.startswith(("xoxb-", "xoxe.xoxb-")) or not _is_word(bot_token):
         raise SettingsError(
             f"SLACK_BOT_TOKEN is not a bot token ({_kind(bot_token)}): it begins with xoxb- and stands on {APPS} under "
             "OAuth & Permissions, Bot User OAuth Token"
         )
+
+
+def check_way_in(app_token: str | None, signing_secret: str | None) -> None:
+    """Raise SettingsError for an app-level token that cannot be one, or where no way for events is configured."""
     if app_token is not None and (not app_token.startswith("xapp-") or not _is_word(app_token)):
         raise SettingsError(
             f"SLACK_APP_TOKEN is not an app-level token ({_kind(app_token)}): it begins with xapp- and is made "

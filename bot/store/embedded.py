@@ -55,15 +55,18 @@ class EmbeddedServer:
 
     Args:
         data_dir: where the data lies; made if absent, readable for nobody else.
+        private: when alone, further programs wait until `admit`: what a dead program left is cleared away before.
 
     Attributes:
         url: `unix:///...`, in the place of a REDIS_URL.
         alone: nobody else used DATA_DIR when this began: leases found there are a dead program's.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, private: bool = False) -> None:
         self.url = ""
         self.alone = False
+        self._private = private
+        self._door: int | None = None
         self._dir = data_dir.expanduser().absolute()
         self._presence: int | None = None
 
@@ -101,14 +104,20 @@ class EmbeddedServer:
             _unlock(first)
             _unlock(guests)
 
+    def admit(self) -> None:
+        """Let further programs in."""
+        _unlock(self._door)
+        self._door = None
+
     async def _enter(self) -> None:
-        """Take the first program's place, or else a guest's; wait while somebody is just stopping the server."""
+        """Take the first program's place, or else a guest's; wait while nobody is let in or the server is stopped."""
         while True:
             self._presence = self._try_lock("first", fcntl.LOCK_EX)
             if self._presence is not None:
-                guests = self._try_lock("guests", fcntl.LOCK_EX)
-                self.alone = guests is not None
-                _unlock(guests)
+                self._door = self._try_lock("guests", fcntl.LOCK_EX)
+                self.alone = self._door is not None
+                if not self._private:
+                    self.admit()
                 return
             self._presence = self._try_lock("guests", fcntl.LOCK_SH)
             if self._presence is not None:
@@ -116,6 +125,7 @@ class EmbeddedServer:
             await asyncio.sleep(_POLL)
 
     def _leave(self) -> None:
+        self.admit()
         _unlock(self._presence)
         self._presence = None
 

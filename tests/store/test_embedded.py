@@ -198,6 +198,24 @@ async def test_one_is_not_alone_beside_a_guest_of_a_dead_program(tmp_path: Path)
     assert not answers(heir.url)
 
 
+async def test_nobody_comes_in_before_the_first_has_cleared_up(tmp_path: Path) -> None:
+    """A program that breaks a dead one's leases does so before another can hold any; and dying, it bars nobody."""
+    async with EmbeddedServer(tmp_path, private=True) as first:
+        guest = EmbeddedServer(tmp_path, private=True)
+        entering = asyncio.create_task(guest.__aenter__())
+        await asyncio.wait({entering}, timeout=0.2)
+        assert first.alone
+        assert not entering.done()
+        first.admit()
+        await entering
+        assert not guest.alone
+        async with EmbeddedServer(tmp_path):
+            pass
+        await guest.__aexit__(None, None, None)
+    async with EmbeddedServer(tmp_path, private=True) as again:
+        assert again.alone
+
+
 async def test_ctrl_c_in_the_terminal_does_not_reach_the_server(tmp_path: Path) -> None:
     """It is in another session than the program, so that turns can be given back first."""
     async with EmbeddedServer(tmp_path) as server:
