@@ -1,4 +1,4 @@
-"""The page's web server: one HTML file, the calls of `Api` and the stream of changes, on loopback only."""
+"""The page's web server: its three files, the calls of `Api` and the stream of changes, on loopback only."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from sandbox.claude import ClaudeServer
 from sandbox.journal import Journal
 from sandbox.page.api import Api
 from sandbox.page.changes import Changes
-from sandbox.page.guard import content_policy, guard, is_loopback
+from sandbox.page.guard import CONTENT_POLICY, guard, is_loopback
 from sandbox.page.stages import Stage
+
+FILES = {
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
+"""The page's files and their types, by path."""
 
 
 class PageServer:
@@ -44,8 +51,6 @@ class PageServer:
         self._api = Api(journal, stages, claude)
         self._changes = Changes(journal, self._api.change)
         self._host, self._port = host, port
-        self._page = resources.files("sandbox.page").joinpath("index.html").read_text("utf-8")
-        self._policy = content_policy(self._page)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -56,7 +61,8 @@ class PageServer:
     async def start(self) -> None:
         """Listen."""
         app = web.Application(middlewares=[guard], client_max_size=8 << 20)
-        app.router.add_get("/", self._index)
+        for path in FILES:
+            app.router.add_get(path, self._file)
         app.router.add_get("/api/changes", self._changes.stream)
         app.router.add_routes(self._api.routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -80,11 +86,13 @@ class PageServer:
     ) -> None:
         await self.stop()
 
-    async def _index(self, _: web.Request) -> web.Response:
+    async def _file(self, request: web.Request) -> web.Response:
+        name, kind = FILES[request.path]
         headers = {
-            "Content-Security-Policy": self._policy,
+            "Content-Security-Policy": CONTENT_POLICY,
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
             "Cache-Control": "no-store",
         }
-        return web.Response(text=self._page, content_type="text/html", headers=headers)
+        text = resources.files("sandbox.page").joinpath(name).read_text("utf-8")
+        return web.Response(text=text, content_type=kind, headers=headers)

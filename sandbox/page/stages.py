@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sandbox.discord import DiscordServer
 from sandbox.faults import Faults
 from sandbox.journal import Entry, Journal, Shown
+from sandbox.page import drawing
 from sandbox.slack import SlackServer
 
 Json = dict[str, Any]
@@ -33,7 +34,7 @@ class Stage(Protocol):
         ...
 
     def view(self, shown: Shown) -> Json:
-        """A message in the form the page shows."""
+        """A message in the form the page shows: its `text`, and `drawn`, the same as `sandbox.page.drawing` has it."""
         ...
 
     def change(self, entry: Entry, journal: Journal) -> Json | None:
@@ -59,7 +60,7 @@ def _message_change(stage: Stage, entry: Entry, journal: Journal) -> Json | None
     return stage.view(journal.message(stage.name, entry["channel"], entry["id"]))
 
 
-def _common(stage: str, shown: Shown, author: str, *, bot: bool, text: str) -> Json:
+def _common(stage: str, shown: Shown, author: str, *, bot: bool, text: str, drawn: Sequence[drawing.Node]) -> Json:
     return {
         "kind": "message",
         "platform": stage,
@@ -68,6 +69,7 @@ def _common(stage: str, shown: Shown, author: str, *, bot: bool, text: str) -> J
         "author": author,
         "bot": bot,
         "text": text,
+        "drawn": drawn,
         "at": shown.versions[0][0],
         "changed": shown.versions[-1][0],
         "versions": len(shown.versions),
@@ -114,9 +116,14 @@ class SlackStage:
         """See `Stage`."""
         space = self._slack.workspace
         bot = shown.author == space.bot.id
-        text = shown.text if bot else _plain_slack(shown.text, {user.id: user.name for user in space.users.values()})
-        author = space.users[shown.author].name if shown.author in space.users else shown.author
-        return _common(self.name, shown, author, bot=bot, text=text) | {"room": shown.channel, "thread": shown.thread}
+        names = {user.id: user.name for user in space.users.values()}
+        names |= {channel.id: channel.name for channel in space.channels.values()}
+        text = shown.text if bot else _plain_slack(shown.text, names)
+        post = space.channels[shown.channel].posts.get(shown.id)
+        draw = drawing.slack_markdown if post is not None and post.markdown else drawing.mrkdwn
+        author = names.get(shown.author, shown.author)
+        view = _common(self.name, shown, author, bot=bot, text=text, drawn=draw(shown.text, names))
+        return view | {"room": shown.channel, "thread": shown.thread}
 
     def change(self, entry: Entry, journal: Journal) -> Json | None:
         """See `Stage`."""
@@ -207,12 +214,19 @@ class DiscordStage:
 
     def view(self, shown: Shown) -> Json:
         """See `Stage`."""
-        users = self._discord.world.users
-        author = users.get(shown.author)
-        text = self._discord.world.display_text(shown.text)
+        world = self._discord.world
+        author = world.users.get(shown.author)
         room = self.room_of(shown)
+        names = {user.id: user.name for user in world.users.values()}
+        names |= {role.id: role.name for role in world.roles.values()}
+        names |= {channel.id: channel.name for channel in world.channels.values()}
         view = _common(
-            self.name, shown, author.name if author else shown.author, bot=bool(author and author.bot), text=text
+            self.name,
+            shown,
+            author.name if author else shown.author,
+            bot=bool(author and author.bot),
+            text=world.display_text(shown.text),
+            drawn=drawing.discord(shown.text, names),
         )
         return view | {"room": room, "thread": shown.channel if room != shown.channel else shown.extra.get("reply_to")}
 

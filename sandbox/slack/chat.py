@@ -52,6 +52,7 @@ def post_message(call: Call, back: Backend) -> Answer:
         from_bot=True,
         blocks=_blocks(content),
         own_blocks=bool(content.blocks),
+        markdown=content.markdown,
         attachments=content.attachments or [],
         metadata=content.metadata or None,
         thread=thread_of(call, channel),
@@ -80,6 +81,7 @@ def update(call: Call, back: Backend) -> Answer:
         post.blocks, post.own_blocks, post.written = given_back(content.blocks), True, content.seen
     elif content.blocks == [] or not post.own_blocks:
         post.blocks, post.own_blocks, post.written = payloads.rich_text(post.text), False, post.text
+    post.markdown = content.markdown or (post.markdown and post.own_blocks)
     if content.attachments is not None:
         post.attachments = content.attachments
     if content.metadata is not None:

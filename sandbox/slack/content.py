@@ -62,6 +62,11 @@ class Content:
     pings: list[str]
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def markdown(self) -> bool:
+        """Whether it is standard Markdown."""
+        return any(block.get("type") == "markdown" for block in self.blocks or ())
+
 
 def read_content(call: Call, rules: Rules, names: Iterable[str], *, update: bool = False) -> Content:
     """Read text, blocks, attachments and metadata of a call that posts or (`update`) changes a message.

@@ -40,7 +40,7 @@ def start(call: Call, back: Backend) -> Answer:
     _check_total(text, back)
     stream = Stream(time.time(), live=channel.kind == "im", text=text)
     ts = back.workspace.ts()
-    post = Post(channel.id, ts, back.workspace.bot.id, text, text, from_bot=True, stream=stream)
+    post = Post(channel.id, ts, back.workspace.bot.id, text, text, from_bot=True, markdown=True, stream=stream)
     post.thread, post.own_blocks, post.blocks = thread_of(call, channel), True, _blocks(text)
     back.ledger.post(post, pings=live_tokens(text), streamed=True)
     back.clear_status(post)

@@ -31,6 +31,7 @@ class Post:
 
     Args:
         blocks: as Slack gives them back; `written` is what the reader sees of what was sent.
+        markdown: what was sent is standard Markdown, not mrkdwn.
         thread: the root's ts; a root that has replies keeps None here.
         edited: who changed the text last, and the ts of that change.
         stream: set while and after `chat.startStream` made this message.
@@ -44,6 +45,7 @@ class Post:
     from_bot: bool = False
     blocks: list[dict[str, Any]] = field(default_factory=list)
     own_blocks: bool = False
+    markdown: bool = False
     attachments: list[dict[str, Any]] = field(default_factory=list)
     metadata: dict[str, Any] | None = None
     files: list[dict[str, Any]] = field(default_factory=list)

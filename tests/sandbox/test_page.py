@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.app import Sandbox
 from sandbox.journal import Journal
-from sandbox.page import PageServer
+from sandbox.page import PageServer, drawing
 
 
 @pytest.fixture
@@ -211,14 +212,57 @@ def test_page_listens_on_loopback_only() -> None:
         PageServer(Journal(), [], host="0.0.0.0")  # noqa: S104
 
 
-async def test_page_loads_nothing_from_elsewhere(sandbox: Sandbox, browser: Browser) -> None:
+async def test_page_loads_nothing_from_elsewhere(browser: Browser) -> None:
     """The page names no other address, makes no HTML out of text, and its policy lets nothing else run."""
-    async with browser.session.get(sandbox.page_url) as answer:
-        page, policy = await answer.text(), answer.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "unsafe" not in policy
-    for forbidden in ("http:", "https:", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write"):
-        assert forbidden not in page
+    html_makers = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "setHTML", "DOMParser", "srcdoc")
+    for path in ("/", "/page.css", "/page.js"):
+        async with browser.session.get(browser.url + path) as answer:
+            text, policy = await answer.text(), answer.headers["Content-Security-Policy"]
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in policy
+        assert "require-trusted-types-for 'script'" in policy
+        assert "unsafe" not in policy
+        for forbidden in ("http:", "https:", "eval(", "<style>", " style=", " onclick=", *html_makers):
+            assert forbidden not in text
+
+
+async def test_page_knows_every_element_that_is_drawn(browser: Browser) -> None:
+    """The script makes all elements a drawing may have, and gives links no hold on the page."""
+    async with browser.session.get(browser.url + "/page.js") as answer:
+        script = await answer.text()
+    listed = re.search(r"TAGS = new Set\((.*?)\.split", script, re.DOTALL)
+    assert listed
+    assert set(re.findall(r"[a-z0-9]+", listed[1])) == set(drawing.TAGS)
+    assert 'rel: "noopener noreferrer"' in script
+
+
+async def test_messages_are_drawn_as_slack_shows_them(sandbox: Sandbox, browser: Browser) -> None:
+    """Markdown blocks are drawn as Markdown, texts without blocks as mrkdwn, and an edit may change which it is."""
+    web = AsyncWebClient(token=sandbox.slack.bot_token, base_url=sandbox.slack.url)
+    room = sandbox.slack.workspace.channel("general").id
+
+    async def drawn() -> list[Any]:
+        return (await browser.call(f"/api/slack/messages?room={room}"))["messages"][0]["drawn"]
+
+    bold, italic = ({"tag": "p", "inside": [{"tag": tag, "inside": ["x"]}]} for tag in ("strong", "em"))
+    text = "*x*"
+    post = await web.chat_postMessage(channel=room, text=text, blocks=[{"type": "markdown", "text": text}])
+    assert await drawn() == [italic]
+    await web.chat_update(channel=room, ts=post["ts"], text=text, blocks=[])
+    assert await drawn() == [bold]
+    await web.chat_update(channel=room, ts=post["ts"], text=text, blocks=[{"type": "markdown", "text": text}])
+    assert await drawn() == [italic]
+
+
+async def test_messages_are_drawn_as_discord_shows_them(sandbox: Sandbox, browser: Browser) -> None:
+    """Mentions are drawn with the name, Markdown as Discord has it."""
+    discord = sandbox.discord
+    room, ada = discord.channel("general"), discord.user("ada")
+    await browser.call("/api/discord/say", {"room": room, "user": ada, "text": "||x|| | y", "mention": True})
+    message = (await browser.call(f"/api/discord/messages?room={room}"))["messages"][0]
+    mention = {"tag": "span", "class": "mention", "inside": ["@assistant"]}
+    spoiler = {"tag": "span", "class": "spoiler", "inside": ["x"]}
+    assert message["drawn"] == [{"tag": "p", "inside": [mention, " ", spoiler, " | y"]}]
 
 
 async def test_environment_reaches_every_stand_in(sandbox: Sandbox) -> None:

@@ -1,0 +1,229 @@
+// The page's script. It makes no markup out of text: elements are made one by one, texts are put in as text.
+"use strict";
+const el = id => document.getElementById(id);
+const make = (tag, className, text) => {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+};
+const TAGS = new Set(("p h1 h2 h3 h4 h5 h6 ul ol li blockquote table thead tbody tr th td strong em s u a span " +
+  "pre code br hr").split(" "));
+const SAFE = /^(https?|mailto):/i;
+const rooms = new Map();      // "slack C1" -> {platform, room, button}
+const nodes = new Map();      // message id -> article, of the room that is open
+let open = null, thread = null, madeUp = false;
+
+async function call(path, body) {
+  const options = body && {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)};
+  const answer = await fetch(path, options || {});
+  const data = await answer.json();
+  if (!answer.ok) throw new Error(data.error || answer.statusText);
+  return data;
+}
+
+async function attempt(action) {
+  el("problem").textContent = "";
+  try { return await action(); } catch (error) { el("problem").textContent = error.message; }
+}
+
+// Bring `parent` to the nodes of a drawing, touching only what differs: what was selected, scrolled or uncovered stays so.
+function draw(parent, nodes) {
+  nodes.forEach((node, at) => {
+    const there = parent.childNodes[at];
+    if (typeof node === "string") {
+      if (!there) parent.append(node);
+      else if (there.nodeType !== Node.TEXT_NODE) there.replaceWith(node);
+      else if (there.data !== node) there.data = node;
+      return;
+    }
+    const element = there && there.localName === node.tag ? there : make(TAGS.has(node.tag) ? node.tag : "span");
+    dress(element, node);
+    draw(element, node.inside);
+    if (!there) parent.append(element);
+    else if (there !== element) there.replaceWith(element);
+  });
+  while (parent.childNodes.length > nodes.length) parent.lastChild.remove();
+}
+
+function dress(element, node) {
+  const wanted = {};
+  if (node.class) wanted.class = node.class;
+  if (node.label) wanted["data-label"] = node.label;
+  if (node.start > 1) wanted.start = node.start;
+  if (node.tag === "a" && SAFE.test(node.href)) Object.assign(wanted, {href: node.href, target: "_blank", rel: "noopener noreferrer"});
+  if (node.class === "spoiler") Object.assign(wanted, {role: "button", tabindex: 0, "aria-label": "spoiler",
+    "aria-expanded": element.getAttribute("aria-expanded") || "false"});
+  for (const name of element.getAttributeNames()) if (!(name in wanted)) element.removeAttribute(name);
+  for (const [name, value] of Object.entries(wanted)) if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+}
+
+function list(platforms) {
+  el("rooms").replaceChildren();
+  for (const platform of platforms) {
+    el("rooms").append(make("h2", "", platform.name));
+    for (const room of platform.rooms) {
+      const key = `${platform.name} ${room.id}`;
+      const button = make("button", "", room.direct ? `${room.name} to ${platform.bot.name}` : `# ${room.name}`);
+      button.type = "button";
+      button.onclick = () => attempt(() => show(key));
+      if (open === key) button.setAttribute("aria-current", "true");
+      rooms.set(key, {platform, room, button});
+      el("rooms").append(button);
+    }
+  }
+}
+
+async function refresh() {
+  list((await call("/api/state")).platforms);
+}
+
+async function show(key) {
+  const {platform, room} = rooms.get(key);
+  const {messages} = await call(`/api/${platform.name}/messages?room=${encodeURIComponent(room.id)}`);
+  for (const each of rooms.values()) each.button.removeAttribute("aria-current");
+  rooms.get(key).button.setAttribute("aria-current", "true");
+  rooms.get(key).button.classList.remove("unread");
+  rooms.get(key).button.scrollIntoView({block: "nearest", inline: "nearest"});
+  open = key;
+  document.documentElement.dataset.platform = platform.name;
+  location.hash = encodeURIComponent(key);
+  nodes.clear();
+  el("log").replaceChildren();
+  el("title").textContent = `${platform.name} · ${room.direct ? "direct message with " + platform.bot.name : "#" + room.name}`;
+  el("bot").textContent = "@" + platform.bot.name;
+  el("user").replaceChildren(...platform.people.filter(p => room.people.includes(p.id)).map(p => new Option(p.name, p.id)));
+  el("mentions").hidden = room.direct;
+  aim(null);
+  messages.forEach(place);
+  if (!messages.length) hint(platform, room);
+  el("log").scrollTop = el("log").scrollHeight;
+}
+
+function hint(platform, room) {
+  const box = make("div");
+  box.id = "hint";
+  const say = text => box.append(make("p", "", text));
+  const bot = platform.bot.name;
+  if (!room.bot) say(`${bot} is not in this channel: nothing written here reaches it.`);
+  else say(`Ask ${bot} something below. Its answer appears ${room.direct ? "here" : "in the thread of your message"} and grows while it is written; “reply” goes on with the conversation.`);
+  if (room.bot && madeUp) {
+    say("Claude is a stand-in here and makes its answers up. Words in your question steer it: short, long, very long, code, table, list, think.");
+    say("To see an answer break and begin again, write fault:drop@200 into it.");
+  }
+  el("log").append(box);
+}
+
+function aim(id) {
+  thread = id;
+  const {platform} = rooms.get(open);
+  el("text").placeholder = `${id === null ? `Ask ${platform.bot.name}` : "Go on in the thread"} (Enter sends, Shift+Enter begins a line)`;
+  el("target").hidden = id === null;
+  el("mention").checked = id === null;
+  if (id !== null) el("root").textContent = nodes.get(id).querySelector(".text").textContent.slice(0, 60);
+}
+
+function place(message) {
+  const log = el("log");
+  if (el("hint")) el("hint").remove();
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+  let node = nodes.get(message.id);
+  if (!node) {
+    node = make("article");
+    node.append(avatar(message.author), make("div", "head"), make("div", "text"), make("div", "replies"));
+    nodes.set(message.id, node);
+    const root = message.thread !== null && nodes.get(message.thread);
+    (root ? root.querySelector(".replies") : log).append(node);
+    if (message.bot) root ? settle(message.thread) : settle(null);
+  }
+  if (Number(node.dataset.versions) > message.versions) return;
+  node.dataset.versions = message.versions;
+  node.className = (message.bot ? "bot" : "person") + (message.deleted ? " deleted" : "");
+  draw(node.querySelector(".text"), message.deleted ? ["(deleted)"] : message.drawn);
+  fill(node.querySelector(".head"), message);
+  if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+function avatar(name) {
+  const node = make("div", "avatar", [...name][0].toUpperCase());
+  node.setAttribute("aria-hidden", "true");
+  node.style.setProperty("--hue", [...name].reduce((sum, letter) => sum * 31 + letter.codePointAt(0), 7) % 360);
+  return node;
+}
+
+function fill(head, message) {
+  const edits = message.versions - 1;
+  head.replaceChildren(make("b", "", message.author));
+  if (message.bot) head.append(make("span", "badge", "APP"));
+  head.append(make("span", "", new Date(message.at * 1000).toLocaleTimeString()));
+  if (edits) head.append(make("span", "", `${edits} edit${edits > 1 ? "s" : ""}, ${(message.changed - message.at).toFixed(1)} s`));
+  if (message.pings.length) head.append(make("span", "pings", "pings " + message.pings.join(" ")));
+  if (message.deleted) return;
+  const act = (name, action) => {
+    const button = make("button", name, name);
+    button.type = "button";
+    button.onclick = () => attempt(action);
+    head.append(button);
+  };
+  const where = {channel: message.channel, id: message.id};
+  act("reply", () => { aim(message.thread !== null && nodes.has(message.thread) ? message.thread : message.id); el("text").focus(); });
+  if (!message.bot) act("edit", async () => {
+    const text = prompt("New text", message.text);
+    if (text !== null) await call(`/api/${message.platform}/edit`, {...where, text});
+  });
+  act("delete", () => call(`/api/${message.platform}/delete`, where));
+}
+
+function settle(root) {
+  const old = document.querySelector(`.status[data-thread="${CSS.escape(root || "")}"]`);
+  if (old) old.remove();
+}
+
+function status(change) {
+  settle(change.thread);
+  const root = change.thread === null ? null : nodes.get(change.thread);
+  if (!change.text || (change.thread !== null && !root)) return;
+  const line = make("div", "status", `${rooms.get(open).platform.bot.name} ${change.text}`);
+  line.dataset.thread = change.thread || "";
+  (root ? root.querySelector(".replies") : el("log")).append(line);
+  setTimeout(() => line.remove(), change.seconds * 1000);
+}
+
+async function heard(change) {
+  const key = `${change.platform} ${change.room}`;
+  if (!rooms.has(key)) await refresh();
+  if (key === open) change.kind === "status" ? status(change) : place(change);
+  else if (change.kind === "message" && rooms.has(key)) rooms.get(key).button.classList.add("unread");
+}
+
+const uncover = event => {
+  const spoiler = event.target.closest(".spoiler");
+  if (!spoiler || (event.type === "keydown" && event.key !== "Enter" && event.key !== " ")) return;
+  event.preventDefault();
+  spoiler.setAttribute("aria-expanded", String(spoiler.getAttribute("aria-expanded") !== "true"));
+};
+el("log").addEventListener("click", uncover);
+el("log").addEventListener("keydown", uncover);
+el("leave").onclick = () => aim(null);
+el("text").onkeydown = event => {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); el("composer").requestSubmit(); }
+};
+el("composer").onsubmit = event => {
+  event.preventDefault();
+  const {platform, room} = rooms.get(open);
+  const body = {room: room.id, user: el("user").value, text: el("text").value, thread,
+    mention: !room.direct && el("mention").checked};
+  attempt(async () => { await call(`/api/${platform.name}/say`, body); el("text").value = ""; });
+};
+
+attempt(async () => {
+  const state = await call("/api/state");
+  madeUp = state.made_up;
+  list(state.platforms);
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  if (rooms.size) await show(rooms.has(wanted) ? wanted : rooms.keys().next().value);
+  const changes = new EventSource(`/api/changes?since=${state.next - 1}`);
+  changes.onmessage = event => heard(JSON.parse(event.data));
+  changes.onopen = () => { el("gone").hidden = true; };
+  changes.onerror = () => { el("gone").hidden = false; };
+});
