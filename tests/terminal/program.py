@@ -20,7 +20,9 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 
 _ON_A_TERMINAL = (
-    "import fcntl, runpy, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); runpy.run_module('bot', run_name='__main__')"
+    "import fcntl, runpy, signal, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "signal.signal(signal.SIGINT, signal.default_int_handler); "  # which a shell's `&` has its programs ignore
+    "runpy.run_module('bot', run_name='__main__')"
 )
 _CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -66,11 +68,13 @@ class Program:
 
     async def answers(self, keys: str, text: str) -> None:
         """Press `keys` until `text` is on the screen: a signal that comes just before a read waits for its end."""
-        while True:
+        for _ in range(5):
             self.say(keys)
             with contextlib.suppress(TimeoutError):
                 await self.shows(text, within=2.0)
                 return
+        self.say(keys)
+        await self.shows(text)
 
     async def shows(self, text: str, *, within: float = PATIENCE) -> None:
         """Wait until `text` is on the screen, after what was waited for before."""
