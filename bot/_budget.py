@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import math
 from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from bot.ports import Budget, Observed
@@ -31,8 +33,23 @@ _DRY: Final = 6.0
 _EPSILON: Final = 1e-9
 
 
+@dataclass(slots=True)
+class Elsewhere:
+    """What the ledger that all workers share said of a bucket (see `bot.ports.budgets`).
+
+    `replies` and `roots` are those of the other workers; `version` and `rest` name what is known of its calls and
+    rests; `told` is how many replies of ours the others were told of.
+    """
+
+    replies: int = 0
+    roots: float = 0.0
+    version: int = 0
+    rest: int = 0
+    told: int = 0
+
+
 class Bucket:
-    """The tokens of one budget, as one of `shares` workers that divide it.
+    """The tokens of one budget, as one of `shares` workers that divide it, or one of several that share a ledger.
 
     Args:
         budget: the limit as the platform's adapter states it.
@@ -42,12 +59,15 @@ class Bucket:
     Attributes:
         burst: tokens that can be ready at once.
         rate: tokens a second in the long run.
+        elsewhere: what is known of the other workers.
     """
 
     __slots__ = (
         "_at",
         "_away",
         "_calls",
+        "_cut_at",
+        "_cut_weight",
         "_free",
         "_level",
         "_limit",
@@ -61,14 +81,17 @@ class Bucket:
         "_window",
         "budget",
         "burst",
+        "elsewhere",
         "rate",
     )
 
-    def __init__(self, budget: Budget, shares: int, now: float) -> None:
+    def __init__(self, budget: Budget, shares: float, now: float) -> None:
         self.budget = budget
+        self.elsewhere = Elsewhere()
         self._shares = shares
         self._limit = budget.calls
         self._away: list[float] = []  # when each was spent, oldest first
+        self._cut_at, self._cut_weight = -math.inf, 1.0
         self._trust, self._trust_at = 1.0, now
         self._paused_until = self._refused_at = -math.inf
         self._at = now
@@ -88,7 +111,7 @@ class Bucket:
         self.rate = calls / self._window
         self._slow = min(self.rate, (calls - self.burst) / max(self._window - _DRY, _EPSILON))
 
-    def change(self, budget: Budget, shares: int, now: float) -> None:
+    def change(self, budget: Budget, shares: float, now: float) -> None:
         """Go on with another limit or another number of workers."""
         if budget == self.budget and shares == self._shares:
             return
@@ -97,6 +120,57 @@ class Bucket:
             self._limit = budget.calls
         self.budget, self._shares = budget, shares
         self._resize()
+
+    @property
+    def stated(self) -> tuple[float, float, float]:
+        """Calls, window (s) and burst of the whole budget, whatever the share."""
+        return self._limit, self.budget.window * _JITTER, min(self._limit, max(1.0, self.budget.burst))
+
+    def learn(self, spent: Sequence[float], now: float) -> None:
+        """Begin anew from what all workers spent in the last window (s, oldest first), as if it had been known then."""
+        begin = min(now - self._window, spent[0] if spent else now)
+        drained = self._refused_at <= begin
+        self._cut_at, self._cut_weight = -math.inf, 1.0
+        self._at = begin
+        self._free = self._level = self.burst
+        self._stock = self._calls - self.burst
+        trust = self.trust(now)
+        for at in spent:
+            if not drained and self._refused_at <= at:
+                drained = self._drain(trust)
+            self._flow(min(at, now), trust)
+            self._level -= 1.0
+            # Where more went at once than was free, it had come back meanwhile from what was spent before.
+            lacking = max(0.0, min(1.0 - self._free, self._stock))
+            self._free += lacking - 1.0
+            self._stock -= lacking
+        if not drained:
+            self._drain(trust)
+        self._away = list(spent)
+        self._flow(now, trust)
+        self.advance(now)
+
+    def _drain(self, trust: float) -> bool:
+        """At the last refusal nothing is left but the one call that the platform has promised to take afterwards."""
+        self._flow(self._refused_at, trust)
+        self._stock += self._free - 1.0
+        self._free = self._level = 1.0
+        return True
+
+    def cut_off(self, shares: float, now: float) -> None:
+        """Go on with 1 / `shares` of all there is, and of all that comes back: the other workers take the rest."""
+        self.advance(now)
+        self._shares, weight = shares, 1.0 / shares
+        before = math.nextafter(now, -math.inf)
+        self._away = [min(at, before) for at in self._away]
+        self._cut_at, self._cut_weight = before, weight
+        self._resize()
+        self._free *= weight
+        self._level *= weight
+        self._stock = self._calls - self._free - weight * len(self._away)
+
+    def _weight(self, spent: float) -> float:
+        return self._cut_weight if spent <= self._cut_at else 1.0
 
     def trust(self, now: float) -> float:
         """How much of the stated limit is used, in (0, 1]: falls with a refusal and comes back over ten minutes."""
@@ -121,9 +195,9 @@ class Bucket:
             self._flow(at, trust)
             returned += 1
             if self._stock < 0.0 or at < self._paused_until:
-                self._stock += 1.0
+                self._stock += self._weight(spent)
             else:
-                self._free += 1.0
+                self._free += self._weight(spent)
         del self._away[:returned]
         self._flow(now, trust)
 
@@ -171,9 +245,9 @@ class Bucket:
                 moved = max(0.0, min(stock, slow * (back - at)))
                 need, stock, at = need - moved, stock - moved, back
             if stock < 0.0 or back < self._paused_until:
-                stock += 1.0
+                stock += self._weight(spent)
             else:
-                need -= 1.0
+                need -= self._weight(spent)
         if need <= _EPSILON:
             return at
         return at + need / slow if slow > 0.0 and need <= stock + _EPSILON else at + self._window
@@ -184,7 +258,7 @@ class Bucket:
         trust = self.trust(now)
         horizon = min(horizon, self._window)
         until = now + horizon - self._window
-        back = sum(1 for spent in self._away if spent <= until)
+        back = sum(self._weight(spent) for spent in self._away if spent <= until)
         stock = max(0.0, min(self._stock, self._slow * trust * horizon))
         return min(self.rate * trust, (back + stock) / horizon)
 
@@ -212,8 +286,7 @@ class Bucket:
             self._trust_at = now
         self._refused_at = now
         self._paused_until = max(self._paused_until, now + max(0.0, retry_after))
-        self._stock += self._free - 1.0
-        self._free = self._level = 1.0
+        self._drain(self.trust(now))
 
     def observe(self, observed: Observed, now: float) -> bool:
         """Believe what the platform said where it leaves less than was thought; returns whether there is more now.

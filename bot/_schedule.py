@@ -16,77 +16,19 @@ from itertools import count, islice
 from typing import Final
 
 from bot._budget import Bucket
+from bot._ticket import Ticket, room
 from bot._viewer import Urgency, Viewer
 from bot._worth import worth
 from bot.ports import Budget, Observed
 
-_KEPT_PER_REPLY: Final = 0.6
-_KEPT_FROM_FIRST: Final = 0.4
 _HORIZON: Final = 7.0
 _SPENT_OVER: Final = 0.5
 _CUSHION: Final = 2.0
-_AGED: Final = 15.0
 _FRESH: Final = 0.25
 _FORGOTTEN_AT_ONCE: Final = 2
 _NEAR: Final = 16
 _SPARED: Final = 16
 _EPSILON: Final = 1e-9
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """One write that wants to go.
-
-    Attributes:
-        choices: the ways to write, the preferred first; a way spends from all of its buckets.
-        who: whose write it is.
-        since: when it was asked for (s).
-        patience: seconds the first way may make it wait before another is taken.
-        order: breaks ties.
-        granted: the index of the way it may go; -1 while it waits.
-        granted_at: when that was decided.
-        due: when to look at it again.
-    """
-
-    choices: tuple[tuple[Bucket, ...], ...]
-    who: Viewer | Urgency
-    since: float
-    patience: float
-    order: int
-    granted: int = -1
-    granted_at: float = 0.0
-    due: float = math.inf
-
-    def buckets(self) -> set[Bucket]:
-        """All it may spend from."""
-        return {bucket for choice in self.choices for bucket in choice}
-
-    def urgency(self, now: float) -> Urgency:
-        """How urgent it is now; housekeeping does not wait for ever."""
-        if isinstance(self.who, Viewer):
-            if self.who.closed and self.who.urgency is Urgency.INTERIM:
-                return Urgency.HOUSEKEEPING
-            return self.who.urgency
-        if self.who is Urgency.HOUSEKEEPING and now - self.since >= _AGED:
-            return Urgency.FIRST
-        return self.who
-
-    @property
-    def urgent_since(self) -> float:
-        """When it was asked for, or when its reply ended meanwhile."""
-        if isinstance(self.who, Viewer) and self.since < self.who.ended_at < math.inf:
-            return self.who.ended_at
-        return self.since
-
-    def rank(self, now: float) -> tuple[int, float, int]:
-        """Sorts before what is less urgent."""
-        urgency = self.urgency(now)
-        if isinstance(self.who, Viewer):
-            if urgency is Urgency.INTERIM:
-                return urgency, -self.who.area(now), self.order
-            if urgency is Urgency.ENDING:
-                return urgency, self.who.ended_at, self.order
-        return urgency, self.since, self.order
 
 
 @dataclass(slots=True, eq=False)
@@ -170,7 +112,23 @@ class Schedule:
     def crowded(self, budgets: Sequence[Budget], now: float) -> bool:
         """Whether more replies live on one of the budgets than may write at once, or within a second."""
         buckets = [self.bucket(budget, now) for budget in budgets]
-        return any(len(self._lines[bucket].viewers) > max(bucket.burst, bucket.rate) for bucket in buckets)
+        return any(
+            len(self._lines[bucket].viewers) + bucket.elsewhere.replies > max(bucket.burst, bucket.rate)
+            for bucket in buckets
+        )
+
+    def demand(self, bucket: Bucket, now: float) -> tuple[int, float]:
+        """How many replies live on the bucket here, and the sum of the roots of their rates (see `_spacing`)."""
+        line = self._lines[bucket]
+        if now - line.roots_at >= _FRESH:
+            flowing = [each for each in line.viewers if each.ended_at == math.inf]
+            line.roots = sum(math.sqrt(each.rate(now)) for each in flowing)
+            line.roots_at = now
+        return len(line.viewers), line.roots
+
+    def buckets(self) -> tuple[Bucket, ...]:
+        """All that are remembered."""
+        return tuple(self._lines)
 
     def refused(self, budgets: Sequence[Budget], retry_after: float, now: float) -> None:
         """The platform refused a call on those budgets."""
@@ -191,17 +149,29 @@ class Schedule:
         """Want to write; `run` says when it may go."""
         ways = tuple(tuple({self.bucket(budget, now): None for budget in budgets}) for budgets in choices)
         ticket = Ticket(ways, who, now, patience, next(self._numbers))
+        if isinstance(who, Viewer) and (joined := self._joined.get(who)) is not None:
+            joined.update(ways[0])
+            for bucket in ways[0]:
+                self._lines[bucket].viewers.add(who)
+        self._enqueue(ticket, now)
+        return ticket
+
+    def again(self, ticket: Ticket, now: float, until: float = -math.inf) -> None:
+        """Take back what was granted: it waits as before, and what was granted now not again before `until`."""
+        way, ticket.granted = ticket.granted, -1
+        for bucket in ticket.choices[way]:
+            bucket.refund(ticket.granted_at)
+        ticket.defer(way, until, now)
+        self._enqueue(ticket, now)
+        self._stir(ticket.choices[way], now)
+
+    def _enqueue(self, ticket: Ticket, now: float) -> None:
         for bucket in ticket.buckets():
             self._lines[bucket].waiting.add(ticket)
-        if isinstance(who, Viewer):
-            self._tickets.setdefault(who, set()).add(ticket)
-            if (joined := self._joined.get(who)) is not None:
-                joined.update(ways[0])
-                for bucket in ways[0]:
-                    self._lines[bucket].viewers.add(who)
+        if isinstance(ticket.who, Viewer):
+            self._tickets.setdefault(ticket.who, set()).add(ticket)
         self._waiting += 1
         self._put(ticket, now)
-        return ticket
 
     def cancel(self, ticket: Ticket, now: float) -> None:
         """It no longer wants to write; what it was granted is given back."""
@@ -292,7 +262,7 @@ class Schedule:
         if interim is not None and interim.unseen == 0:
             interim.poke_at = 1
             return -1, math.inf, None
-        due, scarce = self._due(ticket, ticket.choices[0], urgency, now)
+        due, scarce = self._due(ticket, 0, urgency, now)
         if interim is not None:
             interim.poke_at = math.inf
             if due <= now:
@@ -302,42 +272,35 @@ class Schedule:
             return 0, now, None
         if len(ticket.choices) > 1 and interim is None:
             tired = ticket.urgent_since + ticket.patience
-            for way, buckets in enumerate(ticket.choices[1:], 1):
-                other = max(tired, self._due(ticket, buckets, urgency, now)[0])
+            for way in range(1, len(ticket.choices)):
+                other = max(tired, self._due(ticket, way, urgency, now)[0])
                 if other <= now + _EPSILON:
                     return way, now, None
                 if other < due:
                     due, scarce = other, None
         return -1, due, scarce
 
-    def _due(
-        self, ticket: Ticket, buckets: tuple[Bucket, ...], urgency: Urgency, now: float
-    ) -> tuple[float, Bucket | None]:
+    def _due(self, ticket: Ticket, way: int, urgency: Urgency, now: float) -> tuple[float, Bucket | None]:
         """When the ticket may go this way, as far as one can see now, and which bucket it waits for."""
+        buckets = ticket.choices[way]
         times = [
             max(bucket.when(1.0 + self._kept(bucket, urgency), now), self._promised(bucket, ticket, now))
             for bucket in buckets
         ]
         due = max(times, default=now)
         if due <= now:
-            return now, None
+            return max(now, ticket.deferred(way, urgency)), None
         if urgency is Urgency.ENDING and len(buckets) > 1:
             for bucket, at in zip(buckets, times, strict=True):
                 if at < due:
                     self._lines[bucket].blocked[ticket] = due
                 else:
                     self._lines[bucket].blocked.pop(ticket, None)
-        return due, buckets[times.index(due)]
+        return max(due, ticket.deferred(way, urgency)), buckets[times.index(due)]
 
     def _kept(self, bucket: Bucket, urgency: Urgency) -> float:
-        """Tokens that a write of that urgency must leave for endings."""
-        if urgency is Urgency.ENDING:
-            return 0.0
-        kept = max(0.0, min(_KEPT_PER_REPLY * len(self._lines[bucket].viewers), bucket.burst - 2.0))
-        if urgency is Urgency.FIRST:
-            return kept * _KEPT_FROM_FIRST
-        # A window's last call is never an interim edit's: some clients sleep through the rest of the window.
-        return max(kept, min(1.0, bucket.burst - 1.0))
+        """Tokens that a write of that urgency must leave for endings, here and elsewhere."""
+        return room(bucket, urgency).calls(len(self._lines[bucket].viewers) + bucket.elsewhere.replies)
 
     def _promised(self, bucket: Bucket, ticket: Ticket, now: float) -> float:
         """Until when the bucket's tokens are promised to earlier endings that another bucket holds up; `now` if not.
@@ -358,15 +321,11 @@ class Schedule:
         That sharing minimises the sum of all lags: an edit every s seconds costs rate * s / 2 in mean lag. What lies
         ready beyond a cushion is spent over a few seconds, since nobody knows how long the stream will be.
         """
-        line = self._lines[bucket]
-        if now - line.roots_at >= _FRESH:
-            flowing = [each for each in line.viewers if each.ended_at == math.inf]
-            line.roots = sum(math.sqrt(each.rate(now)) for each in flowing)
-            line.roots_at = now
+        roots = self.demand(bucket, now)[1] + bucket.elsewhere.roots
         spare = bucket.ready - self._kept(bucket, Urgency.INTERIM)
         income = bucket.income(now, _HORIZON)
         cushion = min(_CUSHION, bucket.burst / 4.0)
         spent_over = min(_HORIZON, bucket.budget.window * _SPENT_OVER)
         pace = max(income / 4.0, income + (spare - cushion) / spent_over, _EPSILON)
         root = max(math.sqrt(viewer.rate(now)), _EPSILON)
-        return max(line.roots, root) / root / pace
+        return max(roots, root) / root / pace

@@ -1,0 +1,95 @@
+"""A write that waits, how urgent it is, and what it must leave to others. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from bot._budget import Bucket
+from bot._viewer import Urgency, Viewer
+from bot.ports.budgets import Room
+
+_KEPT_PER_REPLY: Final = 0.6
+_KEPT_FROM_FIRST: Final = 0.4
+_AGED: Final = 15.0
+
+
+def room(bucket: Bucket, urgency: Urgency) -> Room:
+    """What a write of that urgency leaves in the bucket for the endings of live replies."""
+    if urgency is Urgency.ENDING:
+        return Room(0.0, 0.0, 0.0)
+    most = bucket.burst - 2.0
+    if urgency is Urgency.FIRST:
+        return Room(_KEPT_PER_REPLY * _KEPT_FROM_FIRST, most * _KEPT_FROM_FIRST, 0.0)
+    # A window's last call is never an interim edit's: some clients sleep through the rest of the window.
+    return Room(_KEPT_PER_REPLY, most, min(1.0, bucket.burst - 1.0))
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One write that wants to go.
+
+    Attributes:
+        choices: the ways to write, the preferred first; a way spends from all of its buckets.
+        who: whose write it is.
+        since: when it was asked for (s).
+        patience: seconds the first way may make it wait before another is taken.
+        order: breaks ties.
+        granted: the index of the way it may go; -1 while it waits.
+        granted_at: when that was decided.
+        due: when to look at it again.
+    """
+
+    choices: tuple[tuple[Bucket, ...], ...]
+    who: Viewer | Urgency
+    since: float
+    patience: float
+    order: int
+    granted: int = -1
+    granted_at: float = 0.0
+    due: float = math.inf
+    _deferred: dict[int, tuple[Urgency, float]] | None = None
+
+    def buckets(self) -> set[Bucket]:
+        """All it may spend from."""
+        return {bucket for choice in self.choices for bucket in choice}
+
+    def urgency(self, now: float) -> Urgency:
+        """How urgent it is now; housekeeping does not wait for ever."""
+        if isinstance(self.who, Viewer):
+            if self.who.closed and self.who.urgency is Urgency.INTERIM:
+                return Urgency.HOUSEKEEPING
+            return self.who.urgency
+        if self.who is Urgency.HOUSEKEEPING and now - self.since >= _AGED:
+            return Urgency.FIRST
+        return self.who
+
+    @property
+    def urgent_since(self) -> float:
+        """When it was asked for, or when its reply ended meanwhile."""
+        if isinstance(self.who, Viewer) and self.since < self.who.ended_at < math.inf:
+            return self.who.ended_at
+        return self.since
+
+    def rank(self, now: float) -> tuple[int, float, int]:
+        """Sorts before what is less urgent."""
+        urgency = self.urgency(now)
+        if isinstance(self.who, Viewer):
+            if urgency is Urgency.INTERIM:
+                return urgency, -self.who.area(now), self.order
+            if urgency is Urgency.ENDING:
+                return urgency, self.who.ended_at, self.order
+        return urgency, self.since, self.order
+
+    def defer(self, way: int, until: float, now: float) -> None:
+        """Do not go this way before `until`, unless it becomes more urgent."""
+        self._deferred = self._deferred or {}
+        self._deferred[way] = (self.urgency(now), until)
+
+    def deferred(self, way: int, urgency: Urgency) -> float:
+        """Until when it may not go this way; infinitely long ago mostly."""
+        if self._deferred is None:
+            return -math.inf
+        then, until = self._deferred.get(way, (urgency, -math.inf))
+        return until if urgency >= then else -math.inf
