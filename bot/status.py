@@ -11,7 +11,7 @@ import logging
 
 from bot import phrases
 from bot.conversation import Place
-from bot.errors import PlatformError
+from bot.errors import PlatformError, RateLimited
 from bot.ports import ShowsStatus
 from bot.writer import Writer
 
@@ -55,8 +55,12 @@ class Status:
             while True:
                 self._again.clear()
                 place = self._place or place
-                with contextlib.suppress(TimeoutError):
+                try:
                     await self._writer.once(platform.show_status(place, phrases.STATUS))
+                except RateLimited as error:
+                    await asyncio.sleep(error.retry_after or platform.status_lasts)
+                    continue
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(platform.status_lasts):
                         await self._again.wait()
         except PlatformError as error:

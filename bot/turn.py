@@ -42,6 +42,7 @@ from bot.errors import (
 )
 from bot.lease import Hold
 from bot.ledger import Ledger
+from bot.opening import opened
 from bot.pacing import Urgency
 from bot.ports import (
     NotifiesAsker,
@@ -273,15 +274,8 @@ class TurnRun:
         if self._claim.place.root is None or self._place != self._claim.place:
             return self._place
         name = title(self._claim.messages[0].text)
-        await self._desk.pacer.admit(self._platform.budgets(Write.POST, self._claim.place), Urgency.FIRST)
-        while True:
-            try:
-                self._place = await self._writer.once(self._platform.open(self._claim.place, name))
-            except (Unavailable, OutcomeUnknown) as error:
-                log.info("the thread could not be opened, trying again", extra={"error": str(error)})
-                await asyncio.sleep(self._desk.backoff(1, error.retry_after))
-            else:
-                return self._place
+        self._place = await opened(self._writer, self._claim.place, name, self._desk.backoff)
+        return self._place
 
     async def _say(self, text: str) -> None:
         """Show a word of the bot's own."""

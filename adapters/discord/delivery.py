@@ -15,8 +15,9 @@ from adapters.discord.limits import Limits
 from adapters.discord.own import OwnMessages
 from adapters.discord.refusals import Answer, ReplyForbidden, length_allowed, refusal
 from adapters.discord.threads import ThreadOpener
+from adapters.discord.typing import Typing
 from bot.conversation import Message, MessageRef, Place
-from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, TooLong
+from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, RateLimited, TooLong
 from bot.ports import Budget, Receipt, Write
 from bot.text import Dialect
 from bot.text.fences import three_backticks
@@ -64,7 +65,8 @@ class Delivery:
         self._limits = Limits(installation)
         self._limit = LIMIT
         self._cooldown = Cooldown(time.monotonic)
-        self._threads = ThreadOpener(client, calls, Cooldown(time.monotonic))
+        self._threads = ThreadOpener(client, calls, Cooldown(time.monotonic), self._limits)
+        self._typing = Typing(time.monotonic)
 
     @property
     def installation(self) -> str:
@@ -77,6 +79,8 @@ class Delivery:
 
     def budgets(self, write: Write, place: Place) -> tuple[Budget, ...]:
         """The channel's budget for that kind of write, and the whole bot's."""
+        if write is Write.OPEN and not self._threads.opens(place):
+            return ()
         return self._limits.budgets(write, target(place))
 
     # --- writing --------------------------------------------------------------------------------------------
@@ -104,14 +108,22 @@ class Delivery:
             return
 
     async def notify(self, place: Place, user: str, ref: MessageRef, nonce: str) -> Receipt:
-        """Post a short reply to `ref` that pings `user` and nobody else."""
-        text = f"<@{user}> The answer is ready."
+        """Post a short reply to `ref`, with a link to it, that pings `user` and nobody else."""
+        link = self._link(place, ref)
+        text = f"<@{user}> The answer is ready{f': {link}' if link else '.'}"
         body = self._body(text, {"parse": [], "users": [user], "replied_user": False})
         return await self._post(place, text, nonce, body, ref.id)
 
     async def show_status(self, place: Place, text: str) -> None:
-        """Show that the bot is typing."""
-        await self._call(target(place), "POST", "/channels/{channel_id}/typing")
+        """Show that the bot is typing; no call where that is to be seen, or where calls are refused for now."""
+        channel = target(place)
+        if not self._typing.begin(channel):
+            return
+        try:
+            await self._call(channel, "POST", "/channels/{channel_id}/typing")
+        except RateLimited as error:
+            self._typing.refused(channel, error.retry_after or 0.0)
+            raise
 
     async def clear_status(self, place: Place) -> None:
         """Nothing to do: typing ends with the next message, or by itself."""
@@ -152,6 +164,7 @@ class Delivery:
         id_ = answer.data.get("id")
         if not isinstance(id_, str):
             raise OutcomeUnknown("Discord posted the message and its answer was lost")
+        self._typing.over(channel)
         return self._receipt(Write.POST, self._note(nonce, MessageRef(channel, id_)), text, answer)
 
     async def _call(
@@ -186,6 +199,12 @@ class Delivery:
             stored = text  # blanks at the ends, which Discord cuts off, make no other text
         observed = self._limits.learn(write, ref.channel, answer.headers)
         return Receipt(ref, stored if isinstance(stored, str) else None, observed)
+
+    def _link(self, place: Place, ref: MessageRef) -> str:
+        """Where a client finds the message; empty when its server is not known."""
+        guild = getattr(self._client.get_channel(int(place.channel)), "guild", None)
+        server = "@me" if place.direct else guild and guild.id
+        return f"https://discord.com/channels/{server}/{ref.channel}/{ref.id}" if server else ""
 
     def _note(self, nonce: str, ref: MessageRef) -> MessageRef:
         self._own.posted(nonce, ref)

@@ -10,9 +10,12 @@ from bot.ports import Budget, Observed, Write
 CALLS, WINDOW = 5, 5.0
 """Creates, edits and deletes per channel, each, and their window (s), as the community measured; headers correct it."""
 
-BURST = 3
-"""Writes that may go at once. It is below `CALLS` because discord.py sleeps through the rest of a window whose last
-call was spent: that call should be a final, not an interim edit."""
+OPENED, OPENED_IN = 50, 300.0
+"""Threads opened per channel, and their window (s), as the community measured; headers correct it."""
+
+BURSTS = {Write.POST: 4, Write.EDIT: 3, Write.DELETE: 3, Write.OPEN: 40}
+"""How many may go at once. First texts and late ends go as new messages, and little is gained by spreading those;
+edits go on, and a burst of them is followed by a pause nearly as long as the window."""
 
 BOT_CALLS, BOT_BURST = 45, 5
 """Requests per second of the whole bot. Discord allows 50 (Developer Docs, "Rate Limits"); the rest is for reading and
@@ -35,6 +38,7 @@ class Limits:
     def __init__(self, installation: str) -> None:
         self._installation = installation
         self._known = {write: _Known() for write in Write}
+        self._known[Write.OPEN] = _Known(OPENED, OPENED_IN)
         self._bot = Budget(f"{installation}:all", BOT_CALLS, 1.0, BOT_BURST)
 
     def bucket(self, write: Write, channel: str) -> str:
@@ -49,7 +53,7 @@ class Limits:
     def budgets(self, write: Write, channel: str) -> tuple[Budget, ...]:
         """The budgets one write to `channel` (the thread's id in a thread) spends from."""
         known = self._known[write]
-        burst = min(BURST, max(1, known.calls - 1))
+        burst = min(BURSTS[write], max(1, known.calls - 1))
         return (Budget(self.bucket(write, channel), known.calls, known.window, burst), self._bot)
 
     def learn(self, write: Write, channel: str, headers: Mapping[str, str]) -> tuple[Observed, ...]:

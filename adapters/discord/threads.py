@@ -12,9 +12,11 @@ from adapters.discord.calls import Calls
 from adapters.discord.content import wellformed
 from adapters.discord.cooldown import Cooldown
 from adapters.discord.gateway import Gateway
+from adapters.discord.limits import Limits
 from adapters.discord.refusals import THREAD_EXISTS, refusal
 from bot.conversation import Place
-from bot.errors import BadCredentials, OutcomeUnknown, PlatformError, Unavailable
+from bot.errors import BadCredentials, OutcomeUnknown, PlatformError, RateLimited, Unavailable
+from bot.ports import Write
 from bot.text.title import title as plain_title
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,9 @@ AUTO_ARCHIVE = 1440
 PAUSES = (0.2, 1.0)
 """Seconds between tries while Discord or the network fails; the reader waits for the placeholder meanwhile."""
 
+SHORT_REST = 2.0
+"""Seconds up to which a rate limit is waited for: longer, and the answer is a reply instead."""
+
 
 class ThreadOpener:
     """Opens threads for one bot.
@@ -37,24 +42,31 @@ class ThreadOpener:
         client: logged in; what it knows of permissions while it is connected saves calls that would be refused.
         calls: carries the calls out.
         cooldown: keeps calls away from channels where threads are refused.
+        limits: learns from the answers how many threads may be opened.
     """
 
-    def __init__(self, client: Gateway, calls: Calls, cooldown: Cooldown) -> None:
+    def __init__(self, client: Gateway, calls: Calls, cooldown: Cooldown, limits: Limits) -> None:
         self._client = client
         self._calls = calls
         self._cooldown = cooldown
+        self._limits = limits
+
+    def opens(self, place: Place) -> bool:
+        """Whether `open` would make a call there."""
+        asked = place.root is not None and place.thread is None
+        return asked and not self._cooldown.rests(place.channel) and not self._useless(place.channel)
 
     async def open(self, place: Place, title: str) -> Place:
         """Return the place in the thread opened from `place.root`; else that of a reply to the root.
 
         The thread may be there already (its id is the root's): that is success, so opening may be repeated. A place
-        without a root comes back as it is. A rate limit, or trouble that lasts, is no reason to keep the reader
+        without a root comes back as it is. A long rate limit, or trouble that lasts, is no reason to keep the reader
         waiting: it makes a reply. Raises BadCredentials when the token was revoked.
         """
         root = place.root
         if root is None or place.thread is not None:
             return place
-        if self._cooldown.rests(place.channel) or self._useless(place.channel):
+        if not self.opens(place):
             return _reply(place, root)
         trouble: PlatformError | None = None
         for pause in (*PAUSES, None):
@@ -66,6 +78,12 @@ class ThreadOpener:
                 trouble = error
                 if pause is not None:
                     await asyncio.sleep(pause)
+            except RateLimited as error:
+                trouble = error
+                rest = error.retry_after or 0.0
+                if pause is None or rest > SHORT_REST:
+                    break
+                await asyncio.sleep(rest)
             except PlatformError as error:
                 trouble = error
                 self._cooldown.refused(place.channel)
@@ -86,6 +104,7 @@ class ThreadOpener:
             channel_id=channel,
             message_id=root,
         )
+        self._limits.learn(Write.OPEN, channel, answer.headers)
         if answer.ok:
             return str(answer.data.get("id", root))
         if answer.data.get("code") == THREAD_EXISTS:

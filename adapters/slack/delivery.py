@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,6 +64,7 @@ class Delivery:
         self._people = People(api)
         self._dialect = MARKDOWN
         self._status_refused = False
+        self._status_rests_until = 0.0
         self._statuses: set[tuple[str, str]] = set()
 
     @property
@@ -82,6 +84,8 @@ class Delivery:
         posts is "several hundred a minute".
         """
         team = self._us.installation
+        if write is Write.OPEN:
+            return ()
         if write is Write.EDIT:
             return (Budget(f"{team}:chat.update", 50, 60.0, 10),)
         if write is Write.DELETE:
@@ -164,8 +168,14 @@ class Delivery:
         """Show `text` under the thread; nothing where there is no thread or no status. Raises PlatformError."""
         if place.thread is None or self._status_refused:
             return
+        if (left := self._status_rests_until - time.monotonic()) > 0:
+            raise RateLimited("statuses rest in this workspace", retry_after=left)
         arguments = {"channel_id": place.channel, "thread_ts": place.thread, "status": text}
-        answer = await self._api.call("assistant.threads.setStatus", arguments, accept=NO_STATUS)
+        try:
+            answer = await self._api.call("assistant.threads.setStatus", arguments, accept=NO_STATUS)
+        except RateLimited as error:
+            self._status_rests_until = time.monotonic() + (error.retry_after or 0.0)
+            raise
         if answer.error:
             self._status_refused = True
             log.info("no status in this workspace", extra={"code": answer.error})

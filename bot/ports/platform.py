@@ -17,6 +17,7 @@ class Write(enum.Enum):
     POST = "post"
     EDIT = "edit"
     DELETE = "delete"
+    OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Platform(Protocol):
         ...
 
     def budgets(self, write: Write, place: Place) -> tuple[Budget, ...]:
-        """The budgets one such call spends from, all of them."""
+        """The budgets one such call spends from, all of them; none for one that makes no call there."""
         ...
 
     async def open(self, place: Place, title: str) -> Place:

@@ -25,6 +25,7 @@ from bot.errors import (
 )
 from bot.ports import NotifiesAsker, Platform, ReadsThread, ShowsStatus, Write
 from sandbox.discord import DiscordServer
+from sandbox.discord.ratelimits import Budget
 from sandbox.faults import Fault
 from sandbox.journal import Shown
 from tests.discord.harness import Box, listening, logged_in, place
@@ -110,12 +111,43 @@ async def test_only_the_asker_is_told_that_a_long_answer_is_done(server: Discord
     assert shown(server, notice.ref).extra["reply_to"] == receipt.ref.id
 
 
+async def test_the_notice_links_to_the_answer(server: DiscordServer, box: Box) -> None:
+    """In a thread of a server the link opens the answer's first message, and pings nobody else."""
+    async with listening(server, box) as adapter:
+        where = await adapter.platform.open(await question(server), "t")
+        answer = (await adapter.platform.post(where, "a long answer", "n1")).ref
+        notice = (await adapter.platform.notify(where, server.user("ada"), answer, "n2")).ref
+    link = f"https://discord.com/channels/{server.world.guild_id}/{where.thread}/{answer.id}"
+    assert shown(server, notice).text == f"<@{server.user('ada')}> The answer is ready: {link}"
+    assert shown(server, notice).extra["pings"] == [f"user:{server.user('ada')}"]
+
+
 async def test_typing_is_shown(server: DiscordServer, platform: Delivery) -> None:
     """The status is Discord's own typing, in the thread where the answer goes."""
     where = await platform.open(await question(server), "t")
     await platform.show_status(where, "thinking")
     await platform.clear_status(where)
     assert [entry["channel"] for entry in server.journal.of("discord", "call", call="POST typing")] == [where.thread]
+
+
+async def test_typing_is_shown_once_for_all_answers_of_a_channel(server: DiscordServer, platform: Delivery) -> None:
+    """Many answers at once ask for it together; a message takes it away, and then it is shown again."""
+    general = place(server)
+    await asyncio.gather(*(platform.show_status(general, "thinking") for _ in range(6)))
+    assert calls(server, "POST typing") == 1
+    await platform.post(general, "…", "n")
+    await asyncio.gather(*(platform.show_status(general, "thinking") for _ in range(6)))
+    assert calls(server, "POST typing") == 2
+
+
+async def test_refused_typing_is_not_tried_again(server: DiscordServer, platform: Delivery) -> None:
+    """One answer's refusal holds for all answers of the channel, even when a message took the typing away."""
+    server.faults.add(Fault("POST typing", "status", status=429, retry_after=30.0))
+    with pytest.raises(RateLimited):
+        await platform.show_status(place(server), "thinking")
+    await platform.post(place(server), "…", "n")
+    await platform.show_status(place(server), "thinking")
+    assert calls(server, "POST typing") == 1
 
 
 # --- threads ------------------------------------------------------------------------------------------------
@@ -168,6 +200,24 @@ async def test_a_rate_limited_thread_does_not_keep_the_reader_waiting(
     assert time.monotonic() - before < 1.0
 
 
+async def test_a_short_rate_limit_of_threads_is_waited_for(server: DiscordServer, platform: Delivery) -> None:
+    """The answer still gets its thread."""
+    server.faults.add(Fault("POST thread", "status", status=429, retry_after=0.05))
+    where = await question(server)
+    assert (await platform.open(where, "t")).thread == where.root
+
+
+async def test_opening_threads_is_paced_by_what_discord_states(server: DiscordServer, platform: Delivery) -> None:
+    """A thread has a budget of its own, learned from the answers; where none is to be opened nothing is spent."""
+    server.limits.budgets["POST thread"] = Budget(7, 9.0)
+    where = await question(server)
+    assert platform.budgets(Write.OPEN, where)[0].calls > platform.budgets(Write.POST, where)[0].calls
+    opened = await platform.open(where, "t")
+    opening = platform.budgets(Write.OPEN, where)[0]
+    assert (opening.calls, opening.window) == (7, 9.0)
+    assert platform.budgets(Write.OPEN, opened) == ()
+
+
 async def test_a_channel_that_refuses_threads_again_and_again_is_asked_no_more(
     server: DiscordServer, platform: Delivery
 ) -> None:
@@ -190,6 +240,7 @@ async def test_permissions_that_are_known_save_the_call(server: DiscordServer, b
         await server.deny(server.channel("general"), missing)
         await server.say(server.channel("general"), server.user("ada"), f"<@{server.bot_id}> question")
         await box.until(lambda: box.messages)
+        assert adapter.platform.budgets(Write.OPEN, box.messages[0].place) == ()
         there = await adapter.platform.open(box.messages[0].place, "question")
         assert there.reply_to == box.messages[0].id
         await server.allow(server.channel("general"), missing)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from adapters.discord.cooldown import REST, STRIKES, Cooldown
-from adapters.discord.limits import BURST, CALLS, WINDOW, Limits
+from adapters.discord.limits import BURSTS, CALLS, OPENED, OPENED_IN, WINDOW, Limits
 from adapters.discord.recent import Recent
+from adapters.discord.typing import LASTS, Typing
+from adapters.discord.typing import WINDOW as TYPING_WINDOW
 from bot.ports import Observed, Write
 
 
@@ -22,12 +24,23 @@ def test_every_write_spends_from_its_channel_and_from_the_whole_bot() -> None:
     """Creates, edits and deletes of each channel are counted apart, and all of them together."""
     limits = Limits("discord:1")
     edit, bot = limits.budgets(Write.EDIT, "7")
-    assert (edit.name, edit.calls, edit.window, edit.burst) == ("discord:1:7:edit", CALLS, WINDOW, BURST)
+    assert (edit.name, edit.calls, edit.window, edit.burst) == ("discord:1:7:edit", CALLS, WINDOW, BURSTS[Write.EDIT])
     assert edit.burst < edit.calls
     assert limits.budgets(Write.POST, "7")[0].name != edit.name
     assert limits.budgets(Write.EDIT, "8")[0].name != edit.name
     assert limits.budgets(Write.POST, "8")[1] == bot
     assert (bot.calls, bot.window) == (45, 1.0)
+
+
+def test_threads_have_a_budget_of_their_own() -> None:
+    """Opening one is counted apart from messages, by what Discord states once it has spoken."""
+    limits = Limits("discord:1")
+    opening = limits.budgets(Write.OPEN, "7")[0]
+    assert (opening.calls, opening.window) == (OPENED, OPENED_IN)
+    assert CALLS < opening.burst < OPENED
+    limits.learn(Write.OPEN, "7", headers(10, 9, 8.0))
+    opening = limits.budgets(Write.OPEN, "7")[0]
+    assert (opening.calls, opening.window, opening.burst) == (10, 8.0, 9)
 
 
 def test_headers_correct_the_limits() -> None:
@@ -80,3 +93,40 @@ def test_what_is_recent_is_bounded() -> None:
     assert list(recent) == [1, 3]
     assert recent.get(1) == "c"
     assert recent.get(2) is None
+
+
+def test_one_typing_call_serves_all_answers_of_a_channel() -> None:
+    """While typing is to be seen it is not shown again; in another channel it is."""
+    now = 0.0
+    typing = Typing(lambda: now)
+    assert [typing.begin("1") for _ in range(5)] == [True, False, False, False, False]
+    assert typing.begin("2")
+    now = LASTS
+    assert typing.begin("1")
+
+
+def test_typing_that_a_message_took_away_is_shown_again() -> None:
+    """Twice at once, as a placeholder needs it, and then as the limit allows, even when half of it is granted."""
+    now = 0.0
+    typing = Typing(lambda: now)
+    shown = []
+    for _ in range(10):
+        shown.append(typing.begin("1"))
+        typing.over("1")
+    assert shown == [True, True] + 8 * [False]
+    now = TYPING_WINDOW
+    assert typing.begin("1")
+
+
+def test_after_a_refusal_typing_rests() -> None:
+    """Nobody asks again in that channel before Discord's time is over."""
+    now = 0.0
+    typing = Typing(lambda: now)
+    assert typing.begin("1")
+    typing.refused("1", 20.0)
+    typing.over("1")
+    now = 19.0
+    assert not typing.begin("1")
+    assert typing.begin("2")
+    now = 20.0
+    assert typing.begin("1")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot import phrases
+from bot import opening, phrases
 from bot.commands import Access, Reception
 from bot.conversation import Author, Place, Stop
 from bot.errors import (
@@ -18,12 +18,13 @@ from bot.errors import (
     MessageFrozen,
     PlaceClosed,
     PlatformError,
+    RateLimited,
     StoreUnavailable,
     TooLong,
     Unavailable,
 )
 from bot.lease import Hold, Order
-from bot.ports import Write
+from bot.ports import Budget, Write
 from bot.store.memory import MemoryStore
 from bot.worker import Worker
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
@@ -283,24 +284,63 @@ async def test_stop_survives_an_outage_between_its_two_steps():
     assert (await store.renew(claim, 15.0)).stopped
 
 
-async def test_threads_are_opened_as_posts_are_paced():
-    """Twenty mentions at once do not open twenty threads in one instant."""
-    opened: list[float] = []
+class Opening(FakePlatform):
+    """Opens threads, of which it allows five in ten minutes, and as many posts."""
 
-    class Opening(FakePlatform):
-        async def open(self, place, title):
-            opened.append(asyncio.get_running_loop().time())
-            return replace(place, thread=place.root, root=None)
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+        self.posted: dict[str | None, float] = {}
 
+    def budgets(self, write, place):
+        allowed = {Write.OPEN: Budget("open", 5, 600.0, 4), Write.POST: Budget("post", 30, 5.0, 29)}
+        return (allowed[write],) if write in allowed else super().budgets(write, place)
+
+    async def open(self, place, title):
+        self.opened.append(place.root)
+        return replace(place, thread=place.root, root=None)
+
+    async def post(self, place, text, nonce):
+        self.posted.setdefault(place.thread or place.reply_to, asyncio.get_running_loop().time())
+        return await super().post(place, text, nonce)
+
+
+async def test_threads_are_opened_as_they_are_paced():
+    """Of twenty mentions at once a few get a thread; the others do not wait for one, and are answered by replies."""
     house = House()
     house.platform, house.model.scripts = Opening(), ScriptedModel(*[["a"]] * 20).scripts
+    began = asyncio.get_running_loop().time()
     running = []
     for n in range(20):
         asked = replace(message("q", str(n), thread=str(n), at=n + 1.0), place=Place("C1", root=str(n)))
         await house.store.submit(asked)
         running.append(asyncio.create_task(house.run(await house.claim(None))))
     await asyncio.wait(running)
-    assert max(opened) - min(opened) > 0.5
+    assert len(house.platform.opened) == 4
+    assert house.platform.posted.keys() == {str(n) for n in range(20)}
+    assert max(house.platform.posted.values()) - began <= opening.PATIENCE + 1.0
+
+
+async def test_a_status_refused_for_rate_is_shown_when_that_is_over():
+    """The turn goes on asking once the platform's time is over, and not before."""
+
+    class Strict(FakePlatform):
+        refused = 0
+
+        async def show_status(self, place, text):
+            self.refused += 1
+            if self.refused == 1:
+                raise RateLimited("too many", retry_after=3.0)
+            asked.append(asyncio.get_running_loop().time() - began)
+            await super().show_status(place, text)
+
+    asked: list[float] = []
+    house = House([8.0, "an answer"])
+    house.platform = Strict()
+    began = asyncio.get_running_loop().time()
+    await house.ask()
+    assert asked
+    assert 3.0 <= min(asked) <= 4.0
 
 
 @pytest.mark.parametrize("moment", [0.02, 1.02, 2.02, 3.07, 3.12])
