@@ -54,8 +54,8 @@ def judge(variable: str, model: str, facts: ModelFacts, *, max_tokens: int, now:
 def judge_failure(variable: str, model: str, failure: ApiFailure, known: Sequence[str]) -> str:
     """Return the warning for a model that could not be looked up, as the API answered `failure`.
 
-    `known` are models the API lists. A 404 that is not in the API's own words is some other service, which may well
-    answer messages without knowing about models.
+    `known` are models the API lists. A 404 that neither names the model nor stands beside such a list says that the
+    service has no look-up of models; it may well answer messages.
 
     Raises:
         SettingsError: the key is refused, or the model does not exist.
@@ -66,7 +66,7 @@ def judge_failure(variable: str, model: str, failure: ApiFailure, known: Sequenc
         raise SettingsError(
             f"ANTHROPIC_API_KEY has no permission to look up {model}: check the key's workspace on {KEYS_PAGE}."
         )
-    if failure.type == "not_found_error":
+    if failure.type == "not_found_error" and (known or model in failure.message):
         some = ", ".join(known[:_LISTED])
         cure = f"set it to one of {some}" if some else "set it to a model that exists"
         raise SettingsError(f"{variable} is {model}, which the Claude API does not know: {cure}.")

@@ -89,10 +89,18 @@ async def test_an_api_out_of_reach_is_a_warning(server: ClaudeServer, claude: Cl
     assert warnings
 
 
-@pytest.fixture
-async def plain() -> AsyncIterator[str]:
-    """Some service that knows nothing of models."""
-    runner = web.AppRunner(web.Application())
+async def _in_the_api_s_words(request: web.Request) -> web.Response:
+    error = {"type": "not_found_error", "message": "Not Found"}
+    return web.json_response({"type": "error", "error": error}, status=404)
+
+
+@pytest.fixture(params=["its own words", "the API's words"])
+async def plain(request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """Some service that knows nothing of models, and says so."""
+    app = web.Application()
+    if request.param == "the API's words":
+        app.router.add_route("*", "/{path:.*}", _in_the_api_s_words)
+    runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0]
@@ -101,7 +109,7 @@ async def plain() -> AsyncIterator[str]:
 
 
 async def test_a_service_without_models_is_a_warning(plain: str, make: Callable[..., Claude]) -> None:
-    """A gateway that answers 404 in its own words may still answer messages: a warning, no error."""
+    """A gateway that has no look-up of models may still answer messages: a warning, no error, however it says so."""
     warnings = await make(base_url=plain).check()
     assert len(warnings) == 2
     assert all("status 404" in warning for warning in warnings)
