@@ -15,9 +15,13 @@ from bot.text import Dialect
 from bot.text.defuse import defuse
 from bot.text.graphemes import visible
 from bot.text.measure import utf8, utf16
+from bot.text.tables import monospaced
 
 SUMMARY = 150
 """Characters of the plain text that notifications show."""
+
+TABLE_WIDTH = 60
+"""Columns of monospaced text that Slack shows in one line beside an open thread; in a fence it wraps longer ones."""
 
 _LABELLED = re.compile(r"<([a-z][a-z0-9+.\-]*:[^<>|\s]+)\|([^<>\n]*)>", re.IGNORECASE)
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*\)")
@@ -27,9 +31,11 @@ _MARKS = re.compile(r"```[^\n]*|\*+|~~|`+|^\s*[#>|]+", re.MULTILINE)
 def to_mrkdwn(markdown: str) -> str:
     """Return Slack's older markup for `markdown`; a link under another name is spelt out, no token is live.
 
+    A table becomes aligned text in a fence, or a list for each row where that is too wide.
     What has no form there (a rule, an entity) stays as it is written: nothing that was said becomes nothing.
     """
-    rendered = defuse(_LABELLED.sub(_spelt_out, slackify_markdown(markdown))).strip("\n")
+    slackified = slackify_markdown(monospaced(markdown, TABLE_WIDTH))
+    rendered = defuse(_LABELLED.sub(_spelt_out, slackified)).strip("\n")
     return rendered if visible(rendered) else defuse(markdown)
 
 
