@@ -21,9 +21,11 @@ from bot._viewer import Urgency, Viewer
 from bot._worth import worth
 from bot.ports import Budget, Observed
 
-_HORIZON: Final = 7.0
-_SPENT_OVER: Final = 0.5
+_BRIEF: Final = 0.5
+_HORIZON: Final = 10.0
+_SPENT_OVER: Final = 7.0
 _CUSHION: Final = 2.0
+_CUSHION_SHARE: Final = 0.04
 _FRESH: Final = 0.25
 _FORGOTTEN_AT_ONCE: Final = 2
 _NEAR: Final = 16
@@ -121,7 +123,7 @@ class Schedule:
         """How many replies live on the bucket here, and the sum of the roots of their rates (see `_spacing`)."""
         line = self._lines[bucket]
         if now - line.roots_at >= _FRESH:
-            flowing = [each for each in line.viewers if each.ended_at == math.inf]
+            flowing = [each for each in line.viewers if each.urgency is Urgency.INTERIM]
             line.roots = sum(math.sqrt(each.rate(now)) for each in flowing)
             line.roots_at = now
         return len(line.viewers), line.roots
@@ -284,8 +286,7 @@ class Schedule:
         """When the ticket may go this way, as far as one can see now, and which bucket it waits for."""
         buckets = ticket.choices[way]
         times = [
-            max(bucket.when(1.0 + self._kept(bucket, urgency), now), self._promised(bucket, ticket, now))
-            for bucket in buckets
+            max(self._spendable(bucket, urgency, now), self._promised(bucket, ticket, now)) for bucket in buckets
         ]
         due = max(times, default=now)
         if due <= now:
@@ -298,9 +299,26 @@ class Schedule:
                     self._lines[bucket].blocked.pop(ticket, None)
         return max(due, ticket.deferred(way, urgency)), buckets[times.index(due)]
 
+    def _spendable(self, bucket: Bucket, urgency: Urgency, now: float) -> float:
+        """When the bucket has a token for a write of that urgency beside those it must leave.
+
+        What comes in again before an ending would notice counts as left: in a small bucket tokens that always lie
+        ready are a large share of all there are.
+        """
+        at = bucket.when(1.0 + self._kept(bucket, urgency), now)
+        return at if at <= now else max(at - _BRIEF, bucket.when(1.0, now))
+
+    def _reserve(self, bucket: Bucket) -> float:
+        """Tokens that should lie ready for the endings of the live replies."""
+        return room(bucket, Urgency.INTERIM)._replace(least=0.0).calls(self._live(bucket))
+
     def _kept(self, bucket: Bucket, urgency: Urgency) -> float:
         """Tokens that a write of that urgency must leave for endings, here and elsewhere."""
-        return room(bucket, urgency).calls(len(self._lines[bucket].viewers) + bucket.elsewhere.replies)
+        return room(bucket, urgency).calls(self._live(bucket))
+
+    def _live(self, bucket: Bucket) -> int:
+        """How many replies live on the bucket, here and elsewhere."""
+        return len(self._lines[bucket].viewers) + bucket.elsewhere.replies
 
     def _promised(self, bucket: Bucket, ticket: Ticket, now: float) -> float:
         """Until when the bucket's tokens are promised to earlier endings that another bucket holds up; `now` if not.
@@ -320,12 +338,13 @@ class Schedule:
 
         That sharing minimises the sum of all lags: an edit every s seconds costs rate * s / 2 in mean lag. What lies
         ready beyond a cushion is spent over a few seconds, since nobody knows how long the stream will be.
+        A reply that shows nothing yet takes part when it has a message to edit.
         """
         roots = self.demand(bucket, now)[1] + bucket.elsewhere.roots
-        spare = bucket.ready - self._kept(bucket, Urgency.INTERIM)
+        spare = bucket.ready - self._reserve(bucket)
         income = bucket.income(now, _HORIZON)
-        cushion = min(_CUSHION, bucket.burst / 4.0)
-        spent_over = min(_HORIZON, bucket.budget.window * _SPENT_OVER)
+        cushion = min(_CUSHION, _CUSHION_SHARE * bucket.budget.calls, bucket.burst / 4.0)
+        spent_over = min(_SPENT_OVER, bucket.budget.window)
         pace = max(income / 4.0, income + (spare - cushion) / spent_over, _EPSILON)
         root = max(math.sqrt(viewer.rate(now)), _EPSILON)
         return max(roots, root) / root / pace

@@ -22,7 +22,7 @@ def room(bucket: Bucket, urgency: Urgency) -> Room:
     most = bucket.burst - 2.0
     if urgency is Urgency.FIRST:
         return Room(_KEPT_PER_REPLY * _KEPT_FROM_FIRST, most * _KEPT_FROM_FIRST, 0.0)
-    # A window's last call is never an interim edit's: some clients sleep through the rest of the window.
+    # The last token is no interim edit's: an ending would have to wait for the next.
     return Room(_KEPT_PER_REPLY, most, min(1.0, bucket.burst - 1.0))
 
 
