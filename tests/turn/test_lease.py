@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from bot.errors import LeaseLost, StoreUnavailable
-from bot.lease import Hold
+from bot.lease import Hold, Order
 from bot.store.memory import MemoryStore
 from tests.turn.fakes import message
 
@@ -19,11 +19,14 @@ LEASE = 15.0
 
 
 class Outage(MemoryStore):
-    """A store that can be away."""
+    """A store that can be away: `before` is awaited first, and it then says so."""
 
     away = False
+    before: Callable[[], Awaitable[None]] | None = None
 
     async def renew(self, claim, lease):
+        if self.before:
+            await self.before()
         if self.away:
             raise StoreUnavailable("away")
         return await super().renew(claim, lease)
@@ -92,4 +95,55 @@ async def test_who_slept_and_still_holds_its_turn_writes_on():
         scene.store.away = True
         await asyncio.sleep(LEASE)
         async with asyncio.timeout(0.1):
+            await hold.fence()
+
+
+async def test_who_slept_while_it_asked_writes_nothing_either():
+    """A process that is stopped while the store is asked, and then hears nothing, does not write."""
+    scene = Scene()
+
+    async def nap() -> None:
+        scene.slept += 4 * LEASE
+        scene.store.before = None
+
+    async with scene.holding() as hold:
+        scene.store.away = True
+        await asyncio.sleep(LEASE * 0.6)
+        scene.store.before = nap
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(60):
+                await hold.fence()
+
+
+async def test_a_store_that_hangs_is_no_sleep():
+    """Calls that hang for half a lease before they fail are an outage: the reader does not wait for its end."""
+    scene = Scene()
+
+    async def hang() -> None:
+        await asyncio.sleep(LEASE * 0.55)
+
+    async with scene.holding() as hold:
+        scene.store.away, scene.store.before = True, hang
+        await asyncio.sleep(3 * LEASE)
+        async with asyncio.timeout(2 * LEASE):
+            await hold.fence()
+
+
+async def test_a_lease_is_renewed_as_soon_as_the_store_is_back():
+    """Whoever lived through an outage holds its turn again before others may claim."""
+    scene = Scene()
+    async with scene.holding():
+        scene.store.away = True
+        await asyncio.sleep(2 * LEASE + 1.2)
+        scene.store.away = False
+        await asyncio.sleep(0.6)
+        assert await scene.store.claim(["fake:T"], "heir", LEASE) is None
+
+
+async def test_who_lost_its_turn_writes_nothing_whatever_the_clock_says():
+    """Once it is known that another worker holds the turn, no write begins, however young the lease is."""
+    scene = Scene()
+    async with scene.holding() as hold:
+        hold.give(Order.LOST)
+        with pytest.raises(LeaseLost):
             await hold.fence()
