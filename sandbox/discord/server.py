@@ -142,6 +142,8 @@ class DiscordServer(People):
 
     async def stop(self) -> None:
         """Close every connection and stop listening."""
+        for site in tuple(self._runner.sites if self._runner else ()):
+            await site.stop()  # first: a client that came back at once would be let in and never answered
         await self._gateway.close()
         if self._runner is not None:
             await self._runner.cleanup()
