@@ -69,12 +69,12 @@ def _common(stage: str, shown: Shown, author: str, *, bot: bool, text: str, draw
         "author": author,
         "bot": bot,
         "text": text,
-        "drawn": drawn,
         "at": shown.versions[0][0],
         "changed": shown.versions[-1][0],
         "versions": len(shown.versions),
         "deleted": shown.deleted_at is not None,
         "pings": list(shown.extra.get("pings") or ()) if bot else [],
+        "drawn": drawn,
     }
 
 
