@@ -47,6 +47,13 @@ class Elsewhere:
     rest: int = 0
     told: int = 0
 
+    def shares(self, workers: int) -> float:
+        """How many times the share of a worker that is cut off the budget is: the shares of all add up to one.
+
+        A worker's share is in proportion to its live replies and one more, since each may get new ones.
+        """
+        return (self.told + self.replies + max(workers, 2 if self.replies else 1)) / (self.told + 1)
+
 
 class Bucket:
     """The tokens of one budget, as one of `shares` workers that divide it, or one of several that share a ledger.
@@ -109,10 +116,13 @@ class Bucket:
         self._calls = calls
         self.burst = min(calls, max(1.0, self.budget.burst / self._shares))
         self.rate = calls / self._window
-        self._slow = min(self.rate, (calls - self.burst) / max(self._window - _DRY, _EPSILON))
+        spread = max(1.0, calls - self.burst)  # where the burst is all there is, what a refusal took still comes back
+        self._slow = min(self.rate, spread / max(self._window - _DRY, _EPSILON))
 
     def change(self, budget: Budget, shares: float, now: float) -> None:
-        """Go on with another limit or another number of workers."""
+        """Go on with another limit or another number of workers; while cut off from them with the share that it has."""
+        if self._cut_at > -math.inf:
+            shares = self._shares
         if budget == self.budget and shares == self._shares:
             return
         self.advance(now)
@@ -167,7 +177,13 @@ class Bucket:
         self._resize()
         self._free *= weight
         self._level *= weight
+        self.elsewhere.replies, self.elsewhere.roots = 0, 0.0
         self._stock = self._calls - self._free - weight * len(self._away)
+
+    def join_others(self, now: float) -> None:
+        """Go on with the whole of it, once `learn` told what it is."""
+        self._cut_at, self._cut_weight, self.elsewhere.version = -math.inf, 1.0, 0
+        self.change(self.budget, 1.0, now)
 
     def _weight(self, spent: float) -> float:
         return self._cut_weight if spent <= self._cut_at else 1.0
@@ -292,7 +308,8 @@ class Bucket:
         """Believe what the platform said where it leaves less than was thought; returns whether there is more now.
 
         Calls that it counted and we did not make (another process, a restart) are away until its window resets.
-        That it counted less is not believed: calls in flight are not in its count yet.
+        That it counted less is not believed: calls in flight are not in its count yet. No more than what remains
+        comes back before the reset: a window begins when its first call arrives, however late that was.
         """
         self.advance(now)
         raised = observed.limit > self._limit
@@ -306,6 +323,10 @@ class Bucket:
             else:
                 self._free, self._stock = self._free - 1.0 + max(0.0, self._stock), min(0.0, self._stock)
             insort(self._away, until)
+        early = sum(1 for spent in self._away if spent < until)
+        kept = max(0, math.floor(observed.remaining - self._free - max(0.0, self._stock) + _EPSILON))
+        if kept < early:
+            self._away[kept:early] = [until] * (early - kept)
         return raised
 
     def idle(self, now: float) -> bool:

@@ -92,6 +92,20 @@ class Schedule:
             bucket.change(bucket.budget, self._shares, now)
         self._stir(self._lines, now)
 
+    def cut_off(self, workers: int, now: float) -> None:
+        """Go on without knowing what the other workers do, on a share of every budget."""
+        self._shares = workers
+        for bucket in self._lines:
+            bucket.cut_off(bucket.elsewhere.shares(workers), now)
+        self._stir(self._lines, now)
+
+    def join_others(self, now: float) -> None:
+        """Plan with whole budgets again; what others spent is learned with the next answer."""
+        self._shares = 1
+        for bucket in self._lines:
+            bucket.join_others(now)
+        self._stir(self._lines, now)
+
     def join(self, viewer: Viewer, budgets: Sequence[Budget], now: float) -> None:
         """Count the reply as live on those budgets, and on those of every write it asks for later."""
         joined = self._joined.setdefault(viewer, set())
@@ -121,7 +135,8 @@ class Schedule:
 
     def demand(self, bucket: Bucket, now: float) -> tuple[int, float]:
         """How many replies live on the bucket here, and the sum of the roots of their rates (see `_spacing`)."""
-        line = self._lines[bucket]
+        if (line := self._lines.get(bucket)) is None:
+            return 0, 0.0
         if now - line.roots_at >= _FRESH:
             flowing = [each for each in line.viewers if each.urgency is Urgency.INTERIM]
             line.roots = sum(math.sqrt(each.rate(now)) for each in flowing)
@@ -163,6 +178,8 @@ class Schedule:
         way, ticket.granted = ticket.granted, -1
         for bucket in ticket.choices[way]:
             bucket.refund(ticket.granted_at)
+        # Looked up again: those of its other ways may have been forgotten meanwhile.
+        ticket.choices = tuple(tuple(self.bucket(it.budget, now) for it in ways) for ways in ticket.choices)
         ticket.defer(way, until, now)
         self._enqueue(ticket, now)
         self._stir(ticket.choices[way], now)

@@ -14,16 +14,19 @@ _KEPT_PER_REPLY: Final = 0.6
 _KEPT_FROM_FIRST: Final = 0.4
 _AGED: Final = 15.0
 
+BRIEF: Final = 0.5
+"""Seconds an ending may wait for a token without being noticed: what comes in again by then counts as left."""
+
 
 def room(bucket: Bucket, urgency: Urgency) -> Room:
     """What a write of that urgency leaves in the bucket for the endings of live replies."""
     if urgency is Urgency.ENDING:
-        return Room(0.0, 0.0, 0.0)
+        return Room(0.0, 0.0, 0.0, 0.0)
     most = bucket.burst - 2.0
     if urgency is Urgency.FIRST:
-        return Room(_KEPT_PER_REPLY * _KEPT_FROM_FIRST, most * _KEPT_FROM_FIRST, 0.0)
+        return Room(_KEPT_PER_REPLY * _KEPT_FROM_FIRST, most * _KEPT_FROM_FIRST, 0.0, BRIEF)
     # The last token is no interim edit's: an ending would have to wait for the next.
-    return Room(_KEPT_PER_REPLY, most, min(1.0, bucket.burst - 1.0))
+    return Room(_KEPT_PER_REPLY, most, min(1.0, bucket.burst - 1.0), BRIEF)
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +42,7 @@ class Ticket:
         granted: the index of the way it may go; -1 while it waits.
         granted_at: when that was decided.
         due: when to look at it again.
+        entry: what the workers' common ledger knows its grant by; empty while it does not.
     """
 
     choices: tuple[tuple[Bucket, ...], ...]
@@ -49,6 +53,7 @@ class Ticket:
     granted: int = -1
     granted_at: float = 0.0
     due: float = math.inf
+    entry: str = ""
     _deferred: dict[int, tuple[Urgency, float]] | None = None
 
     def buckets(self) -> set[Bucket]:

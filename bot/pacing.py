@@ -1,7 +1,7 @@
 """When a write may go: each asks the `Pacer`, which shares every bucket fairly among the live replies.
 
-This file only waits; what is decided is in `_schedule`, what is counted in `_budget` and `_viewer`. It owns no
-task and one timer, and none of that while nobody waits.
+This file only waits; what is decided is in `_schedule`, what is counted in `_budget` and `_viewer`, and what is agreed
+with other workers in `_sharing`. It owns one timer, and none while nobody waits.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 
-from bot._schedule import Schedule, Ticket
+from bot._schedule import Schedule
+from bot._sharing import Sharing
+from bot._ticket import Ticket
 from bot._viewer import Urgency, Viewer
-from bot.ports import Budget, Observed
+from bot.ports import Budget, Observed, SharedBudgets
 
 __all__ = ["Pacer", "Urgency", "Viewer"]
 
@@ -23,11 +25,15 @@ class Pacer:
     Args:
         clock: seconds that never go back; None for the running event loop's own time.
         shares: how many live workers divide the budgets.
+        ledger: what all workers spend is agreed on there; None where a process has its budgets, or a share, to itself.
     """
 
-    def __init__(self, clock: Callable[[], float] | None = None, shares: int = 1) -> None:
+    def __init__(
+        self, clock: Callable[[], float] | None = None, shares: int = 1, ledger: SharedBudgets | None = None
+    ) -> None:
         self._given_clock = clock
         self._schedule = Schedule(shares)
+        self._sharing = Sharing(ledger, self._schedule, self._now, self._go, self._look) if ledger else None
         self._waiting: dict[Ticket, asyncio.Future[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -51,7 +57,13 @@ class Pacer:
         return self._schedule.crowded(budgets, self._now())
 
     def share(self, shares: int) -> None:
-        """Divide every budget by `shares` live workers from now on."""
+        """Divide every budget by `shares` live workers from now on; with a ledger only while it does not answer.
+
+        The call itself says that the store answers, and should come every few seconds.
+        """
+        if self._sharing is not None:
+            self._sharing.attend(shares)
+            return
         self._schedule.share(shares, self._now())
         self._look()
 
@@ -62,8 +74,16 @@ class Pacer:
 
     def refused(self, budgets: Sequence[Budget], retry_after: float) -> None:
         """Note a refusal for rate: all of `budgets` rest for `retry_after` s. The write has to ask again."""
-        self._schedule.refused(budgets, retry_after, self._now())
+        now = self._now()
+        self._schedule.refused(budgets, retry_after, now)
+        if self._sharing is not None and budgets:
+            self._sharing.rest([self._schedule.bucket(budget, now) for budget in budgets], retry_after)
         self._look()
+
+    async def close(self) -> None:
+        """Ask the other workers nothing more, and wait for what is under way."""
+        if self._sharing is not None:
+            await self._sharing.close()
 
     async def admit(self, budgets: Sequence[Budget], who: Viewer | Urgency) -> None:
         """Wait until one write may go on all of `budgets` at once; one call of each is spent on return.
@@ -83,15 +103,15 @@ class Pacer:
                 final from the stream's end).
         """
         ticket = self._schedule.ask(choices, who, self._now(), patience)
-        self._look()
-        if ticket.granted >= 0:
-            return ticket.granted
         future = asyncio.get_running_loop().create_future()
         self._waiting[ticket] = future
         try:
+            self._look()
             await future
         except asyncio.CancelledError:
             self._schedule.cancel(ticket, self._now())
+            if self._sharing is not None:
+                self._sharing.withdraw(ticket)
             self._look()
             raise
         finally:
@@ -106,12 +126,16 @@ class Pacer:
         self._schedule.leave(viewer, self._now())
         self._look()
 
+    def _go(self, ticket: Ticket) -> None:
+        if (future := self._waiting.get(ticket)) is not None and not future.done():
+            future.set_result(None)
+
     def _look(self) -> None:
         """Let go what may go, and set the one timer to when the next may."""
         granted, again = self._schedule.run(self._now())
         for ticket in granted:
-            if (future := self._waiting.get(ticket)) is not None and not future.done():
-                future.set_result(None)
+            if self._sharing is None or not self._sharing.ask(ticket):
+                self._go(ticket)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -24,11 +24,15 @@ class Act(enum.Enum):
 
 
 class Room(NamedTuple):
-    """Calls a write must leave for the endings of live replies: so many for each, within these bounds."""
+    """Calls a write must leave for the endings of live replies: so many for each, within these bounds.
+
+    What comes in again within `soon` seconds counts as left.
+    """
 
     per_reply: float
     most: float
     least: float
+    soon: float
 
     def calls(self, replies: float) -> float:
         """How many it must leave while that many replies live."""

@@ -60,7 +60,9 @@ def _arguments(draw: Draw) -> Iterable[Argument]:
     yield draw.calls
     yield _us(draw.window)
     yield draw.burst
-    yield from draw.room
+    *calls, soon = draw.room
+    yield from calls
+    yield _us(soon)
     yield draw.replies
     yield draw.roots
     yield draw.version

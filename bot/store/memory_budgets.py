@@ -22,8 +22,12 @@ class _Bucket:
     said: dict[str, tuple[int, float, float]] = field(default_factory=dict)
 
     def due(self, draw: Draw, replies: int, now: float) -> float:
-        """When it lets a write go: no rest, spaced beyond the burst, and no window holds too many."""
-        room = draw.room.calls(replies)
+        """When it lets a write go; see `Room`."""
+        at = self._free(draw, draw.room.calls(replies), now)
+        return at if at <= now or not draw.room.soon else max(at - draw.room.soon, self._free(draw, 0.0, now))
+
+    def _free(self, draw: Draw, room: float, now: float) -> float:
+        """When it lets one go that leaves `room`: no rest, spaced beyond the burst, and no window holds too many."""
         at = max(now, self.rest, self.at - (draw.burst - 1 - room) * draw.window / draw.calls)
         over = min(len(self.spent), math.ceil(len(self.spent) + 1 + room - draw.calls))
         return max(at, sorted(self.spent.values())[over - 1] + draw.window) if over > 0 else at

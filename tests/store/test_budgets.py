@@ -13,7 +13,7 @@ from bot.ports.budgets import DEMAND_LASTS, MOMENT, Act, Draw, Entry, Room
 from tests.store.proxy import proxy
 
 NAME = "slack:T1:chat.update"
-NO_ROOM = Room(0.0, 0.0, 0.0)
+NO_ROOM = Room(0.0, 0.0, 0.0, 0.0)
 ids = map(str, count())
 
 
@@ -139,11 +139,19 @@ async def test_a_rest_is_everybodys(backing: Any) -> None:
 
 async def test_room_is_left_for_the_replies_of_all_workers(backing: Any) -> None:
     """An interim edit leaves a call for each live reply of anybody; an ending leaves none."""
-    store, room = backing.store(), Room(1.0, 4.0, 0.0)
+    store, room = backing.store(), Room(1.0, 4.0, 0.0, 0.0)
     await enter(store, entry(Act.LOOK, draw(replies=2)), worker="b")
     interim = draw(replies=1, room=room)
     assert [(await enter(store, entry(Act.ASK, interim))).granted for _ in range(3)] == [True, True, False]
     assert [(await enter(store, entry(Act.ASK))).granted for _ in range(4)] == [True] * 3 + [False]
+
+
+async def test_what_comes_in_again_soon_counts_as_left(backing: Any) -> None:
+    """An interim edit need not leave a call that is there again before an ending would notice."""
+    store, busy = backing.store(), draw(calls=10, burst=3, room=Room(1.0, 1.0, 0.0, 4.0))
+    answers = [await enter(store, entry(Act.ASK, busy)) for _ in range(3)]
+    assert [answer.granted for answer in answers] == [True, True, False]
+    assert answers[-1].wait == pytest.approx(2.0, abs=1.0)
 
 
 async def test_demand_is_told_and_forgotten(backing: Any) -> None:

@@ -1,6 +1,7 @@
 -- spend: worker, act (ask, made, back, rest, look), id of the write, µs (since it was made; of rest), then of every bucket:
--- name, calls, µs of window, burst, room (for each live reply, at most, at least), the worker's live replies and their
--- roots there, the version it knows, µs that a grant may lie ahead, µs that what it says of its replies lasts
+-- name, calls, µs of window, burst, room (for each live reply, at most, at least, µs within which what comes in again
+-- counts as left), the worker's live replies and their roots there, the version it knows, µs that a grant may lie
+-- ahead, µs that what it says of its replies lasts
 --
 --   spent:<bucket>   sorted set: writes of the last window by their time (µs)
 --   budget:<bucket>  hash: version; at, when a burst would be whole again; rest, its end; w:<worker>, what it said
@@ -9,7 +10,7 @@
 -- workers, µs since each write or nil where the version is the worker's}}
 local worker, act, id, span = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local us = clock[1] * 1000000 + clock[2] + tonumber(ARGV[1]) * 1000
-local FIELDS = 12
+local FIELDS = 13
 
 local function whole(number) return string.format('%.0f', number) end
 
@@ -19,7 +20,8 @@ for i = 7, #ARGV, FIELDS do
   for j = 1, FIELDS - 1 do n[j] = tonumber(ARGV[i + j]) end
   local b = {
     spent = key('spent', ARGV[i]), state = key('budget', ARGV[i]),
-    calls = n[1], window = n[2], burst = n[3], replies = n[7], roots = n[8], known = n[9], ahead = n[10], lasts = n[11],
+    calls = n[1], window = n[2], burst = n[3], soon = n[7], replies = n[8], roots = n[9], known = n[10],
+    ahead = n[11], lasts = n[12],
     version = 0, at = 0, rest = 0, others = 0, others_roots = 0
   }
   local flat = redis.call('HGETALL', b.state)
@@ -41,15 +43,20 @@ for i = 7, #ARGV, FIELDS do
   buckets[#buckets + 1] = b
 end
 
--- When a bucket lets a write go: no rest, spaced beyond the burst, and no window holds too many.
-local function due(b)
-  local at = math.max(us, b.rest, b.at - (b.burst - 1 - b.room) * b.window / b.calls)
+-- When a bucket lets a write go that leaves `room`: no rest, spaced beyond the burst, and no window holds too many.
+local function free(b, room)
+  local at = math.max(us, b.rest, b.at - (b.burst - 1 - room) * b.window / b.calls)
   local count = redis.call('ZCARD', b.spent)
-  local over = math.min(count, math.ceil(count + 1 + b.room - b.calls))
+  local over = math.min(count, math.ceil(count + 1 + room - b.calls))
   if over > 0 then
     at = math.max(at, redis.call('ZRANGE', b.spent, over - 1, over - 1, 'WITHSCORES')[2] + b.window)
   end
   return at
+end
+
+local function due(b)
+  local at = free(b, b.room)
+  return (at <= us or b.soon == 0) and at or math.max(at - b.soon, free(b, 0))
 end
 
 local function enter(at)

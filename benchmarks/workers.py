@@ -1,0 +1,170 @@
+"""One workspace's budget over several workers, in virtual time: `python -m benchmarks.workers`.
+
+Ten streams are written by one, two or four workers, unequally: budgets shared through the ledger beside budgets divided
+by the number of workers. Prints a table and writes `workers.json` into benchmarks/out. Takes seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.policies import ours
+from benchmarks.simulate import percentile, staggered
+from benchmarks.stage import SLACK, Limits, Platform, Stream
+from benchmarks.traces import Trace
+from benchmarks.virtual import run
+from bot.pacing import Pacer
+from bot.ports.budgets import Entry, Verdict
+from bot.store.memory_budgets import MemoryBudgets
+
+OUT = Path(__file__).parent / "out"
+ATTENDANCE = 3.0
+SPLITS: dict[str, tuple[int, ...]] = {
+    "1 worker": (10,),
+    "2 workers, 5 + 5": (5, 5),
+    "2 workers, 9 + 1": (9, 1),
+    "2 workers, 10 + 0": (10, 0),
+    "4 workers, 7 + 2 + 1 + 0": (7, 2, 1, 0),
+}
+
+
+class Ledger:
+    """The ledger as a server is: it answers after a moment, and counts what it is asked.
+
+    Args:
+        latency: seconds there and back.
+    """
+
+    def __init__(self, latency: float = 0.001) -> None:
+        self._books = MemoryBudgets(lambda: asyncio.get_running_loop().time())
+        self.latency = latency
+        self.entries = 0
+
+    async def enter(self, worker: str, entries: Sequence[Entry]) -> list[Verdict]:
+        """See `bot.ports.SharedBudgets`."""
+        self.entries += len(entries)
+        await asyncio.sleep(self.latency / 2)
+        verdicts = await self._books.enter(worker, entries)
+        await asyncio.sleep(self.latency / 2)
+        return verdicts
+
+
+async def attend(pacers: Sequence[Pacer]) -> None:
+    """Tell every worker each few seconds that all of them live, until this is cancelled."""
+    while True:
+        for pacer in pacers:
+            pacer.share(len(pacers))
+            await asyncio.sleep(ATTENDANCE / len(pacers))
+
+
+def play(
+    split: Sequence[Sequence[Trace]], platform: Platform, ledger: Ledger | None, *, same_channel: bool = True
+) -> list[list[Stream]]:
+    """Replay each worker's traces with a pacer of its own; without a ledger they divide the budgets by their number."""
+
+    async def main() -> list[list[Stream]]:
+        now = asyncio.get_running_loop().time()
+        workers = [[Stream(trace.later(now)) for trace in traces] for traces in split]
+        pacers = [Pacer(shares=1 if ledger else len(split), ledger=ledger) for _ in split]
+        attending = asyncio.create_task(attend(pacers)) if ledger else None
+        async with asyncio.TaskGroup() as group:
+            for pacer, streams in zip(pacers, workers, strict=True):
+                for number, stream in enumerate(streams):
+                    stream.schedule()
+                    group.create_task(ours(stream, platform, pacer, "" if same_channel else str(number)))
+        if attending is not None:
+            attending.cancel()
+            with suppress(asyncio.CancelledError):
+                await attending
+        for pacer in pacers:
+            await pacer.close()
+        return workers
+
+    return run(main())
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What came of one run: lags in characters (mean, and of the worst worker over the best), lateness of ends in s."""
+
+    case: str
+    budgets: str
+    edits: int
+    refused: int
+    mean_lag: float
+    over_one_process: float
+    between_workers: float
+    final_p95: float
+    entries: int
+
+
+def dealt(traces: Sequence[Trace], split: Sequence[int]) -> list[list[Trace]]:
+    """Give each worker so many of the traces, spread over all of them."""
+    order = sorted((place / number, worker) for worker, number in enumerate(split) for place in range(number))
+    hands: list[list[Trace]] = [[] for _ in split]
+    for trace, (_, worker) in zip(traces, order, strict=True):
+        hands[worker].append(trace)
+    return hands
+
+
+def mean_lag(streams: Sequence[Stream]) -> float:
+    """Characters received and not shown, over the streams' duration."""
+    return sum(stream.lag() for stream in streams) / sum(stream.trace.last - stream.trace.first for stream in streams)
+
+
+def compare(traces: Sequence[Trace], limits: Limits = SLACK) -> list[Row]:
+    """Every split, shared and divided."""
+    rows: list[Row] = []
+    alone = 0.0
+    for case, split in SPLITS.items():
+        for budgets in ("shared", "divided")[: None if len(split) > 1 else 1]:
+            platform, ledger = Platform(limits), Ledger() if budgets == "shared" else None
+            workers = play(dealt(traces, split), platform, ledger)
+            everybody = [stream for streams in workers for stream in streams]
+            lag = mean_lag(everybody)
+            alone = alone or lag
+            lags = [mean_lag(streams) for streams in workers if streams]
+            rows.append(
+                Row(
+                    case,
+                    budgets,
+                    len(platform.calls),
+                    len(platform.refusals),
+                    round(lag, 1),
+                    round(lag / alone, 2),
+                    round(max(lags) / min(lags), 2),
+                    round(percentile([stream.finished_at - stream.trace.last for stream in everybody], 95), 2),
+                    ledger.entries if ledger else 0,
+                )
+            )
+    return rows
+
+
+def main() -> None:
+    """Run all, print and write."""
+    everything = {}
+    for name, traces in {
+        "10 × 60 s, staggered": staggered(10, 60.0, 3.0),
+        "10 × 15 s, one start": staggered(10, 15.0, 0.0),
+    }.items():
+        everything[name] = rows = compare(traces)
+        print(f"\n{name}\n{'case':26} {'budgets':8} {'edits':>5} {'429':>4} {'lag':>6} {'×1':>5} {'worst/best':>10} "
+              f"{'final 95':>8} {'entries':>7}")  # fmt: skip
+        for row in rows:
+            print(
+                f"{row.case:26} {row.budgets:8} {row.edits:5} {row.refused:4} {row.mean_lag:6.0f} "
+                f"{row.over_one_process:5.2f} {row.between_workers:10.2f} {row.final_p95:8.2f} {row.entries:7}"
+            )
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "workers.json").write_text(
+        json.dumps({name: [asdict(row) for row in rows] for name, rows in everything.items()}, indent=1)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""Agreement with the other workers on what the schedule lets go: an entry in the ledger they share for every write.
+
+One task asks, and only while there is something to say; what comes meanwhile goes together in the next call. A ledger
+that does not answer holds nothing up: each worker then goes on with a share of every budget, in proportion to the live
+replies that were known of, tells what it wrote as soon as the ledger answers, and shares again a little later, when
+the others have told theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from bot._budget import Bucket
+from bot._schedule import Schedule
+from bot._ticket import Ticket, room
+from bot._viewer import Urgency
+from bot.errors import StoreUnavailable
+from bot.ports import SharedBudgets
+from bot.ports.budgets import Act, Draw, Entry, News, Verdict
+
+log = logging.getLogger(__name__)
+
+PATIENCE: Final = 0.25
+"""Seconds a write waits for the ledger's answer."""
+
+GRACE: Final = 4.0
+"""Seconds from the ledger's first answer after an outage until it is shared again: every worker attends more often."""
+
+LONGEST_GRACE: Final = 60.0
+"""The same for a ledger that is late again and again: each time a write waits for it in vain."""
+
+_MANY: Final = 128
+
+
+@dataclass(slots=True)
+class _Errand:
+    """What is to be told, and can wait. `at` is when a write was made, or until when a bucket rests (s)."""
+
+    act: Act
+    id: str
+    buckets: Sequence[Bucket]
+    at: float = 0.0
+
+
+class Sharing:
+    """What one `Pacer` agrees with those of the other workers.
+
+    Args:
+        ledger: what all workers share.
+        schedule: the pacer's own.
+        clock: seconds.
+        go: called with a ticket that may go.
+        look: called when the schedule is worth another look.
+    """
+
+    def __init__(
+        self,
+        ledger: SharedBudgets,
+        schedule: Schedule,
+        clock: Callable[[], float],
+        go: Callable[[Ticket], None],
+        look: Callable[[], None],
+    ) -> None:
+        self._ledger, self._schedule, self._clock = ledger, schedule, clock
+        self._go, self._look = go, look
+        self._name = secrets.token_hex(4)
+        self._ids = count()
+        self._workers = 1
+        self._queue: list[Ticket] = []
+        self._asked: list[Ticket] = []
+        self._errands: list[_Errand] = []
+        self._task: asyncio.Task[None] | None = None
+        self._tired: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._alone = False
+        self._together_at = math.inf
+        self._grace = GRACE
+
+    def ask(self, ticket: Ticket) -> bool:
+        """Ask for a ticket that the schedule let go; `go` is called when it may, or the schedule gets it back.
+
+        Returns False when there is nobody to ask: it may go at once.
+        """
+        now = self._clock()
+        if self._closed or not ticket.choices[ticket.granted]:
+            return False
+        if self._alone and not self._joins(now):
+            self._tell(_Errand(Act.MADE, self._new_id(), ticket.choices[ticket.granted], now))
+            return False
+        self._queue.append(ticket)
+        self._wake()
+        return True
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """The write of a ticket that was asked for will not go: what it spent is given back."""
+        if ticket in self._queue:
+            self._queue.remove(ticket)
+        elif ticket.entry:
+            if ticket in self._asked:
+                self._asked.remove(ticket)
+            self._give_back(ticket)
+
+    def rest(self, buckets: Sequence[Bucket], retry_after: float) -> None:
+        """A platform refused a write of ours: let the others rest as well."""
+        self._tell(_Errand(Act.REST, self._new_id(), buckets, self._clock() + retry_after))
+
+    def attend(self, workers: int) -> None:
+        """The store answers, and that many workers live: tell and learn what is new where others write, too."""
+        self._workers, now = workers, self._clock()
+        if self._alone:
+            self._answers(now)
+            if self._errands:
+                self._wake()
+            elif self._joins(now):
+                self._look()
+        else:
+            for bucket in self._schedule.buckets():
+                known = bucket.elsewhere
+                if known.replies or (workers > 1 and known.told and not self._schedule.demand(bucket, now)[0]):
+                    self._tell(_Errand(Act.LOOK, "", (bucket,)))
+
+    async def close(self) -> None:
+        """Ask nothing more, and wait for the answer to what was asked."""
+        self._closed = True
+        self._errands.clear()
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    # --- the task -------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        if self._task is None and not self._closed:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="shared budgets")
+
+    async def _run(self) -> None:
+        try:
+            answered = True
+            while answered and (self._queue or self._errands):
+                answered = await self._enter()
+        finally:
+            self._task = None
+            if self._asked:
+                self._lose()
+
+    async def _enter(self) -> bool:
+        """Ask for and tell all there is; returns whether the ledger answered."""
+        now = self._clock()
+        errands, self._errands = [errand for errand in self._errands if _counts(errand, now)], []
+        asked, self._queue = self._queue, []
+        self._asked = list(asked)
+        entries = [self._told(errand, now) for errand in errands]
+        for ticket in asked:
+            ticket.entry = self._new_id()
+            entries.append(self._entry(Act.ASK, ticket.entry, ticket.choices[ticket.granted], ticket.urgency(now)))
+        self._tired = asyncio.get_running_loop().call_later(PATIENCE * 0.8, self._tire)
+        try:
+            verdicts = await self._ledger.enter(self._name, entries)
+        except StoreUnavailable as error:
+            log.info("the workers' common ledger does not answer", extra={"error": str(error)})
+            self._errands[:0] = [errand for errand in errands if errand.act is not Act.LOOK]
+            self._lose()
+            return False
+        finally:
+            self._tired.cancel()
+        self._learn(errands, asked, verdicts)
+        return True
+
+    def _tire(self) -> None:
+        # In two steps: when this process itself was held up, the answer is there and is read in between.
+        self._tired = asyncio.get_running_loop().call_later(PATIENCE * 0.2, self._lose)
+
+    def _told(self, errand: _Errand, now: float) -> Entry:
+        seconds = {Act.MADE: now - errand.at, Act.REST: errand.at - now}.get(errand.act, 0.0)
+        return self._entry(errand.act, errand.id, errand.buckets, Urgency.ENDING, max(0.0, seconds))
+
+    def _entry(self, act: Act, id_: str, buckets: Sequence[Bucket], urgency: Urgency, seconds: float = 0.0) -> Entry:
+        return Entry(act, id_, tuple(self._draw(bucket, urgency, act is Act.BACK) for bucket in buckets), seconds)
+
+    def _draw(self, bucket: Bucket, urgency: Urgency, anew: bool) -> Draw:
+        replies, roots = self._schedule.demand(bucket, self._clock())
+        bucket.elsewhere.told = replies
+        calls, window, burst = bucket.stated
+        return Draw(
+            bucket=bucket.budget.name,
+            calls=calls,
+            window=window,
+            burst=burst,
+            room=room(bucket, urgency),
+            replies=replies,
+            roots=roots,
+            version=0 if anew else bucket.elsewhere.version,
+        )
+
+    # --- answers --------------------------------------------------------------------------------------------
+
+    def _learn(self, errands: Sequence[_Errand], asked: Sequence[Ticket], verdicts: Sequence[Verdict]) -> None:
+        now = self._clock()
+        self._answers(now)
+        news: dict[Bucket, News] = {}
+        for errand, verdict in zip(errands, verdicts, strict=False):
+            news.update(zip(errand.buckets, verdict.news, strict=True))
+            if errand.act is Act.REST:
+                for bucket, each in zip(errand.buckets, verdict.news, strict=True):
+                    bucket.elsewhere.rest = each.rest
+        gone: list[tuple[Ticket, float]] = []
+        for ticket, verdict in zip(asked, verdicts[len(errands) :], strict=True):
+            if ticket not in self._asked:
+                continue  # given back meanwhile
+            news.update(zip(ticket.choices[ticket.granted], verdict.news, strict=True))
+            if verdict.granted:
+                gone.append((ticket, verdict.wait))
+            else:
+                ticket.entry = ""
+                self._schedule.again(ticket, now, now + verdict.wait)
+        self._asked = []
+        if not self._alone:
+            self._grace = GRACE
+            for bucket, each in news.items():
+                self._note(bucket, each, now)
+        for ticket, wait in gone:
+            if wait > 0.0:
+                asyncio.get_running_loop().call_later(wait, self._go, ticket)
+            else:
+                self._go(ticket)
+        self._look()
+
+    def _note(self, bucket: Bucket, news: News, now: float) -> None:
+        known = bucket.elsewhere
+        known.replies, known.roots = news.replies, news.roots
+        if news.rest and news.rest != known.rest:
+            known.rest = news.rest
+            bucket.refused(news.rests, now)
+        if news.spent is not None:
+            known.version = news.version
+            waiting = [each.granted_at for each in self._queue if bucket in each.choices[each.granted]]
+            bucket.learn(sorted([*(now - ago for ago in news.spent), *waiting]), now)
+
+    def _answers(self, now: float) -> None:
+        if self._alone and self._together_at == math.inf:
+            self._together_at = now + self._grace
+            self._grace = min(2.0 * self._grace, LONGEST_GRACE)
+
+    def _joins(self, now: float) -> bool:
+        """Share again if it is time, and if everything is told."""
+        if now < self._together_at or self._errands or self._task is not None:
+            return False
+        self._alone, self._together_at = False, math.inf
+        self._schedule.join_others(now)
+        log.info("the workers share their budgets again")
+        return True
+
+    def _lose(self) -> None:
+        """The ledger does not answer: what waits for it goes on with this worker's share."""
+        now = self._clock()
+        waiting, self._asked, self._queue = [*self._asked, *self._queue], [], []
+        for ticket in waiting:
+            self._give_back(ticket)
+            self._schedule.again(ticket, now)
+        self._together_at = math.inf
+        if not self._alone:
+            self._alone = True
+            self._schedule.cut_off(self._workers, now)
+            log.info("each worker takes a share of the budgets for now", extra={"workers": self._workers})
+        self._look()
+
+    def _give_back(self, ticket: Ticket) -> None:
+        if ticket.entry:
+            self._tell(_Errand(Act.BACK, ticket.entry, ticket.choices[ticket.granted]))
+            ticket.entry = ""
+
+    def _tell(self, errand: _Errand) -> None:
+        self._errands.append(errand)
+        if len(self._errands) % _MANY == 0:
+            now = self._clock()
+            self._errands = [each for each in self._errands if _counts(each, now)]
+        if not self._alone or self._together_at < math.inf:
+            self._wake()
+
+    def _new_id(self) -> str:
+        return f"{self._name}{next(self._ids)}"
+
+
+def _counts(errand: _Errand, now: float) -> bool:
+    """Whether it still matters: a window after a write, or after a rest, it does not."""
+    return not errand.at or errand.at > now - max(bucket.budget.window for bucket in errand.buckets) * 1.1
