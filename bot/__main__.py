@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="firsttoken", description="A Slack and Discord bot that answers with Claude as it writes."
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is and leave")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     run = commands.add_parser("run", help="run the bot on every platform that has a token")
     run.add_argument("--or-sandbox", action="store_true", help="with no token at all, start the sandbox instead")
@@ -47,6 +48,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
+class _Version(argparse.Action):
+    """`--version`; the version is looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib import metadata  # noqa: PLC0415 - as above
+
+        print(f"firsttoken {metadata.version('firsttoken')}")
+        parser.exit()
+
+
 def _role(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument("--role", choices=[role.value for role in Role], default=Role.ALL.value, help=what)
 
@@ -63,6 +74,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _chat(options: argparse.Namespace) -> int:
+    _starting()
     from bot.first_run import chat  # noqa: PLC0415 - as above
 
     status: int = _on_loop(lambda: chat(_quiet, sandbox=options.sandbox, resume=options.resume, stats=options.stats))
@@ -71,6 +83,7 @@ def _chat(options: argparse.Namespace) -> int:
 
 def _sandbox(options: argparse.Namespace) -> int:
     with _leaving():
+        _starting()
         from bot.first_run import sandbox  # noqa: PLC0415 - as above
 
         _on_loop(lambda: sandbox(_quiet, options.port))
@@ -98,6 +111,12 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sandbox": _sandbox,
     "check": _check,
 }
+
+
+def _starting() -> None:
+    """Tell a person at a terminal that it begins; what is said next takes the place of this. Nothing into a pipe."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        print("starting ...", end="\r", flush=True)
 
 
 @contextmanager

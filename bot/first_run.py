@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -33,7 +34,7 @@ _FIRST_DELAY = 0.6  # s to the first: about what one sees of the real Claude
 
 
 async def sandbox(read: Read, port: int) -> None:
-    """Serve the stand-ins and the page on loopback with the bot connected, until SIGTERM or SIGINT.
+    """Serve the stand-ins and the page on loopback with the bot connected, until SIGTERM or SIGINT, and say so.
 
     Claude is the real one when there is a key, else its stand-in; what is said tells which.
 
@@ -68,6 +69,7 @@ async def sandbox(read: Read, port: int) -> None:
             await app.run()
         finally:
             announcing.cancel()
+    print("\nThe sandbox is closed." if sys.stdout.isatty() else "The sandbox is closed.")  # noqa: T201
 
 
 async def chat(read: Read, *, sandbox: bool, resume: str | None, stats: bool) -> int:

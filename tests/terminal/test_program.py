@@ -7,6 +7,7 @@ import os
 import readline
 import signal
 import termios
+from importlib import metadata
 
 import pytest
 
@@ -168,6 +169,7 @@ async def test_a_person_types_edits_interrupts_and_leaves(claude, environment, t
 async def test_the_stand_in_needs_no_key_and_closing_the_terminal_leaves_nothing(tmp_path):
     """With --sandbox a stand-in answers at a human pace; a hang-up in mid-answer ends the program and its server."""
     async with on_terminal(tmp_path / "data", "chat", "--sandbox") as program:
+        await program.shows("starting ...")
         await program.shows("Ask the stand-in for Claude")
         await program.shows("> ")
         program.say("a long one\r")
@@ -178,6 +180,15 @@ async def test_the_stand_in_needs_no_key_and_closing_the_terminal_leaves_nothing
     assert "Traceback" not in program.output
     assert list((tmp_path / "data" / "sandbox").glob("server.log"))
     assert not list((tmp_path / "data" / "sandbox").glob("server.json"))
+
+
+async def test_its_version_is_one_line(tmp_path):
+    """`--version` says what runs here, and nothing is begun."""
+    async with piped(tmp_path / "data", "--version") as program:
+        assert await program.ends() == 0
+    assert program.output == f"firsttoken {metadata.version('firsttoken')}\n"
+    assert program.errors == ""
+    assert not (tmp_path / "data").exists()
 
 
 async def test_without_a_key_the_way_without_one_is_named():

@@ -36,7 +36,7 @@ async def ask(program: Program, platform: str) -> dict:
 
 
 async def test_it_is_open_when_it_says_so(claude, environment, tmp_path):
-    """It prints the page's address once the bot is connected, and who answers; Ctrl-C ends it with status 0."""
+    """It prints the page's address once the bot is connected, and who answers; Ctrl-C ends it with one more line."""
     claude.answer("Spoken by the one who is asked.", times=9)
     real = {**environment, "HTTP_PORT": "0", "ALLOWED_CHANNELS": "C0ELSEWHERE"}
     async with (
@@ -54,7 +54,8 @@ async def test_it_is_open_when_it_says_so(claude, environment, tmp_path):
         for each in (program, other):
             each.process.send_signal(signal.SIGINT)
             assert await each.ends() == 0
-            assert len(each.output.splitlines()) == 2
+            assert len(each.output.splitlines()) == 3
+            assert each.output.endswith("\nThe sandbox is closed.\n")
             assert each.errors == ""
 
 
