@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 LONGEST = 60.0
 """Seconds beyond which nobody's Retry-After is obeyed: a person is waiting, and some say hours."""
@@ -25,3 +26,10 @@ def backoff(attempt: int, retry_after: float | None = None, *, rng: random.Rando
         return asked + rng.uniform(0.0, _SPREAD * max(asked, _FIRST))
     ceiling = min(_CEILING, _FIRST * 2.0 ** min(max(attempt, 1) - 1, 16))
     return rng.uniform(ceiling / 2, ceiling)
+
+
+def growing(first: float, longest: float) -> Iterator[float]:
+    """Yield pauses in seconds without end: `first`, doubled each time up to `longest`, the second half of it random."""
+    while True:
+        yield random.uniform(first / 2, first)  # noqa: S311 - jitter
+        first = min(2 * first, longest)

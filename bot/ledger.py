@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from bot.backoff import growing
 from bot.conversation import MessageRef, Turn
 from bot.errors import LeaseLost, StoreUnavailable
 from bot.lease import Hold, Order
@@ -113,7 +113,7 @@ class Ledger:
             self._notes.popleft()
 
     async def _through(self, call: Callable[[], Awaitable[T]]) -> T:
-        pause = BACKOFF
+        pauses = growing(BACKOFF, BACKOFF_CAP)
         while True:
             try:
                 return await call()
@@ -124,5 +124,4 @@ class Ledger:
                 if self._hold.weightiest() is Order.DRAIN:
                     raise
                 log.warning("the store does not answer, trying again", extra={"error": str(error)})
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-                pause = min(pause * 2, BACKOFF_CAP)
+                await asyncio.sleep(next(pauses))

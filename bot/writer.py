@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from bot.backoff import growing
 from bot.conversation import MessageRef, Place
 from bot.errors import MessageFrozen, OutcomeUnknown, PlatformError, RateLimited, Unavailable
 from bot.pacing import Pacer, Urgency, Viewer
@@ -241,7 +241,7 @@ class Writer:
 
     async def _carry_through(self, attempt: Callable[[], Awaitable[T]], budgets: tuple[Budget, ...]) -> T:
         failing_since: float | None = None
-        pause = BACKOFF
+        pauses = growing(BACKOFF, BACKOFF_CAP)
         while True:
             try:
                 return await attempt()
@@ -253,6 +253,6 @@ class Writer:
                 failing_since = failing_since or now
                 if now - failing_since > PATIENCE:
                     raise
+                pause = min(error.retry_after or 0.0, RETRY_AFTER_CAP) or next(pauses)
                 log.info("platform call failed, trying again", extra={"error": repr(error), "pause": round(pause, 2)})
-                await asyncio.sleep(min(error.retry_after or 0.0, RETRY_AFTER_CAP) or pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-                pause = min(pause * 2, BACKOFF_CAP)
+                await asyncio.sleep(pause)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -21,6 +20,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 
 from adapters.slack.api import Api
 from adapters.slack.errors import OPEN
+from bot.backoff import growing
 from bot.errors import BadCredentials, PlatformError
 
 log = logging.getLogger(__name__)
@@ -189,20 +189,19 @@ class Sockets:
 
     async def _keep(self) -> None:
         """Have one connection, and the next when that one leaves."""
-        pause = BACKOFF
+        pauses = growing(BACKOFF, BACKOFF_CAP)
         while True:
             connection = await self._connect()
             opened = time.monotonic()
             await connection.leaving.wait()
             self._retire(connection)
             if time.monotonic() - opened >= STABLE:
-                pause = BACKOFF
+                pauses = growing(BACKOFF, BACKOFF_CAP)
             else:
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-                pause = min(pause * 2, BACKOFF_CAP)
+                await asyncio.sleep(next(pauses))
 
     async def _connect(self) -> Connection:
-        pause = BACKOFF
+        pauses = growing(BACKOFF, BACKOFF_CAP)
         while True:
             connection = Connection(self._handler, self._heartbeat)
             self._live.add(connection)
@@ -212,8 +211,7 @@ class Sockets:
                 self._live.discard(connection)
                 await connection.close()
                 self._note(error)
-                await asyncio.sleep(error.retry_after or pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-                pause = min(pause * 2, BACKOFF_CAP)
+                await asyncio.sleep(error.retry_after or next(pauses))
             else:
                 self.problem = ""
                 if self._first is not None and not self._first.done():

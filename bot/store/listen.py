@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
+from bot.backoff import growing
 from bot.store.link import FAILURES, Link
 
 _log = logging.getLogger(__name__)
@@ -15,8 +16,9 @@ _log = logging.getLogger(__name__)
 PING_AFTER: Final = 10.0
 """Seconds of silence after which the server is asked for a sign of life; as long again and it is taken for dead."""
 
+FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
-"""Seconds between two attempts to subscribe, at most."""
+"""Seconds between two attempts to subscribe: after the first, and at most."""
 
 
 async def listen(link: Link, channels: Sequence[bytes]) -> AsyncGenerator[tuple[bytes, bytes]]:
@@ -24,7 +26,7 @@ async def listen(link: Link, channels: Sequence[bytes]) -> AsyncGenerator[tuple[
 
     Never ends by itself and raises nothing; closing the generator closes its connection.
     """
-    pause = 0.1
+    pauses = growing(FIRST_PAUSE, LONGEST_PAUSE)
     while True:
         try:
             async with contextlib.aclosing(await link.pubsub()) as pubsub:
@@ -45,9 +47,8 @@ async def listen(link: Link, channels: Sequence[bytes]) -> AsyncGenerator[tuple[
                         # The client re-subscribes by itself after a short break: each time to all channels.
                         confirmed += 1
                         if confirmed % len(channels) == 0:
-                            pause = 0.1
+                            pauses = growing(FIRST_PAUSE, LONGEST_PAUSE)
                             yield b"", b""
         except FAILURES as error:
             _log.info("signals are lost for now: %s", link.unavailable(error))
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE)
+        await asyncio.sleep(next(pauses))
