@@ -16,16 +16,14 @@ from itertools import count, islice
 from typing import Final
 
 from bot._budget import Bucket
-from bot._ticket import Ticket, room
+from bot._ticket import BRIEF, Ticket, room
 from bot._viewer import Urgency, Viewer
 from bot._worth import worth
 from bot.ports import Budget, Observed
 
-_BRIEF: Final = 0.5
 _HORIZON: Final = 10.0
 _SPENT_OVER: Final = 7.0
 _CUSHION: Final = 2.0
-_CUSHION_SHARE: Final = 0.04
 _FRESH: Final = 0.25
 _FORGOTTEN_AT_ONCE: Final = 2
 _NEAR: Final = 16
@@ -323,7 +321,7 @@ class Schedule:
         ready are a large share of all there are.
         """
         at = bucket.when(1.0 + self._kept(bucket, urgency), now)
-        return at if at <= now else max(at - _BRIEF, bucket.when(1.0, now))
+        return at if at <= now else max(at - BRIEF, bucket.when(1.0, now))
 
     def _reserve(self, bucket: Bucket) -> float:
         """Tokens that should lie ready for the endings of the live replies."""
@@ -354,13 +352,14 @@ class Schedule:
         """Seconds between edits of this reply that the bucket affords, tokens shared as the roots of the rates are.
 
         That sharing minimises the sum of all lags: an edit every s seconds costs rate * s / 2 in mean lag. What lies
-        ready beyond a cushion is spent over a few seconds, since nobody knows how long the stream will be.
+        ready beyond a cushion is spent over a few seconds, since nobody knows how long the stream will be. Where all
+        that is spent comes back as soon as that, there is no cushion.
         A reply that shows nothing yet takes part when it has a message to edit.
         """
         roots = self.demand(bucket, now)[1] + bucket.elsewhere.roots
         spare = bucket.ready - self._reserve(bucket)
         income = bucket.income(now, _HORIZON)
-        cushion = min(_CUSHION, _CUSHION_SHARE * bucket.budget.calls, bucket.burst / 4.0)
+        cushion = min(_CUSHION, bucket.burst / 4.0) if bucket.budget.window > _HORIZON else 0.0
         spent_over = min(_SPENT_OVER, bucket.budget.window)
         pace = max(income / 4.0, income + (spare - cushion) / spent_over, _EPSILON)
         root = max(math.sqrt(viewer.rate(now)), _EPSILON)

@@ -13,6 +13,7 @@ from bot.ports.budgets import Room
 _KEPT_PER_REPLY: Final = 0.6
 _KEPT_FROM_FIRST: Final = 0.4
 _AGED: Final = 15.0
+_NEAR: Final = 10.0
 
 BRIEF: Final = 0.5
 """Seconds an ending may wait for a token without being noticed: what comes in again by then counts as left."""
@@ -24,7 +25,9 @@ def room(bucket: Bucket, urgency: Urgency) -> Room:
         return Room(0.0, 0.0, 0.0, 0.0)
     most = bucket.burst - 2.0
     if urgency is Urgency.FIRST:
-        return Room(_KEPT_PER_REPLY * _KEPT_FROM_FIRST, most * _KEPT_FROM_FIRST, 0.0, BRIEF)
+        # Where the next window is near, readers who see nothing wait for a whole one if a call is kept from them.
+        share = _KEPT_FROM_FIRST if bucket.budget.window > _NEAR else 0.0
+        return Room(_KEPT_PER_REPLY * share, most * share, 0.0, BRIEF)
     # The last token is no interim edit's: an ending would have to wait for the next.
     return Room(_KEPT_PER_REPLY, most, min(1.0, bucket.burst - 1.0), BRIEF)
 

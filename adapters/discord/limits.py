@@ -13,7 +13,7 @@ CALLS, WINDOW = 5, 5.0
 OPENED, OPENED_IN = 50, 300.0
 """Threads opened per channel, and their window (s), as the community measured; headers correct it."""
 
-BURSTS = {Write.POST: 4, Write.EDIT: 3, Write.DELETE: 3, Write.OPEN: 40}
+BURSTS = {Write.POST: 5, Write.EDIT: 3, Write.DELETE: 3, Write.OPEN: OPENED}
 """How many may go at once. First texts and late ends go as new messages, and little is gained by spreading those;
 edits go on, and a burst of them is followed by a pause nearly as long as the window."""
 
@@ -53,7 +53,7 @@ class Limits:
     def budgets(self, write: Write, channel: str) -> tuple[Budget, ...]:
         """The budgets one write to `channel` (the thread's id in a thread) spends from."""
         known = self._known[write]
-        burst = min(BURSTS[write], max(1, known.calls - 1))
+        burst = min(BURSTS[write], known.calls)
         return (Budget(self.bucket(write, channel), known.calls, known.window, burst), self._bot)
 
     def learn(self, write: Write, channel: str, headers: Mapping[str, str]) -> tuple[Observed, ...]:
