@@ -38,7 +38,7 @@ class Elsewhere:
     """What the ledger that all workers share said of a bucket (see `bot.ports.budgets`).
 
     `replies` and `roots` are those of the other workers; `version` and `rest` name what is known of its calls and
-    rests; `told` is how many replies of ours the others were told of.
+    rests, the calls up to `known_at`; `told` is how many replies of ours the others were told of.
     """
 
     replies: int = 0
@@ -46,6 +46,7 @@ class Elsewhere:
     version: int = 0
     rest: int = 0
     told: int = 0
+    known_at: float = -math.inf
 
     def shares(self, workers: int) -> float:
         """How many times the share of a worker that is cut off the budget is: the shares of all add up to one.
@@ -167,9 +168,17 @@ class Bucket:
         self._free = self._level = 1.0
         return True
 
-    def cut_off(self, shares: float, now: float) -> None:
-        """Go on with 1 / `shares` of all there is, and of all that comes back: the other workers take the rest."""
+    def cut_off(self, workers: int, now: float) -> None:
+        """Go on with a share of all there is and of all that comes back: the other workers take the rest.
+
+        What they may have spent since they were heard of last counts as spent.
+        """
         self.advance(now)
+        if workers > 1 and self.elsewhere.known_at > -math.inf:
+            unseen = math.ceil(min(self.rate * (now - self.elsewhere.known_at), self._free + max(0.0, self._stock)))
+            self._free -= unseen
+            self._away += [now] * unseen
+        shares = self.elsewhere.shares(workers)
         self._shares, weight = shares, 1.0 / shares
         before = math.nextafter(now, -math.inf)
         self._away = [min(at, before) for at in self._away]

@@ -94,7 +94,7 @@ class Schedule:
         """Go on without knowing what the other workers do, on a share of every budget."""
         self._shares = workers
         for bucket in self._lines:
-            bucket.cut_off(bucket.elsewhere.shares(workers), now)
+            bucket.cut_off(workers, now)
         self._stir(self._lines, now)
 
     def join_others(self, now: float) -> None:

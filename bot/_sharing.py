@@ -36,6 +36,9 @@ GRACE: Final = 4.0
 LONGEST_GRACE: Final = 60.0
 """The same for a ledger that is late again and again: each time a write waits for it in vain."""
 
+LONG: Final = 10.0
+"""Seconds of a window in which what others spend is followed also while one does not write: it lasts when cut off."""
+
 _MANY: Final = 128
 
 
@@ -123,7 +126,8 @@ class Sharing:
         else:
             for bucket in self._schedule.buckets():
                 known = bucket.elsewhere
-                if known.replies or (workers > 1 and known.told and not self._schedule.demand(bucket, now)[0]):
+                left = known.told and not self._schedule.demand(bucket, now)[0]
+                if known.replies or (workers > 1 and (left or bucket.budget.window > LONG)):
                     self._tell(_Errand(Act.LOOK, "", (bucket,)))
 
     async def close(self) -> None:
@@ -233,7 +237,7 @@ class Sharing:
 
     def _note(self, bucket: Bucket, news: News, now: float) -> None:
         known = bucket.elsewhere
-        known.replies, known.roots = news.replies, news.roots
+        known.replies, known.roots, known.known_at = news.replies, news.roots, now
         if news.rest and news.rest != known.rest:
             known.rest = news.rest
             bucket.refused(news.rests, now)
