@@ -2,7 +2,8 @@
 
 Where readers saw text, the first message becomes the note and the others go; a bare placeholder goes. Nothing of it is
 ever grown into an answer: the dead worker may only be asleep, and may still write into it. Where that may be, the
-attempt stays unsettled: each later claim, up to the one that commits, writes the note over it once more.
+attempt stays unsettled: each later claim, up to the one that commits, writes the note over it once more. Where all that
+is left to do is to show a text, that comes first: readers wait for it, and so does nothing else.
 """
 
 from __future__ import annotations
@@ -38,13 +39,15 @@ class Abandoned:
         self._writer = writer
         self._ledger = ledger
         self._notes: list[MessageRef] = []
+        self._waiting: list[tuple[list[MessageRef], bool]] = []
 
-    async def settle(self, place: Place, *, spare: Outcome | None) -> int:
+    async def settle(self, place: Place, *, spare: Outcome | None, later: bool = False) -> int:
         """Bring them to their end.
 
         Args:
             place: where they are.
             spare: a finished answer whose messages are still to become it.
+            later: look for them now, and end them in `clear`.
 
         Returns:
             The highest attempt number that was ever used.
@@ -56,15 +59,19 @@ class Abandoned:
         last = max([claim.settled, claim.shown, *messages])
         strays = await self._strays(place) if claim.claims > 1 else []
         if spare is not None:
-            await self._end(place, strays, seen=False)
+            self._waiting.append((strays, False))
         elif strays:
             last = max(last, claim.settled + 1)
             messages[last] += strays
         for attempt in sorted(messages):
-            if attempt > claim.settled and (spare is None or attempt != spare.attempt):
-                await self._end(place, messages[attempt], seen=attempt <= claim.shown)
-                if not self._notes:
-                    self._ledger.note(settled=attempt)
+            if attempt <= claim.settled or (spare is not None and attempt == spare.attempt):
+                continue
+            if later:
+                self._waiting.append((messages[attempt], attempt <= claim.shown))
+                continue
+            await self._end(place, messages[attempt], seen=attempt <= claim.shown)
+            if not self._notes:
+                self._ledger.note(settled=attempt)
         # No worker ever gives a message the name that another may still post it under.
         return max(last, ATTEMPTS_OF_A_CLAIM * (claim.claims - 1))
 
@@ -73,10 +80,13 @@ class Abandoned:
         """Whether there are notes that a worker which was only asleep may still write over."""
         return bool(self._notes)
 
-    async def note_again(self, place: Place) -> None:
-        """Write the notes once more: a worker that was only asleep may have written over them."""
+    async def clear(self, place: Place) -> None:
+        """End what waits for it, and write the notes once more: who was only asleep may have written over them."""
         for ref in self._notes:
             await self._note(place, ref)
+        while self._waiting:
+            refs, seen = self._waiting.pop()
+            await self._end(place, refs, seen=seen)
 
     async def take_away(self) -> None:
         """Remove what this worker itself posted after it had lost the turn: nobody else knows of it."""

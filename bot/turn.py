@@ -92,8 +92,8 @@ TABLE: dict[Ended, tuple[Next, Next]] = {
 POISONED = 5
 """Claims after which a turn that kills its workers ends with an apology."""
 
-APOLOGIES = 5
-"""Claims that may try to apologise; after them the turn ends without a word, and its thread goes on."""
+APOLOGIES = 20
+"""Claims that may try to apologise, or to deliver; after them the turn ends without a word, and its thread goes on."""
 
 RETURN_DELAY = 30.0
 """Seconds a turn rests in the store when its platform cannot be written to."""
@@ -156,7 +156,8 @@ class TurnRun:
             outcome = claim.outcome or Outcome(answer="", stop=Stop.FAILED, attempt=0)
             await self._commit(outcome.answer, outcome.stop, outcome)
             return
-        self._attempt = await self._abandoned.settle(self._place, spare=claim.outcome)
+        later = claim.outcome is not None or claim.claims > POISONED
+        self._attempt = await self._abandoned.settle(self._place, spare=claim.outcome, later=later)
         if claim.outcome is not None:
             await self._deliver_stored(claim.outcome)
         elif claim.claims > POISONED:
@@ -372,7 +373,7 @@ class TurnRun:
     async def _commit(self, answer: str, stop: Stop, outcome: Outcome | None = None, end: End | None = None) -> None:
         turn = self._turn(answer, stop, outcome)
         self._desk.alerts.pop(self._claim.installation, None)
-        await self._abandoned.note_again(self._place)
+        await self._abandoned.clear(self._place)
         await self._ledger.commit(turn, replaces=self._question.replaces)
         self._report(turn, end)
 

@@ -13,6 +13,7 @@ from bot.errors import BadCredentials, Interrupted, StoreUnavailable
 from bot.lease import Order
 from bot.ports import Outcome, Part
 from bot.store.memory import MemoryStore
+from bot.turn import POISONED
 from tests.turn.fakes import FakePlatform, message
 from tests.turn.test_edges import dies
 from tests.turn.test_turn import KEY, House, expire, outboxed
@@ -184,6 +185,39 @@ async def test_a_finished_answer_is_shown_also_where_its_message_is_gone():
     await expire()
     await house.run(await house.claim(None))
     assert house.platform.shown == ["the whole answer"]
+
+
+@pytest.mark.parametrize("finished", [True, False])
+async def test_readers_get_a_text_that_is_there_before_the_dead_are_cleared_away(finished: bool):
+    """A stored answer, or the apology, is shown first; what older attempts left is ended after it."""
+    written: list[str] = []
+
+    class Noting(FakePlatform):
+        async def post(self, place, text, nonce):
+            written.append(text)
+            return await super().post(place, text, nonce)
+
+        async def edit(self, place, ref, text):
+            written.append(text)
+            return await super().edit(place, ref, text)
+
+    house = House()
+    house.platform = Noting()
+    hold = await house.claim()
+    for attempt in (1, 2):
+        receipt = await house.platform.post(hold.claim.place, "half an", f"{hold.claim.turn_id}.{attempt}.0")
+        await house.store.record(hold.claim, part=Part(attempt, 0, receipt.ref), shown=attempt)
+    if finished:
+        await house.store.finish(hold.claim, Outcome(answer="the whole answer", stop=Stop.END_TURN, attempt=2))
+    await expire()
+    for _ in range(POISONED - 1):
+        await house.claim(None)
+        await expire()
+    written.clear()
+    await house.run(await house.claim(None))
+    note = phrases.INTERRUPTED_AGAIN
+    assert house.platform.shown == ([note, "the whole answer"] if finished else [note, note, phrases.APOLOGY])
+    assert written[0] == house.platform.shown[-1]
 
 
 async def test_a_late_edit_during_the_last_claim_does_not_stay():

@@ -29,7 +29,7 @@ from bot.pacing import Pacer
 from bot.ports import Outcome, Part, Write
 from bot.reply import REFUSED
 from bot.store.memory import MemoryStore
-from bot.turn import TurnRun
+from bot.turn import APOLOGIES, POISONED, TurnRun
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -344,7 +344,7 @@ async def test_what_is_in_the_outbox_is_kept_at_the_very_last():
     """A turn that killed all its workers after its answer was finished keeps that answer."""
     house = House()
     await outboxed(house)
-    for _ in range(10):
+    for _ in range(POISONED + APOLOGIES):
         await expire()
         last = await house.claim(None)
     await house.run(last)
@@ -468,15 +468,15 @@ async def test_a_stale_worker_touches_nothing():
     assert house.platform.shown == ["half an"]
 
 
-@pytest.mark.parametrize("tries", [0, 4, 5])
+@pytest.mark.parametrize("tries", [0, APOLOGIES - 1, APOLOGIES])
 async def test_a_poisoned_turn_ends_with_an_apology(tries: int):
-    """After five claims that killed their workers the reader gets an apology, in five tries, and the thread goes on."""
+    """After five claims that killed their workers the reader gets an apology, in many tries, and the thread goes on."""
     house = House()
-    for crash in range(5 + tries):
+    for crash in range(POISONED + tries):
         await house.claim(None if crash else "Why?")
         await expire()
     await house.run(await house.claim(None))
-    assert house.platform.shown == ([phrases.APOLOGY] if tries < 5 else [])
+    assert house.platform.shown == ([phrases.APOLOGY] if tries < APOLOGIES else [])
     [turn] = await house.turns()
     assert turn.stop is Stop.FAILED
 
