@@ -13,6 +13,7 @@ from typing import Literal
 
 from bot.conversation import Message, Stop, Turn
 from bot.ports import Request
+from bot.text.wellformed import whole_characters
 
 BYTES_PER_TOKEN = 3
 """A low estimate of UTF-8 bytes a token (prose has about 4, a Chinese character is 3 and about one token)."""
@@ -128,7 +129,7 @@ def _word(text: str, limit: int = 80) -> str:
 
 def clean(text: str) -> str:
     """`text` as the API takes it: no null bytes or other control characters, no lone surrogates."""
-    return _CONTROL.sub("", text).encode("utf-8", "replace").decode("utf-8")
+    return _CONTROL.sub("", whole_characters(text))
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

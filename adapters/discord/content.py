@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import discord
 
 from bot.conversation import Attachment
+from bot.text.wellformed import wellformed
 
 UNKNOWN_MIME = "application/octet-stream"
 
@@ -22,12 +23,6 @@ _MARKUP = re.compile(
     r"|t:(?P<time>-?\d{1,12})(?::[tTdDfFRsS])?"
     r")>"
 )
-
-
-def wellformed(text: str) -> str:
-    """Return `text` without NUL, and with U+FFFD for each lone surrogate, so that it can be stored and sent."""
-    text = text.replace("\0", "")
-    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def text_of(message: discord.Message, own_id: int) -> str:

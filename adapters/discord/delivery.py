@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 from adapters.discord.calls import Calls
-from adapters.discord.content import wellformed
 from adapters.discord.cooldown import Cooldown
 from adapters.discord.gateway import Gateway
 from adapters.discord.history import own_since, thread_before
@@ -23,6 +22,7 @@ from bot.text import Dialect
 from bot.text.fences import three_backticks
 from bot.text.measure import utf16
 from bot.text.tables import monospaced
+from bot.text.wellformed import wellformed
 
 log = logging.getLogger(__name__)
 

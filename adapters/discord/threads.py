@@ -9,7 +9,6 @@ from dataclasses import replace
 import discord
 
 from adapters.discord.calls import Calls
-from adapters.discord.content import wellformed
 from adapters.discord.cooldown import Cooldown
 from adapters.discord.gateway import Gateway
 from adapters.discord.limits import Limits
@@ -18,6 +17,7 @@ from bot.conversation import Place
 from bot.errors import BadCredentials, OutcomeUnknown, PlatformError, RateLimited, Unavailable
 from bot.ports import Write
 from bot.text.title import title as plain_title
+from bot.text.wellformed import wellformed
 
 log = logging.getLogger(__name__)
 

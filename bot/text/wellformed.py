@@ -22,8 +22,13 @@ def _stand_in(match: re.Match[str]) -> str:
     return " " if match[0] in _SPACES else REPLACEMENT
 
 
+def whole_characters(text: str) -> str:
+    """Return `text` with surrogate pairs joined and lone surrogates, which JSON can hold and UTF-8 cannot, replaced."""
+    if text.isascii() or not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def wellformed(text: str) -> str:
     """Return `text` with surrogate pairs joined, lone surrogates and control characters replaced; never raises."""
-    if _SURROGATE.search(text):
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return without_controls(text)
+    return without_controls(whole_characters(text))

@@ -101,3 +101,9 @@ def test_the_question_is_always_sent_whole():
     long = "z" * 10_000
     [(_, asked)] = build("s", [turn("One?", "Answer")], [said(long)], tokens=1000).messages
     assert long in asked
+
+
+def test_halves_of_characters_are_made_whole_or_replaced():
+    """Text that JSON can hold and UTF-8 cannot is sent as characters: two halves as one, one alone as U+FFFD."""
+    [(_, asked)] = build("s", [], [said("a \ud83d\ude00 b \ud83d\0", direct=True)], tokens=1000).messages
+    assert asked == "a 😀 b \ufffd"

@@ -49,7 +49,7 @@ async def test_markup_becomes_words(server: DiscordServer, box: Box) -> None:
         await box.until(lambda: box.messages)
     assert box.messages[0].text == (
         "hey, ask @Benny or @admins in #random :wave: :party: /help 1970-01-01 00:00 UTC #unknown-channel "
-        "@unknown-user ab � 1 < 2"
+        "@unknown-user a�b � 1 < 2"
     )
 
 
