@@ -1,6 +1,11 @@
 """A claim held by this process: its lease renewed in time, and what people or the operator order meanwhile.
 
 The turn asks `fence` before every write and waits for `ordered`; the worker passes signals in by `look`.
+
+A write begins while a third of the lease or more is confirmed, and renewals go on while it is under way: however slow
+the platform, no call outlives the lease of a process that is awake and reaches the store. Of one that falls asleep or
+is cut off then, a call may (platforms are given 30 s). It is not cut short at the lease's end, which would leave its
+outcome unknown each time the store is slow; the successor writes its note again when it commits (`bot.abandoned`).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,11 +71,12 @@ async def test_a_flood_delays_a_single_question_by_a_turn(backing: Any, ask: Ask
 
 
 async def test_first_come_first_served_among_equals(backing: Any, ask: Ask) -> None:
-    """Of many people who ask once, in channels of their own, nobody is passed over for his name."""
+    """Of many people who ask once, in workspaces of their own, nobody is passed over for his name."""
     store = backing.store()
     names = [f"{n * 7 % 30:02}" for n in range(30)]
     for name in names:
-        await store.submit(ask(name, thread=f"C{name}:1", channel=f"C{name}", author=f"U{name}"))
+        message = ask(name, channel=f"C{name}", author=f"U{name}")
+        await store.submit(replace(message, key=replace(message.key, tenant=f"G{name}")))
         backing.advance(1)
     assert [message.text for message in await order(store, T1)] == names
 

@@ -19,12 +19,14 @@ LEASE = 15.0
 
 
 class Outage(MemoryStore):
-    """A store that can be away: `before` is awaited first, and it then says so."""
+    """A store that can be away: `before` is awaited first, and it then says so. Counts renewals."""
 
     away = False
+    renewals = 0
     before: Callable[[], Awaitable[None]] | None = None
 
     async def renew(self, claim, lease):
+        self.renewals += 1
         if self.before:
             await self.before()
         if self.away:
@@ -147,3 +149,55 @@ async def test_who_lost_its_turn_writes_nothing_whatever_the_clock_says():
         hold.give(Order.LOST)
         with pytest.raises(LeaseLost):
             await hold.fence()
+
+
+async def test_the_lease_is_renewed_every_third():
+    """A turn that takes long stays with its worker, at three renewals a lease and no more."""
+    scene = Scene()
+    async with scene.holding() as hold:
+        before = scene.store.renewals
+        for _ in range(100):
+            await asyncio.sleep(1.0)
+            await hold.fence()
+            assert await scene.store.claim(["fake:T"], "heir", LEASE) is None
+        assert scene.store.renewals - before == 20
+
+
+async def test_a_write_begins_only_while_a_third_of_the_lease_is_left():
+    """Where no renewal came through, the fence asks the store itself before the last third begins."""
+    scene = Scene()
+    await scene.store.submit(message())
+    claim = await scene.store.claim(["fake:T"], "w", LEASE)
+    hold = Hold(scene.store, claim, LEASE, clock=scene.clock)
+    await asyncio.sleep(LEASE * 2 / 3 - 0.1)
+    await hold.fence()
+    assert scene.store.renewals == 0
+    await asyncio.sleep(0.2)
+    await hold.fence()
+    assert scene.store.renewals == 1
+
+
+async def test_who_lost_its_turn_in_an_outage_stops_at_once():
+    """When the store comes back and the turn is another's, the worker is told within a second and writes nothing."""
+    scene = Scene()
+    async with scene.holding() as hold:
+        scene.store.away = True
+        await asyncio.sleep(2 * LEASE)
+        await scene.take_over()
+        scene.store.away = False
+        async with asyncio.timeout(1.0):
+            await hold.ordered.wait()
+        assert hold.weightiest() is Order.LOST
+        with pytest.raises(LeaseLost):
+            await hold.fence()
+
+
+async def test_a_signal_is_looked_at_at_once():
+    """A person's stop does not wait for the next renewal."""
+    scene = Scene()
+    async with scene.holding() as hold:
+        await scene.store.amend(hold.claim.key, "fake:T")
+        hold.look()
+        async with asyncio.timeout(0.1):
+            await hold.ordered.wait()
+        assert hold.weightiest() is Order.STOP

@@ -119,9 +119,19 @@ class Telling(FakePlatform):
                 raise RateLimited("too many", retry_after=20.0)
 
 
-async def waiting(platform: Telling, first: float, seconds: float) -> None:
+class Asked(MemoryStore):
+    """Counts how often somebody wanted to know who waits."""
+
+    looks = 0
+
+    async def waiting(self, *args):
+        self.looks += 1
+        return await super().waiting(*args)
+
+
+async def waiting(platform: Telling, first: float, seconds: float) -> Asked:
     """A worker with one hand answers for `first` seconds while somebody waits; `seconds` in all."""
-    store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
+    store = Asked(history_ttl=1e6, clock=asyncio.get_running_loop().time)
     model = ScriptedModel([first, "one"], [50.0, "two"])
     desk = Desk(model=model, store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda *_: 1.0)
     worker = Worker(desk, {"fake:T": platform}, name="a", lease=LEASE, limit=1)
@@ -132,6 +142,7 @@ async def waiting(platform: Telling, first: float, seconds: float) -> None:
     await asyncio.sleep(seconds)
     await worker.drain(0.0, asyncio.Event())
     await running
+    return store
 
 
 async def test_who_waits_is_told_within_a_second_and_again_while_they_wait():
@@ -146,10 +157,12 @@ async def test_who_waits_is_told_within_a_second_and_again_while_they_wait():
 
 
 async def test_nobody_is_told_while_a_hand_is_free():
-    """A worker with room for more answers at once and says nothing of waiting."""
+    """A worker with room for more answers at once, says nothing of waiting, and does not ask the store for it."""
     platform = Telling()
-    await waiting(platform, 0.5, 30.0)
+    store = await waiting(platform, 0.0, 45.0)
     assert platform.told == []
+    busy = store.looks
+    assert busy <= 100
 
 
 async def test_a_status_refused_for_rate_rests():
@@ -158,3 +171,103 @@ async def test_a_status_refused_for_rate_rests():
     platform.refusing, platform.status_lasts = True, 1.0
     await waiting(platform, 150.0, 62.0)
     assert len(platform.told) == 4
+
+
+class House:
+    """One store and one platform, and workers on them that answer by the same script."""
+
+    def __init__(self, *scripts, latency: float = 0.05) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.store = Outage(history_ttl=1e6, clock=self.loop.time)
+        self.platform, self.model = FakePlatform(latency=latency), ScriptedModel(*scripts)
+        self._running: dict[Worker, asyncio.Task[None]] = {}
+
+    def worker(self, name: str = "a") -> Worker:
+        desk = Desk(
+            model=self.model,
+            store=self.store,
+            pacer=Pacer(),
+            policy=Policy(system_prompt=""),
+            backoff=lambda _attempt, _after: 1.0,
+        )
+        worker = Worker(desk, {"fake:T": self.platform}, name=name, lease=LEASE, limit=4)
+        self._running[worker] = asyncio.create_task(worker.run())
+        return worker
+
+    async def drain(self, worker: Worker, seconds: float, hurry: asyncio.Event | None = None) -> float:
+        """Returns how long it took (s)."""
+        began = self.loop.time()
+        await worker.drain(seconds, hurry or asyncio.Event())
+        await self._running.pop(worker)
+        return self.loop.time() - began
+
+
+async def test_a_drain_waits_for_running_answers_and_no_longer():
+    """An answer that ends within DRAIN_SECONDS is shown whole, and the process leaves as soon as it is."""
+    house = House(["half ", 20.0, "and half"])
+    worker = house.worker()
+    await house.store.submit(message())
+    await asyncio.sleep(5.0)
+    await house.store.submit(message("late", "2", thread="2"))
+    took = await house.drain(worker, 60.0)
+    assert house.platform.shown == ["half and half"]
+    assert 10 < took < 20
+    assert len(house.model.requests) == 1, "nothing new is begun"
+
+
+@pytest.mark.parametrize("way", ["time is over", "hurried"])
+async def test_what_a_drain_cannot_wait_for_is_given_back(way: str):
+    """When time is over, or nobody wants to wait, the answer ends with the note and the next worker answers at once."""
+    house = House(["half ", 500.0, "and half"], ["the whole answer"])
+    worker, hurry = house.worker(), asyncio.Event()
+    await house.store.submit(message())
+    await asyncio.sleep(5.0)
+    if way == "hurried":
+        house.loop.call_later(8.0, hurry.set)
+    took = await house.drain(worker, 60.0 if way == "hurried" else 8.0, hurry)
+    assert 8 <= took < 10
+    heir = house.worker("b")
+    await asyncio.sleep(5.0)
+    assert house.platform.shown == [f"half\n\n{phrases.INTERRUPTED_AGAIN}", "the whole answer"]
+    await house.drain(heir, 0.0)
+
+
+async def test_a_slow_platform_costs_nobody_the_turn():
+    """A call that takes longer than the lease is covered by renewals: no other worker begins the answer anew."""
+    house = House(["an answer"], ["another answer"], latency=3 * LEASE)
+    workers = [house.worker(name) for name in "ab"]
+    await house.store.submit(message())
+    await asyncio.sleep(20 * LEASE)
+    assert house.platform.shown == ["an answer"]
+    assert len(house.model.requests) == 1
+    for worker in workers:
+        await house.drain(worker, 0.0)
+
+
+async def test_what_falls_due_is_found_without_a_signal():
+    """A turn that rests in the store is taken up within about a second of its time: nobody signals that."""
+    house = House(["an answer"])
+    await house.store.submit(message())
+    claim = await house.store.claim(["fake:T"], "gone", LEASE)
+    await house.store.release(claim, delay=30.0)
+    worker = house.worker()
+    await asyncio.sleep(29.5)
+    assert house.platform.calls == []
+    await asyncio.sleep(2.5)
+    assert house.platform.shown == ["an answer"]
+    await house.drain(worker, 0.0)
+
+
+async def test_after_an_outage_the_worker_goes_on_by_itself():
+    """What came in while the store was away for this worker is answered soon after it is back, without a signal."""
+    house = House(["an answer"])
+    worker = house.worker()
+    await asyncio.sleep(1.0)
+    house.store.away = True
+    await house.store.submit(message())
+    await asyncio.sleep(300.0)
+    assert house.platform.calls == []
+    house.store.away = False
+    await asyncio.sleep(4.0)
+    assert house.platform.shown == ["an answer"]
+    await house.drain(worker, 0.0)
