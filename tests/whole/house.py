@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 from bot.app import App, jittered
 from bot.ports import Model
+from bot.roles import Role
 from bot.settings import Settings, read
 from sandbox.app import Sandbox
 from sandbox.journal import Shown
@@ -32,10 +34,15 @@ class House:
 
     @asynccontextmanager
     async def bot(
-        self, *, model: Model | None = None, waits: Callable[[int, float | None], float] = jittered, **overrides: Any
+        self,
+        *,
+        role: Role = Role.ALL,
+        model: Model | None = None,
+        waits: Callable[[int, float | None], float] = jittered,
+        **overrides: Any,
     ) -> AsyncIterator[App]:
         """Run the bot until the end of the block, then shut it down in order."""
-        app = App(self.settings(**overrides), model=model, waits=waits)
+        app = App(self.settings(**overrides), role=role, model=model, waits=waits)
         running = asyncio.create_task(app.run())
         ready = asyncio.create_task(app.ready.wait())
         try:
@@ -177,21 +184,24 @@ async def furnished(platform: str, data_dir: Path) -> AsyncIterator[Side]:
 
 
 async def start_process(
-    side: Side, data_dir: Path, *, until: bytes = b"listening", **environment: str
+    side: Side, data_dir: Path, *, role: Role = Role.ALL, until: bytes = b" ready ", **environment: str
 ) -> asyncio.subprocess.Process:
-    """The bot as a process of its own, once it listens.
+    """The bot as a process of its own, once it is ready. Its port is `port`, what it logs afterwards `said`.
 
     Args:
         side: what it is connected to.
         data_dir: its data is in a directory below.
+        role: what it does.
         until: what it must have logged; empty: nothing.
-        environment: more of it, which wins.
+        environment: more of it, which wins; an empty value takes a variable away.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bot",
         "run",
+        "--role",
+        role.value,
         env={
             **os.environ,
             **side.house.box.environment(),
@@ -205,6 +215,8 @@ async def start_process(
     assert process.stderr is not None
     async with asyncio.timeout(20):
         while until and until not in (line := await process.stderr.readline()):
-            assert line, "the bot ended before it listened"
+            assert line, "the bot ended before it was ready"
+            if found := re.search(rb"address=http://[^:]+:(\d+)", line):
+                process.port = int(found[1])  # type: ignore[attr-defined]
     process.said = asyncio.create_task(process.stderr.read())  # type: ignore[attr-defined]
     return process

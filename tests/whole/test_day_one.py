@@ -116,7 +116,7 @@ def bot(box, tmp_path, monkeypatch, capsys):
         guard = threading.Timer(PATIENCE, os.kill, (os.getpid(), signal.SIGTERM))
         guard.start()
         try:
-            status = main([command])
+            status = main(command.split())
         finally:
             guard.cancel()
             logging.getLogger().handlers.clear()
@@ -382,6 +382,51 @@ def test_check_warns(bot: Callable[..., Outcome], box: Sandbox, server: Embedded
 def test_check_of_everything(bot: Callable[..., Outcome]):
     """With everything well `check` says so and nothing else."""
     assert bot("check", "slack discord") == (0, "everything needed works\n", "")
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize(
+    ("role", "platforms", "changes", "sentence"),
+    [
+        ("intake", "slack", {"SLACK_APP_TOKEN": None}, r"^SLACK_APP_TOKEN: .*SLACK_SIGNING_SECRET"),
+        ("intake", "", {}, r"^No platform is configured"),
+        ("worker", "slack", {"ANTHROPIC_API_KEY": None}, r"^ANTHROPIC_API_KEY: "),
+        ("worker", "slack", {"SLACK_BOT_TOKEN": None}, r"^SLACK_BOT_TOKEN: "),
+        ("worker", "discord", {"DISCORD_BOT_TOKEN": "wrong"}, r"^DISCORD_BOT_TOKEN is not accepted"),
+    ],
+)
+def test_what_a_role_cannot_do_without(
+    bot: Callable[..., Outcome], command: str, role: str, platforms: str, changes: dict[str, str | None], sentence: str
+):
+    """A role that lacks what it needs says what, in one line."""
+    refuses(bot(f"{command} --role {role}", platforms, **changes), sentence)
+
+
+@pytest.mark.parametrize(
+    ("role", "changes"),
+    [
+        ("intake", {"ANTHROPIC_API_KEY": None}),
+        ("worker", {"SLACK_APP_TOKEN": None}),
+        ("worker", {"SLACK_APP_TOKEN": "xapp-1-wrong"}),
+    ],
+)
+def test_what_a_role_does_without(bot: Callable[..., Outcome], role: str, changes: dict[str, str | None]):
+    """An intake needs no key of Claude's, a worker no way in: what it does not need is not looked at."""
+    assert bot(f"check --role {role}", "slack discord", **changes) == (0, "everything needed works\n", "")
+
+
+def test_a_worker_needs_no_intent(bot: Callable[..., Outcome], without_intent: DiscordServer):
+    """Who only writes is not asked for the Message Content Intent, and connects to no gateway to find out."""
+    changes = {"DISCORD_BOT_TOKEN": without_intent.bot_token, "DISCORD_API_URL": without_intent.url}
+    assert bot("check --role worker", "discord", **changes) == (0, "everything needed works\n", "")
+
+
+def test_a_role_that_does_not_exist(bot: Callable[..., Outcome], capsys):
+    """It is refused with those that do."""
+    with pytest.raises(SystemExit) as ended:
+        bot("run --role both")
+    assert ended.value.code == 2
+    assert "all, intake, worker" in capsys.readouterr().err.replace("'", "")
 
 
 def test_check_says_everything_at_once(bot: Callable[..., Outcome]):
