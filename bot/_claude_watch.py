@@ -7,27 +7,31 @@ reader waiting with that timer switched off.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+
+
+class Silent(TimeoutError):
+    """A stream was silent, or made no progress, for too long; its text says for how long."""
 
 
 class Watch:
-    """Times out the read that goes on when no byte came for `silence` seconds or no progress for `stall`.
+    """Gives the read that goes on up when no byte came for `silence` seconds or no progress for `stall`.
 
     Time in which nobody reads does not count: what arrived meanwhile waits in a buffer.
 
     Args:
         silence: seconds without a byte.
         stall: seconds without progress, whatever bytes come.
+        give_up: makes the read raise what it is given.
     """
 
-    def __init__(self, silence: float, stall: float) -> None:
+    def __init__(self, silence: float, stall: float, give_up: Callable[[Silent], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._silence, self._stall = silence, stall
+        self._silence, self._stall, self._give_up = silence, stall, give_up
         self._heard = self._progress = self._loop.time()
         self._timer = self._loop.call_at(self._due(), self._look)
-        self.reading: asyncio.Timeout | None = None
-        """The scope of the read that goes on; None while nobody reads."""
-        self.reason = ""
-        """Why the read was timed out; empty when it was not."""
+        self.reading = False
+        """Whether a read goes on."""
 
     def note(self, *, progress: bool) -> None:
         """Bytes arrived, with or without progress in them."""
@@ -44,15 +48,12 @@ class Watch:
 
     def _look(self) -> None:
         now = self._loop.time()
-        if self.reading is None:
+        if not self.reading:
             self._heard = self._progress = now
-        elif now >= self._due():
-            silent = now >= self._heard + self._silence
-            self.reason = (
-                f"Claude's service sent nothing for {self._silence:g} s."
-                if silent
-                else f"Claude made no progress for {self._stall:g} s."
-            )
-            self.reading.reschedule(now)
+        elif now >= self._heard + self._silence:
+            self._give_up(Silent(f"Claude's service sent nothing for {self._silence:g} s."))
+            return
+        elif now >= self._progress + self._stall:
+            self._give_up(Silent(f"Claude made no progress for {self._stall:g} s."))
             return
         self._timer = self._loop.call_at(self._due(), self._look)

@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 
 import anthropic
 import httpx2
-from anthropic import AsyncAnthropic, DefaultAioHttpClient
+from anthropic import AsyncAnthropic
 from anthropic.types import AssistantMessageParam, MessageParam, ModelInfo, UserMessageParam
 
 from bot._claude_answer import AnswerReader, failure_of, whole_characters
 from bot._claude_check import ModelFacts, bad_key, judge, judge_failure
 from bot._claude_errors import ApiFailure, to_model_error
-from bot._claude_watch import Watch
+from bot._claude_watch import Silent, Watch
+from bot._claude_wire import BODY, BROKEN, Body, Wire
 from bot.backoff import backoff
 from bot.conversation import Delta, Finished, Stop
 from bot.errors import Busy, Interrupted, ModelError
@@ -46,7 +47,6 @@ ASK_WITHIN = 60.0  # s, all tries of one `ask`
 _SPARE_CONNECTIONS = 8  # above the configured concurrency, for `ask` and `check`
 _CHECK_WITHIN = 15.0  # s, one look-up of a model
 _GRACE = 0.5  # s, for the end of the response after `message_stop`, so that the connection can be used again
-_LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 
 class Claude:
@@ -99,12 +99,11 @@ class Claude:
             base_url=base_url or BASE_URL,
             max_retries=0,
             open_telemetry=False,  # the stream is read here, so the SDK's span would never see its end
-            http_client=DefaultAioHttpClient(
+            http_client=httpx2.AsyncClient(
+                transport=Wire(httpx2.create_ssl_context(), connections=connections, keepalive=KEEPALIVE),
                 timeout=httpx2.Timeout(read_timeout, connect=connect_timeout, pool=connect_timeout),
-                limits=httpx2.Limits(
-                    max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEPALIVE
-                ),
-                mounts=dict.fromkeys(_LOOPBACK),  # the environment's proxy cannot reach what runs beside us
+                headers={"accept-encoding": "identity"},  # who compresses holds text back
+                follow_redirects=True,
             ),
         )
 
@@ -130,20 +129,17 @@ class Claude:
         first_token: float | None = None
         answer = AnswerReader()
         watch: Watch | None = None
-        response: httpx2.Response | None = None
-        chunks: AsyncGenerator[bytes, None] | None = None
+        body: Body | None = None
         request_id: str | None = None
         try:
-            response = await self._send(request, self._model, stream=True)
-            request_id = response.headers.get("request-id")
-            chunks = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
-            watch = Watch(self._read_timeout, self._watchdog)
+            body, request_id = _body_of(await self._send(request, self._model, stream=True))
+            watch = Watch(self._read_timeout, self._watchdog, body.fail)
             while answer.failure is None and not answer.whole:
                 seen = answer.events
-                async with asyncio.timeout(None) as watch.reading:
-                    chunk = await anext(chunks, None)
-                watch.reading = None
-                if chunk is None:
+                watch.reading = True
+                chunk = await body.read()
+                watch.reading = False
+                if not chunk:
                     answer.end()
                     break
                 text = answer.feed(chunk)
@@ -159,13 +155,12 @@ class Claude:
             raise self._failed(error, shown=False, request_id=None) from None  # its text is the API's, unchecked
         except Exception as error:
             # The wire can raise what no list names (see `_failed`), and none of it may kill a turn.
-            silent = watch.reason if watch is not None else ""
-            raise self._failed(error, shown=first_token is not None, request_id=request_id, silent=silent) from error
+            raise self._failed(error, shown=first_token is not None, request_id=request_id) from error
         finally:
             if watch is not None:
                 watch.stop()
-            if response is not None and chunks is not None:
-                await _let_go(response, chunks, whole=answer.whole)
+            if body is not None:
+                await _let_go(body, whole=answer.whole)
 
     async def _send(self, request: Request, model: str, *, stream: bool) -> httpx2.Response:
         """Send the request and return the response once its headers are there; of a standard call, with its body."""
@@ -204,9 +199,7 @@ class Claude:
             detail=answer.detail,
         )
 
-    def _failed(
-        self, error: Exception | ApiFailure, *, shown: bool, request_id: str | None, silent: str = ""
-    ) -> ModelError:
+    def _failed(self, error: Exception | ApiFailure, *, shown: bool, request_id: str | None) -> ModelError:
         """The one error of ours that this is."""
         if isinstance(error, anthropic.APIStatusError):
             error = failure_of(error.body, error.status_code, error.response.headers)
@@ -214,15 +207,15 @@ class Claude:
             made = to_model_error(error, shown=shown, secret=self._key)
             made.request_id = made.request_id or request_id
             return made
-        if silent:
-            message = silent
+        if isinstance(error, Silent):
+            message = str(error)
         elif isinstance(error, EOFError):
             message = "Claude's answer ended before it was whole."
         elif isinstance(error, (anthropic.APITimeoutError, httpx2.TimeoutException, TimeoutError)):
             message = f"{self._host} did not answer in time."
         elif isinstance(error, anthropic.APIConnectionError):
             message = f"No connection to {self._host}: {_cause(error)}."
-        elif isinstance(error, (httpx2.HTTPError, OSError)):
+        elif isinstance(error, BROKEN):
             message = f"The connection to {self._host} broke while Claude was answering."
         else:
             message = f"Claude's answer could not be read ({type(error).__name__})."
@@ -308,18 +301,23 @@ def _facts(info: ModelInfo) -> ModelFacts:
     )
 
 
-async def _let_go(response: httpx2.Response, chunks: AsyncGenerator[bytes, None], *, whole: bool) -> None:
+def _body_of(response: httpx2.Response) -> tuple[Body, str | None]:
+    """The body of an answer and the request's id: all that is kept of the response, which holds the whole request."""
+    body: Body = response.extensions[BODY]
+    return body, response.headers.get("request-id")
+
+
+async def _let_go(body: Body, *, whole: bool) -> None:
     """Free the connection: for the next request when the response comes to its end, else by closing it."""
     try:
         if whole:
             with suppress(Exception):  # the answer is whole, whatever happens to its connection
                 async with asyncio.timeout(_GRACE):
-                    async for _ in chunks:
+                    while await body.read():
                         pass
     finally:
         with suppress(Exception):
-            await chunks.aclose()
-            await response.aclose()
+            await body.aclose()
 
 
 def _cause(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot._claude_errors import ApiFailure, parse_retry_after, to_model_error
-from bot._claude_watch import Watch
+from bot._claude_watch import Silent, Watch
 from bot.backoff import LONGEST, backoff
 from bot.errors import Busy, Interrupted, ModelError, Refused
 
@@ -93,44 +93,61 @@ def test_backoff_doubles_and_is_jittered() -> None:
     assert len({backoff(1, 5.0, rng=rng) for _ in range(10)}) == 10
 
 
+class Read:
+    """A read as the watch knows it: it waits until it is given up."""
+
+    def __init__(self) -> None:
+        self.given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.watch = Watch(90.0, 180.0, self.given_up.set_exception)
+
+    async def wait(self) -> str:
+        """How the read is given up."""
+        self.watch.reading = True
+        with pytest.raises(Silent) as error:
+            await self.given_up
+        return str(error.value)
+
+
 @pytest.mark.looptime
 async def test_the_watch_counts_silence_and_stall_apart() -> None:
     """Pings keep a stream alive until the stall limit; silence ends it earlier; progress starts both anew."""
     loop = asyncio.get_running_loop()
-    watch = Watch(silence=90.0, stall=180.0)
-    began = loop.time()
+    read, began = Read(), loop.time()
 
-    async def pinged() -> None:
-        async with asyncio.timeout(None) as watch.reading:
-            await asyncio.sleep(80)
-            watch.note(progress=True)
-            while True:
-                await asyncio.sleep(15)
-                watch.note(progress=False)
+    async def ping() -> None:
+        await asyncio.sleep(80)
+        read.watch.note(progress=True)
+        while True:
+            await asyncio.sleep(15)
+            read.watch.note(progress=False)
 
-    with pytest.raises(TimeoutError):
-        await pinged()
-    assert 80 + 180 <= loop.time() - began < 80 + 180 + 15
-    assert watch.reason == "Claude made no progress for 180 s."
+    pings = asyncio.create_task(ping())
+    assert await read.wait() == "Claude made no progress for 180 s."
+    assert loop.time() - began == pytest.approx(80 + 180)
+    pings.cancel()
 
-    watch = Watch(silence=90.0, stall=180.0)
-    began = loop.time()
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(None) as watch.reading:
-            await asyncio.sleep(1000)
+    read, began = Read(), loop.time()
+    assert await read.wait() == "Claude's service sent nothing for 90 s."
     assert loop.time() - began == pytest.approx(90.0)
-    assert watch.reason == "Claude's service sent nothing for 90 s."
 
 
 @pytest.mark.looptime
 async def test_the_watch_leaves_those_alone_who_do_not_read() -> None:
     """Nobody is timed out outside a read, and a read that begins later has its whole time."""
     loop = asyncio.get_running_loop()
-    watch = Watch(silence=90.0, stall=180.0)
+    read = Read()
     await asyncio.sleep(500)
+    assert not read.given_up.done()
     began = loop.time()
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(None) as watch.reading:
-            await asyncio.sleep(1000)
+    await read.wait()
     assert 1 < loop.time() - began <= 90.0
-    watch.stop()
+
+
+@pytest.mark.looptime
+async def test_a_watch_that_is_stopped_watches_no_longer() -> None:
+    """Nothing is given up after `stop`."""
+    read = Read()
+    read.watch.reading = True
+    read.watch.stop()
+    await asyncio.sleep(500)
+    assert not read.given_up.done()

@@ -7,7 +7,7 @@ import gc
 import logging
 import traceback
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
@@ -121,6 +121,19 @@ async def test_as_many_streams_as_configured(server: ClaudeServer, make: Callabl
     answers = [entry.at for entry in server.journal.of("claude", "answer")]
     calls = [entry.at for entry in server.journal.of("claude", "call")]
     assert max(calls) < min(answers)
+
+
+async def test_a_full_pool_is_not_waited_for_for_ever(server: ClaudeServer, make: Callable[..., Claude]) -> None:
+    """Where no connection comes free within the time for connecting, that is what is said."""
+    claude = make(concurrency=1, connect_timeout=1.0)
+    async with AsyncExitStack() as live:
+        for _ in range(9):
+            server.fault("pings", at=4)
+            stream = await live.enter_async_context(aclosing(claude.stream(QUESTION)))
+            await anext(stream)
+        _, end = await listen(claude)
+    assert type(end) is Interrupted
+    assert "did not answer in time" in str(end)
 
 
 async def test_a_slow_reader_is_not_taken_for_silence(server: ClaudeServer, make: Callable[..., Claude]) -> None:
