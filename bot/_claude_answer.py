@@ -7,11 +7,13 @@ live answer. It is strict about what makes an answer whole (`message_stop`) and 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bot._claude_errors import ApiFailure
 from bot.conversation import Stop, Usage
+from bot.text.pieces import Pieces
 
 LONGEST_EVENT = 8 * 1024 * 1024
 """Bytes of one event beyond which the stream is taken for something else."""
@@ -31,6 +33,12 @@ _STOPS = {
         Stop.CONTEXT_EXCEEDED,
     )
 }
+_PLAIN_DELTA = re.compile(
+    rb'event: content_block_delta\ndata: *\{ *"type": *"content_block_delta", *"index": *(?:0|[1-9][0-9]*), *"delta": *'
+    rb'\{ *"type": *"text_delta", *"text": *"([^"\\\x00-\x1f]*)" *\} *\} *\n\n'
+)
+"""The event that nearly all are, as the API writes it and with nothing to unescape: it need not be parsed. Whatever
+differs in any way is."""
 
 
 class EventDecoder:
@@ -39,6 +47,11 @@ class EventDecoder:
     def __init__(self) -> None:
         self._buffer = b""
         self._held_back = b""
+
+    @property
+    def between_events(self) -> bool:
+        """Whether nothing is left of what was fed."""
+        return not self._buffer and not self._held_back
 
     def feed(self, chunk: bytes) -> Iterator[Any]:
         """Yield the data of every event that `chunk` completes.
@@ -75,7 +88,7 @@ class AnswerReader:
 
     def __init__(self) -> None:
         self._decoder = EventDecoder()
-        self._parts: list[str] = []
+        self._text = Pieces()
         self._usage: dict[str, Any] = {}
         self._stop_reason: str | None = None
         self._category = ""
@@ -92,6 +105,12 @@ class AnswerReader:
         """Take the bytes that arrived and return the text in them. Never raises: see `failure`."""
         texts: list[str] = []
         try:
+            plain = _PLAIN_DELTA.fullmatch(chunk)
+            if plain and self._decoder.between_events:
+                text = plain[1].decode()
+                self.events += 1
+                self._text.append(text)
+                return text
             for event in self._decoder.feed(chunk):
                 text = self._take(event)
                 if text:
@@ -103,7 +122,7 @@ class AnswerReader:
         if not texts:
             return ""
         text = whole_characters("".join(texts))
-        self._parts.append(text)
+        self._text.append(text)
         return text
 
     def end(self) -> None:
@@ -116,7 +135,7 @@ class AnswerReader:
         try:
             self._head(message)
             texts = [block["text"] for block in message["content"] if block["type"] == "text"]
-            self._parts.append(whole_characters("".join(texts)))
+            self._text.append(whole_characters("".join(texts)))
             self._stopped(message)
             self.whole = True
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -160,7 +179,7 @@ class AnswerReader:
     @property
     def text(self) -> str:
         """All the text so far."""
-        return "".join(self._parts)
+        return str(self._text)
 
     @property
     def stop(self) -> Stop:

@@ -13,6 +13,7 @@ from bot.text.blocks import Outline, outline
 from bot.text.ending import Ending
 from bot.text.graphemes import visible
 from bot.text.page import Page
+from bot.text.pieces import Pieces
 from bot.text.split import cuts, highest, past_line_end
 from bot.text.wellformed import wellformed, without_controls
 
@@ -54,8 +55,8 @@ class Layout:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._pieces: list[str] = []
-        self._fresh: list[str] = []
+        self._taken = ""
+        self._fresh = Pieces()
         self._closed: list[_Closed] = []
         self._page = Page(dialect.limit)
         self._shown: tuple[str, int] | None = None
@@ -64,14 +65,11 @@ class Layout:
     @property
     def source(self) -> str:
         """Everything fed, exactly."""
-        if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]
-        return self._pieces[0] if self._pieces else ""
+        return self._taken + str(self._fresh)
 
     def feed(self, text: str) -> None:
         """Append a piece of Claude's text."""
         if text:
-            self._pieces.append(text)
             self._fresh.append(text)
 
     def pages(self, *, final: bool = False, trailer: str = "") -> list[str]:
@@ -83,8 +81,7 @@ class Layout:
             trailer: a sentence of the bot's own, put below the text after a blank line, outside of any fence; on a
                 page of its own when it does not fit.
         """
-        self._page.absorb(without_controls("".join(self._fresh)), final=final)
-        self._fresh.clear()
+        self._page.absorb(without_controls(self._take()), final=final)
         body, end = self._settle(final=final)
         if visible(body):
             self._shown = body, end
@@ -99,10 +96,10 @@ class Layout:
         if pages <= 0:
             return ""
         if pages <= len(self._closed) and not (self._all_shown and pages == len(self._closed) and not self._shown):
-            return self.source[: self._closed[pages - 1].end]
+            return self._taken[: self._closed[pages - 1].end]
         if self._all_shown:
-            return self.source[: len(self.source) - sum(map(len, self._fresh))]
-        return self.source[: self._shown[1] if self._shown else self._page.start]
+            return self._taken
+        return self._taken[: self._shown[1] if self._shown else self._page.start]
 
     def relimit(self, dialect: Dialect, keep: int) -> None:
         """Leave the first `keep` pages as they are and lay out the rest anew in `dialect`.
@@ -115,8 +112,15 @@ class Layout:
         self._dialect = dialect
         del self._closed[max(keep, 0) :]
         last = self._closed[-1] if self._closed else _Closed("", 0, Ending())
+        self._take()
+        self._begin(last.end, without_controls(self._taken[last.end :]), last.ending)
+
+    def _take(self) -> str:
+        """Take what was fed since the last time and return it."""
+        fresh = str(self._fresh)
+        self._taken += fresh
         self._fresh.clear()
-        self._begin(last.end, without_controls(self.source[last.end :]), last.ending)
+        return fresh
 
     def _settle(self, *, final: bool) -> tuple[str, int]:
         """Close pages until what is left fits one, and return how that is shown and up to where."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot._claude_answer import LONGEST_EVENT, AnswerReader, EventDecoder, whole_characters
@@ -55,6 +55,45 @@ def test_cuts_and_line_ends_change_nothing(texts: list[str], cuts: list[int], en
     assert shown == answer.text == "".join(texts)
     assert (answer.stop, answer.model) == (Stop.MAX_TOKENS, "m")
     assert answer.usage == Usage(input=3, output=9)
+
+
+SPACES = st.sampled_from(["", " ", "  "])
+
+
+@given(
+    text=st.text(st.characters(codec="utf-8"), max_size=20) | st.text('a"\\\\\n\x00\x1f\x7fé/u', max_size=8),
+    ascii_only=st.booleans(),
+    spaces=st.tuples(SPACES, SPACES, SPACES),
+    index=st.integers(0, 20),
+    extra=st.sampled_from([{}, {"text": "no"}, {"type": "ping"}]),
+    swapped=st.booleans(),
+    before=st.sampled_from(["", ": note\n", "data: {\n", "event: "]),
+)
+@example(text="a", ascii_only=True, spaces=("", "", ""), index=0, extra={}, swapped=False, before="data: {\n")
+def test_a_delta_is_the_same_however_it_is_written(
+    text: str,
+    ascii_only: bool,
+    spaces: tuple[str, str, str],
+    index: int,
+    extra: dict[str, str],
+    swapped: bool,
+    before: str,
+) -> None:
+    """Escapes, spaces, keys in another order or besides, and bytes before: the text is what a JSON parser reads."""
+    delta = {"type": "text_delta", "text": text}
+    event = {"type": "content_block_delta", "index": index, "delta": delta, **({"more": extra} if extra else {})}
+    if swapped:
+        event = dict(reversed(event.items()))
+    data = json.dumps(event, ensure_ascii=ascii_only, separators=("," + spaces[0], ":" + spaces[1]))
+    data = data[:-2] + spaces[2] + data[-2:] if data.endswith("}}") else data
+    answer = AnswerReader()
+    shown = answer.feed(before.encode()) + answer.feed(f"event: content_block_delta\ndata: {data}\n\n".encode())
+    if before == "data: {\n":
+        assert isinstance(answer.failure, ValueError)
+        assert answer.text == ""
+    else:
+        assert shown == answer.text == text
+        assert answer.events == 1
 
 
 @given(texts=TEXTS, at=st.integers(0, 2000))
