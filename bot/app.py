@@ -63,11 +63,6 @@ def adapters(settings: Settings, role: Role = Role.ALL) -> list[Adapter]:
     if settings.slack_bot_token:
         from adapters.slack.adapter import SlackAdapter  # noqa: PLC0415 - slack_bolt is imported only where it is used
 
-        if role.listens and not (settings.slack_app_token or settings.slack_signing_secret):
-            raise SettingsError(
-                "SLACK_APP_TOKEN: set it for Socket Mode (Basic Information > App-Level Tokens, scope "
-                "connections:write), or set SLACK_SIGNING_SECRET for events over HTTP."
-            )
         built.append(
             SlackAdapter(
                 settings.slack_bot_token.get_secret_value(),

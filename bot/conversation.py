@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Literal, Self
+
+FollowUps = Literal["all", "mention"]
+"""In a thread where the bot takes part: whether it answers every message, or only those that name it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot.conversation import FollowUps
 from bot.errors import SettingsError
 from bot.telemetry import clean
 
@@ -145,7 +146,7 @@ class Settings(BaseSettings):
     allowed_channels: Ids = Field(frozenset(), description="Channel ids in which one may ask; empty: all")
     allowed_workspaces: Ids = Field(frozenset(), description="Slack team or Discord guild ids; empty: all")
 
-    follow_ups: Annotated[Literal["all", "mention"], Word] = Field(
+    follow_ups: Annotated[FollowUps, Word] = Field(
         "all", description="Which messages of a thread it takes part in are answered"
     )
     on_interrupt: Annotated[Literal["keep", "discard"], Word] = Field(

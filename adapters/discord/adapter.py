@@ -16,8 +16,8 @@ from adapters.discord.delivery import Delivery
 from adapters.discord.gateway import FINAL, INTENT_CURE, Gateway, set_api, set_gateway
 from adapters.discord.intake import Intake
 from adapters.discord.own import OwnMessages
-from adapters.discord.predicate import FollowUps
 from adapters.discord.seat import Seat
+from bot.conversation import FollowUps
 from bot.errors import SettingsError
 from bot.ports import Inbox
 

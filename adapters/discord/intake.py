@@ -18,7 +18,7 @@ import discord
 
 from adapters.discord.backfill import Backfill
 from adapters.discord.own import OwnMessages
-from adapters.discord.predicate import FollowUps, Sighting, is_for_us
+from adapters.discord.predicate import Sighting, is_for_us
 from adapters.discord.reading import (
     Spot,
     author_replied_to,
@@ -29,7 +29,7 @@ from adapters.discord.reading import (
     spot_of_channel,
 )
 from adapters.discord.recent import Recent
-from bot.conversation import Message, MessageRef, ThreadKey
+from bot.conversation import FollowUps, Message, MessageRef, ThreadKey
 from bot.errors import StoreUnavailable
 from bot.ports import Inbox, KnowsDirects
 

@@ -45,11 +45,6 @@ class Limits:
         """The name of the bucket that such a write spends from, beside the whole bot's."""
         return f"{self._installation}:{channel}:{write.value}"
 
-    @property
-    def whole_bot(self) -> str:
-        """The name of the bucket that every call spends from."""
-        return self._bot.name
-
     def budgets(self, write: Write, channel: str) -> tuple[Budget, ...]:
         """The budgets one write to `channel` (the thread's id in a thread) spends from."""
         known = self._known[write]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-FollowUps = Literal["all", "mention"]
-"""In a thread where the bot takes part: whether it answers every message, or only those that name it."""
+from bot.conversation import FollowUps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

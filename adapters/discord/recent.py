@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -25,10 +24,6 @@ class Recent(Generic[K, V]):
 
     def __contains__(self, key: object) -> bool:
         return key in self._entries
-
-    def __iter__(self) -> Iterator[K]:
-        """Iterate over the keys, the one set longest ago first."""
-        return iter(self._entries)
 
     def get(self, key: K) -> V | None:
         """The value of a key; None when it is not, or no longer, known."""

@@ -11,9 +11,10 @@ from aiohttp import web
 from adapters.slack import doctor
 from adapters.slack.api import Api
 from adapters.slack.delivery import Delivery
-from adapters.slack.events import FollowUps, Identity
+from adapters.slack.events import Identity
 from adapters.slack.intake import EventsEndpoint, Intake
 from adapters.slack.sockets import Sockets
+from bot.conversation import FollowUps
 from bot.errors import PlatformError
 from bot.ports import Inbox
 

@@ -52,8 +52,8 @@ def check_way_in(app_token: str | None, signing_secret: str | None) -> None:
         )
     if app_token is None and signing_secret is None:
         raise SettingsError(
-            "SLACK_BOT_TOKEN is set, but no way for events to come in: set SLACK_APP_TOKEN (Socket Mode), or "
-            f"SLACK_SIGNING_SECRET (events over HTTP); both stand on {APPS} under Basic Information"
+            "SLACK_APP_TOKEN: set it for Socket Mode (App-Level Tokens, scope connections:write), or set "
+            f"SLACK_SIGNING_SECRET for events over HTTP; both stand on {APPS} under Basic Information"
         )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from adapters.slack.mrkdwn import addresses_others, mentions, readable, text_of
-from bot.conversation import Attachment, Author, Message, Place, ThreadKey
+from bot.conversation import Attachment, Author, FollowUps, Message, Place, ThreadKey
 from bot.text.wellformed import wellformed
 
 Event = Mapping[str, Any]
-FollowUps = Literal["all", "mention"]
 
 ORDINARY = frozenset({"", "file_share", "thread_broadcast", "me_message"})
 """Subtypes of `message` events that are a person saying something."""

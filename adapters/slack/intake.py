@@ -30,7 +30,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 from adapters.slack.api import library_logger
 from adapters.slack.events import (
     Event,
-    FollowUps,
     Identity,
     deletion_of,
     edit_of,
@@ -42,7 +41,7 @@ from adapters.slack.events import (
     thread_key,
     to_message,
 )
-from bot.conversation import ThreadKey
+from bot.conversation import FollowUps, ThreadKey
 from bot.errors import StoreUnavailable
 from bot.ports import Inbox
 

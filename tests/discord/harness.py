@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from adapters.discord import DiscordAdapter
-from adapters.discord.predicate import FollowUps
-from bot.conversation import Message, Place, ThreadKey
+from bot.conversation import FollowUps, Message, Place, ThreadKey
 from bot.errors import StoreUnavailable
 from sandbox.discord import DiscordServer
 
