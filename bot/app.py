@@ -286,8 +286,10 @@ class App:
         chosen, alerts = policy(settings), dict[str, str]()
         worker: Worker | None = None
         if model is not None:
+            pacer = Pacer(ledger=store.budgets)
+            stack.push_async_callback(pacer.close)
             worker = Worker(
-                Desk(model=model, store=store, pacer=Pacer(), policy=chosen, backoff=self._waits, alerts=alerts),
+                Desk(model=model, store=store, pacer=pacer, policy=chosen, backoff=self._waits, alerts=alerts),
                 {adapter.installation: adapter.platform for adapter in built},
                 name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
                 lease=settings.lease_seconds,

@@ -186,7 +186,7 @@ class Worker:
             await asyncio.sleep(LOOK)
 
     async def _attend(self) -> None:
-        """Divide the platforms' budgets by the workers that are alive; without the store, as they were."""
+        """Tell who is alive, and let pacing know how many are, and thereby that the store answers."""
         platforms, store = self._platforms.keys(), self._desk.store
         try:
             while True:

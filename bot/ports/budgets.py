@@ -85,7 +85,7 @@ class News:
         replies: live replies of all other workers.
         roots: as in `Draw`, of all other workers.
         spent: how many seconds ago each call within the last window went, of all workers, oldest first (below 0: it
-            will go then); None where the worker's version says it all.
+            will go then); None where the worker knew all but what it says now.
     """
 
     version: int

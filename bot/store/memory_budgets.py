@@ -59,6 +59,7 @@ class MemoryBudgets:
             said = [said for name, said in bucket.said.items() if name != worker]
             others.append((sum(replies for replies, *_ in said), sum(roots for _, roots, _ in said)))
             bucket.said[worker] = (draw.replies, draw.roots, now + DEMAND_LASTS)
+        stale = [bucket.version != draw.version for bucket, draw in zip(buckets, entry.draws, strict=True)]
         everything = list(zip(buckets, entry.draws, others, strict=True))
         match entry.act:
             case Act.ASK:
@@ -95,11 +96,9 @@ class MemoryBudgets:
                     max(0.0, bucket.rest - now),
                     replies,
                     roots,
-                    None
-                    if bucket.version == draw.version
-                    else tuple(sorted((now - at for at in bucket.spent.values()), reverse=True)),
+                    tuple(sorted((now - at for at in bucket.spent.values()), reverse=True)) if new else None,
                 )
-                for bucket, draw, (replies, roots) in everything
+                for (bucket, _, (replies, roots)), new in zip(everything, stale, strict=True)
             ),
         )
 

@@ -7,7 +7,7 @@
 --   budget:<bucket>  hash: version; at, when a burst would be whole again; rest, its end; w:<worker>, what it said
 --
 -- returns {granted, µs to wait, then of every bucket {version, rest, µs it lasts, replies and 1000 × roots of the other
--- workers, µs since each write or nil where the version is the worker's}}
+-- workers, µs since each write, or nothing where the worker knew all others}}
 local worker, act, id, span = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local us = clock[1] * 1000000 + clock[2] + tonumber(ARGV[1]) * 1000
 local FIELDS = 13
@@ -38,6 +38,7 @@ for i = 7, #ARGV, FIELDS do
       end
     end
   end
+  b.stale = b.version ~= b.known
   b.room = math.max(n[6], math.min(n[4] * (b.others + b.replies), n[5]), 0)
   redis.call('ZREMRANGEBYSCORE', b.spent, '-inf', whole(us - b.window))
   buckets[#buckets + 1] = b
@@ -106,7 +107,7 @@ for _, b in ipairs(buckets) do
   redis.call('PEXPIRE', b.state, ms)
   redis.call('PEXPIRE', b.spent, ms)
   local news = {b.version, b.rest, math.max(b.rest - us, 0), b.others, math.floor(b.others_roots * 1000)}
-  if b.version ~= b.known then
+  if b.stale then
     local times, spent = redis.call('ZRANGE', b.spent, 0, -1, 'WITHSCORES'), {}
     for t = 2, #times, 2 do spent[#spent + 1] = us - tonumber(times[t]) end
     news[6] = spent
