@@ -129,12 +129,12 @@ class Asked(MemoryStore):
         return await super().waiting(*args)
 
 
-async def waiting(platform: Telling, first: float, seconds: float) -> Asked:
+async def waiting(platform: Telling, first: float, seconds: float, *, hands: int = 1) -> Asked:
     """A worker with one hand answers for `first` seconds while somebody waits; `seconds` in all."""
     store = Asked(history_ttl=1e6, clock=asyncio.get_running_loop().time)
     model = ScriptedModel([first, "one"], [50.0, "two"])
     desk = Desk(model=model, store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda *_: 1.0)
-    worker = Worker(desk, {"fake:T": platform}, name="a", lease=LEASE, limit=1)
+    worker = Worker(desk, {"fake:T": platform}, name="a", lease=LEASE, limit=hands)
     running = asyncio.create_task(worker.run())
     await store.submit(message("first", "1", thread="1"))
     await asyncio.sleep(1.0)
@@ -159,10 +159,8 @@ async def test_who_waits_is_told_within_a_second_and_again_while_they_wait():
 async def test_nobody_is_told_while_a_hand_is_free():
     """A worker with room for more answers at once, says nothing of waiting, and does not ask the store for it."""
     platform = Telling()
-    store = await waiting(platform, 0.0, 45.0)
-    assert platform.told == []
-    busy = store.looks
-    assert busy <= 100
+    store = await waiting(platform, 20.0, 45.0, hands=3)
+    assert (platform.told, store.looks) == ([], 0)
 
 
 async def test_a_status_refused_for_rate_rests():
