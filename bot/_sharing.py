@@ -241,8 +241,8 @@ class Sharing:
         if news.rest and news.rest != known.rest:
             known.rest = news.rest
             bucket.refused(news.rests, now)
+        known.version = news.version
         if news.spent is not None:
-            known.version = news.version
             waiting = [each.granted_at for each in self._queue if bucket in each.choices[each.granted]]
             bucket.learn(sorted([*(now - ago for ago in news.spent), *waiting]), now)
 
