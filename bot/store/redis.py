@@ -22,6 +22,7 @@ from bot.store.budgets import RedisBudgets
 from bot.store.codec import to_bytes, to_text
 from bot.store.link import Argument, Client, Link, Run, script
 from bot.store.listen import listen
+from bot.store.restoring import restoration, restoring
 
 
 class RedisStore:
@@ -126,6 +127,7 @@ class RedisStore:
         (places,) = await self._link.call(self._run("waiting", installation, _ms(lasts), *limits))
         return replies.places(places)
 
+    @restoring
     async def renew(self, claim: Claim, lease: float) -> Lease:
         """See `TurnStore.renew`."""
         until = time.monotonic() + lease
@@ -133,6 +135,7 @@ class RedisStore:
         _held(answer[0], claim)
         return Lease(until, stopped=bool(answer[1]), edited=bool(answer[2]))
 
+    @restoring
     async def record(
         self,
         claim: Claim,
@@ -171,6 +174,7 @@ class RedisStore:
         )
         _held(kept, claim)
 
+    @restoring
     async def finish(self, claim: Claim, outcome: Outcome) -> None:
         """See `TurnStore.finish`."""
         (kept,) = await self._link.call(
@@ -178,6 +182,7 @@ class RedisStore:
         )
         _held(kept, claim)
 
+    @restoring
     async def commit(self, claim: Claim, turn: Turn | None, *, replaces: str | None = None) -> None:
         """See `TurnStore.commit`."""
         (answer,) = await self._link.call(
@@ -196,11 +201,18 @@ class RedisStore:
         if answer == 1:
             self._hint(claim.installation)
 
+    @restoring
     async def release(self, claim: Claim, *, delay: float = 0.0) -> None:
         """See `TurnStore.release`."""
         (kept,) = await self._link.call(self._claimed("release", claim, _ms(delay), _ms(rules.FENCE_TTL)))
         _held(kept, claim)
         self._hint(claim.installation)
+
+    async def restore(self, claim: Claim) -> bool:
+        """See `Restores.restore`."""
+        note = ("SET", _joined_key(claim.key), to_bytes(claim.installation), "PX", _ms(self._history_ttl))
+        restored, _ = await self._link.call(self._claimed("restore", claim, *restoration(claim)), note)
+        return bool(restored)
 
     async def forget(self, key: ThreadKey) -> None:
         """See `TurnStore.forget`."""

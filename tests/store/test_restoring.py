@@ -1,0 +1,115 @@
+"""Running turns and a server that forgot them: all of it, or what it had acknowledged last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.conversation import Message, MessageRef, Place, Stop, Turn
+from bot.errors import LeaseLost
+from bot.ports import Claim, Outcome, Part
+from bot.store import rules
+
+Ask = Callable[..., Message]
+
+T1 = ["slack:T1"]
+
+
+def answered(claim: Claim) -> Turn:
+    return Turn(id=claim.turn_id, questions=claim.messages, answer="a", stop=Stop.END_TURN)
+
+
+def forget(on_server: Any, pattern: str) -> None:
+    """Let the server lose every key like this."""
+    for node in on_server.nodes:
+        for key in node.scan_iter(match=pattern):
+            node.delete(key)
+
+
+@pytest.mark.parametrize("step", ["renew", "record", "finish", "commit", "release"])
+async def test_whichever_step_finds_the_server_empty_goes_on(on_server: Any, ask: Ask, step: str) -> None:
+    """A running turn is put back with the step that finds it gone; nobody else can take it, and it ends in history."""
+    store, other = on_server.store(), on_server.store()
+    await store.submit(ask())
+    claim = await store.claim(T1, "w", 15)
+    for node in on_server.nodes:
+        node.flushall()
+        node.script_flush()
+    match step:
+        case "renew":
+            await store.renew(claim, 15)
+        case "record":
+            await store.record(claim, part=Part(1, 0, MessageRef("C1", "1")))
+        case "finish":
+            await store.finish(claim, Outcome(answer="a", stop=Stop.END_TURN, attempt=1))
+        case "release":
+            await store.release(claim)
+            claim = await other.claim(T1, "v", 15)
+            assert claim.messages == (ask(),)
+    assert await other.claim(T1, "v", 15) is None
+    assert not await other.submit(ask()) or step == "commit"
+    await store.commit(claim, answered(claim))
+    assert [turn.id for turn in await store.load(claim.key)] == [claim.turn_id]
+    assert await store.takes_part(claim.key)
+
+
+async def test_a_successor_finds_all_of_a_turn_that_was_put_back(on_server: Any, ask: Ask) -> None:
+    """What the first claim knew of earlier ones, its questions and its place are there when its worker dies as well."""
+    store = on_server.store()
+    for n in (1, 2):
+        await store.submit(ask(str(n), at=float(n)))
+    first = await store.claim(T1, "w", 15)
+    await store.record(first, place=Place("C1", "9"), part=Part(1, 0, MessageRef("C1", "1")), shown=1, attempts=2)
+    await store.finish(first, Outcome(answer="a", stop=Stop.END_TURN, attempt=1))
+    on_server.advance(16)
+    second = await store.claim(T1, "w", 15)
+    for node in on_server.nodes:
+        node.flushall()
+    await store.renew(second, 15)
+    on_server.advance(16)
+    third = await store.claim(T1, "w", 15)
+    for name in ("key", "turn_id", "attempts", "messages", "place", "parts", "shown", "settled", "outcome"):
+        assert getattr(third, name) == getattr(second, name), name
+    assert (third.claims, third.first_claimed_at) == (3, pytest.approx(second.first_claimed_at, abs=0.001))
+
+
+async def test_a_claim_that_a_new_primary_had_not_heard_of_stands(on_server: Any, ask: Ask) -> None:
+    """Where the question still waits, its worker keeps it and nobody takes it a second time."""
+    store = on_server.store()
+    await store.submit(ask())
+    claim = await store.claim(T1, "w", 15)
+    forget(on_server, "*flight:*")
+    forget(on_server, "*fence:*")
+    await store.renew(claim, 15)
+    assert await on_server.store().claim(T1, "v", 15) is None
+
+
+@pytest.mark.parametrize("committed", [True, False])
+async def test_a_turn_that_another_has_or_had_is_not_put_back(on_server: Any, ask: Ask, committed: bool) -> None:
+    """Whoever lost its turn to another worker has lost it, also when the server forgot that it ever had it."""
+    store, other = on_server.store(), on_server.store()
+    await store.submit(ask())
+    slept = await store.claim(T1, "w", 15)
+    on_server.advance(16)
+    taken = await other.claim(T1, "v", 15)
+    if committed:
+        await other.commit(taken, answered(taken))
+    forget(on_server, "*fence:*")
+    with pytest.raises(LeaseLost):
+        await store.renew(slept, 15)
+    with pytest.raises(LeaseLost):
+        await store.commit(slept, answered(slept))
+
+
+async def test_who_slept_for_a_day_has_lost_its_turn(on_server: Any, ask: Ask) -> None:
+    """After so long that nothing tells any more who answered, a turn is nobody's."""
+    store = on_server.store()
+    await store.submit(ask())
+    claim = await store.claim(T1, "w", 15)
+    for node in on_server.nodes:
+        node.flushall()
+    with pytest.raises(LeaseLost):
+        await store.renew(replace(claim, lease_until=claim.lease_until - rules.SEEN_TTL), 15)
