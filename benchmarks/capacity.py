@@ -27,9 +27,9 @@ import uvloop
 from adapters.discord.delivery import TABLE_WIDTH
 from adapters.slack.content import MARKDOWN as SLACK_DIALECT
 from benchmarks.cases import prose
-from benchmarks.delta import compare, settings_of
+from benchmarks.delta import compare, held, settings_of
 from benchmarks.feeder import RATE, certificate, feeding
-from benchmarks.machine import OUT, LoopLag, machine
+from benchmarks.machine import OUT, LoopLag, machine, resident
 from benchmarks.seen import percentile
 from bot.app import App, claude
 from bot.conversation import Delta, Finished
@@ -93,12 +93,6 @@ class Counting:
     async def ask(self, request: Request) -> Finished:
         """As the model's own."""
         return await self._model.ask(request)
-
-
-def resident() -> int:
-    """Memory of this process that is in RAM (KB)."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1])
 
 
 async def _carry(streams: int, environment: dict[str, str], link: Connection, data_dir: str) -> Load:
@@ -268,12 +262,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"sustained: {sustained} streams; {per_stream:.0f} KB a live stream")
         with feeding(cert, key) as (environment, _):
             compared = compare(environment, 50, 150 if options.quick else 210, 2 if options.quick else 5)
+            memory = {reader: held(environment, reader) for reader in ("ours", "by hand, json")}
     print(
         "\nThe way of a delta, 50 streams (receive, decrypt, parse, accumulate, schedule), CPU in us, median of rounds:"
     )
     medians = {name: statistics.median(values) for name, values in compared.items()}
     for name, value in medians.items():
         print(f"{name:16} {value:6.1f}   ours is {medians['ours'] / value:.2f} x")
+    print("Memory of a stream of 12 s: " + ", ".join(f"{name} {kb:.0f} KB" for name, kb in memory.items()))
     print("\nRendering, shown every 30 deltas, CPU in s:")
     rendered = renderings(1 if options.quick else 3)
     for each in rendered:
@@ -284,6 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "sustained_streams": sustained,
         "kb_per_stream": per_stream,
         "us_per_delta": compared,
+        "kb_per_stream_read": memory,
         "rendering": [asdict(each) for each in rendered],
     }
     (options.out / "capacity.json").write_text(json.dumps(report, indent=1))

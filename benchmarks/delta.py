@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import os
 import ssl
 import time
 from collections.abc import Callable, Coroutine
 from importlib import import_module
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from typing import Any
 
 import aiohttp
@@ -15,6 +19,7 @@ import uvloop
 
 from adapters.slack.content import MARKDOWN
 from benchmarks.feeder import RATE
+from benchmarks.machine import resident
 from bot.app import claude
 from bot.attempt import Ended, attempt
 from bot.conversation import MessageRef, Place
@@ -157,6 +162,45 @@ async def by_hand(settings: Settings, streams: int, meter: Meter, loads: Callabl
     connector = aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context())
     async with aiohttp.ClientSession(connector=connector) as session:
         await asyncio.gather(*(one(session) for _ in range(streams)))
+
+
+LIGHT, HEAVY = 50, 200
+"""Streams between which the memory of one is taken."""
+HELD = 12.0
+"""Seconds into the streams at which it is taken."""
+
+
+def _hold(link: Connection, environment: dict[str, str], reader: str, streams: int) -> None:
+    async def hold() -> None:
+        settings, meter = settings_of(environment, ".", round(4 * HELD * RATE), streams), Meter()
+        gc.collect()
+        before = resident()
+        reading = ours(settings, streams, meter) if reader == "ours" else by_hand(settings, streams, meter, json.loads)
+        task = asyncio.create_task(reading)
+        await asyncio.sleep(HELD)
+        gc.collect()
+        link.send(resident() - before)
+        task.cancel()
+        os._exit(0)
+
+    uvloop.run(hold())
+
+
+def held(environment: dict[str, str], reader: str) -> float:
+    """KB that a stream takes in its reader: the slope between few and many, each in a fresh process."""
+    taken = {}
+    for streams in (LIGHT, HEAVY):
+        here, there = get_context("spawn").Pipe()
+        process = get_context("spawn").Process(target=_hold, args=(there, environment, reader, streams))
+        process.start()
+        try:
+            if not here.poll(90.0):
+                raise TimeoutError(f"no figures for {streams} streams")
+            taken[streams] = here.recv()
+        finally:
+            process.kill()
+            process.join()
+    return float(taken[HEAVY] - taken[LIGHT]) / (HEAVY - LIGHT)
 
 
 def compare(environment: dict[str, str], streams: int, deltas: int, rounds: int) -> dict[str, list[float]]:

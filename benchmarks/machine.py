@@ -45,3 +45,9 @@ def machine() -> dict[str, object]:
 
 def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def resident() -> int:
+    """Memory of this process that is in RAM (KB)."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1])
