@@ -287,7 +287,7 @@ class MemoryStore:
             return False
         if lasts > 0:
             self._leads[installation] = (candidate, self._clock() + lasts)
-        elif leader == candidate:
+        else:
             self._leads.pop(installation, None)
         return lasts > 0
 

@@ -250,6 +250,18 @@ async def test_permissions_that_are_known_save_the_call(server: DiscordServer, b
     assert calls(server, "POST thread") == 1
 
 
+async def test_permissions_that_were_known_once_decide_nothing(server: DiscordServer, box: Box) -> None:
+    """Who listens no more does not hear that a permission was given back, and so asks Discord itself."""
+    general, missing = server.channel("general"), "create_public_threads"
+    async with listening(server, box) as adapter:
+        await server.deny(general, missing)
+        root = await server.say(general, server.user("ada"), f"<@{server.bot_id}> question")
+        await box.until(lambda: box.messages)
+        await adapter.stop_intake()
+        await server.allow(general, missing)
+        assert (await adapter.platform.open(box.messages[0].place, "question")).thread == root
+
+
 async def test_a_reply_to_a_question_that_was_deleted_is_a_plain_message(
     server: DiscordServer, platform: Delivery
 ) -> None:

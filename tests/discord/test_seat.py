@@ -116,7 +116,7 @@ async def test_who_slept_hangs_up() -> None:
     await asyncio.wait_for(again, LOOK + 0.1)
 
 
-@pytest.mark.parametrize("phase", [0.0, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("phase", [0.15 * number for number in range(50)])
 async def test_an_outage_of_the_store_moves_nobody(phase: float) -> None:
     """Who listens keeps its one session through it and after it, however long it was; nobody else begins one."""
     store = a_store()

@@ -4,7 +4,7 @@ local candidate, lasts = ARGV[3], tonumber(ARGV[4])
 local leader, till = unpack(redis.call('HMGET', KEYS[1], 'leader', 'until'))
 if leader and leader ~= candidate and now < tonumber(till) then return 0 end
 if lasts == 0 then
-  if leader == candidate then redis.call('DEL', KEYS[1]) end
+  redis.call('DEL', KEYS[1])
   return 0
 end
 redis.call('HSET', KEYS[1], 'leader', candidate, 'until', now + lasts)
