@@ -158,7 +158,9 @@ class Settings(BaseSettings):
     context_tokens: int = Field(100_000, ge=1000, description="Upper bound on the history sent along, in tokens")
     max_concurrent_turns: int = Field(64, ge=1, description="Answers one process writes at once")
     lease_seconds: Seconds = Field(
-        15.0, ge=1, description="How long a turn stays with a worker that gives no sign of life"
+        15.0,
+        ge=1,
+        description="How long a turn, or Discord's connection, stays with a process that gives no sign of life",
     )
     drain_seconds: Seconds = Field(60.0, ge=0, description="How long running answers may go on at shutdown")
     max_parts: int = Field(20, ge=1, description="Messages one answer may fill")
