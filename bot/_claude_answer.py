@@ -14,6 +14,7 @@ from typing import Any
 from bot._claude_errors import ApiFailure
 from bot.conversation import Stop, Usage
 from bot.text.pieces import Pieces
+from bot.text.wellformed import whole_characters
 
 LONGEST_EVENT = 8 * 1024 * 1024
 """Bytes of one event beyond which the stream is taken for something else."""
@@ -228,14 +229,3 @@ def failure_of(body: Any, status: int, headers: Mapping[str, str] | None = None)
 def _tokens(usage: Mapping[str, Any], name: str) -> int:
     value = usage.get(name)
     return value if isinstance(value, int) else 0
-
-
-def whole_characters(text: str) -> str:
-    """Return `text` without lone surrogates, halves of characters that can be written nowhere; JSON can hold them."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

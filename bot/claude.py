@@ -20,7 +20,7 @@ import httpx2
 from anthropic import AsyncAnthropic
 from anthropic.types import AssistantMessageParam, MessageParam, ModelInfo, UserMessageParam
 
-from bot._claude_answer import AnswerReader, failure_of, whole_characters
+from bot._claude_answer import AnswerReader, failure_of
 from bot._claude_check import ModelFacts, bad_key, judge, judge_failure
 from bot._claude_errors import ApiFailure, to_model_error
 from bot._claude_watch import Silent, Watch
@@ -30,6 +30,7 @@ from bot.conversation import Delta, Finished, Stop
 from bot.errors import Busy, Interrupted, ModelError
 from bot.ports import Request
 from bot.text.graphemes import visible
+from bot.text.wellformed import whole_characters
 
 BASE_URL = "https://api.anthropic.com"
 

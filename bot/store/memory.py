@@ -1,4 +1,4 @@
-"""TurnStore in the process's own memory, for tests in virtual time and benchmarks. Nothing survives it.
+"""TurnStore in the process's own memory, for tests in virtual time. Nothing survives it.
 
 The same semantics as `redis.py` in plain Python; every method runs to its end without waiting, and so is atomic.
 """

@@ -7,7 +7,6 @@ import re
 REPLACEMENT = "\ufffd"
 
 _ODD = re.compile(r"[\x00-\x08\x0b-\x0c\r\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 # Escape (0x1b) stays: Discord colours `ansi` code blocks with it. A carriage return becomes a space, so that no
 # position moves: what follows it is a line feed in every text but the oddest.
 _SPACES = frozenset("\x0b\x0c\r\x1c\x1d\x1e\x1f\x85")
@@ -24,9 +23,13 @@ def _stand_in(match: re.Match[str]) -> str:
 
 def whole_characters(text: str) -> str:
     """Return `text` with surrogate pairs joined and lone surrogates, which JSON can hold and UTF-8 cannot, replaced."""
-    if text.isascii() or not _SURROGATE.search(text):
+    if text.isascii():
         return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    try:
+        text.encode()  # sooner done than searched
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def wellformed(text: str) -> str:

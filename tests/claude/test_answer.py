@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot._claude_answer import LONGEST_EVENT, AnswerReader, EventDecoder, whole_characters
+from bot._claude_answer import LONGEST_EVENT, AnswerReader, EventDecoder
 from bot._claude_errors import ApiFailure
 from bot.conversation import Stop, Usage
 
@@ -218,11 +218,3 @@ def test_text_that_a_block_begins_with_counts() -> None:
         + _event("content_block_start", index=1, content_block={"type": "text", "text": "yes"})
     )
     assert shown == "yes"
-
-
-@pytest.mark.parametrize(
-    ("text", "whole"), [("a\ud83d", "a\ufffd"), ("\ud83d\ude00", "😀"), ("é", "é"), ("\ufeffa\udfff", "\ufeffa\ufffd")]
-)
-def test_half_characters(text: str, whole: str) -> None:
-    """Lone surrogates become the replacement character, pairs the character they are."""
-    assert whole_characters(text) == whole

@@ -13,7 +13,13 @@ ANY = st.text(st.characters() | st.characters(categories=["Cs", "Cc"]))
 
 @pytest.mark.parametrize(
     ("text", "whole"),
-    [("\ud83d\ude00", "😀"), ("a\ud83d", "a\ufffd"), ("\ude00\ud83d b", "\ufffd\ufffd b"), ("é 😀\0", "é 😀\0")],
+    [
+        ("\ud83d\ude00", "😀"),
+        ("a\ud83d", "a\ufffd"),
+        ("\ude00\ud83d b", "\ufffd\ufffd b"),
+        ("é 😀\0", "é 😀\0"),
+        ("\ufeffa\udfff", "\ufeffa\ufffd"),
+    ],
 )
 def test_halves_of_characters_are_joined_or_replaced(text: str, whole: str) -> None:
     """Two halves that belong together are one character again, one alone is U+FFFD, and nothing else changes."""
