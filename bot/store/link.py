@@ -39,8 +39,8 @@ MAX_BATCH: Final = 200
 Argument = bytes | str | int | float
 Client = Redis | RedisCluster
 
-FAILURES: Final = (redis_errors.RedisError, redis_errors.RedisClusterException, OSError, TimeoutError)
-"""What redis-py raises when a server does not answer as it should."""
+FAILURES: Final = (redis_errors.RedisError, redis_errors.RedisClusterException, OSError, TimeoutError, RuntimeError)
+"""What is raised when a server does not answer as it should; RuntimeError is uvloop's, of a connection that broke."""
 
 _TO_SEND_AGAIN: Final = (
     redis_errors.ConnectionError,
@@ -244,7 +244,7 @@ def _complaint(error: BaseException) -> str:
             return complaint
     if any(isinstance(it, redis_errors.TimeoutError | TimeoutError) for it in told):
         return "did not answer in time."
-    if isinstance(error, redis_errors.ConnectionError | redis_errors.RedisClusterException | OSError):
+    if isinstance(error, redis_errors.ConnectionError | redis_errors.RedisClusterException | OSError | RuntimeError):
         return "cannot be reached."
     if "MISCONF" in str(error):
         return "cannot write to its disk and takes no changes: look at its free space."
