@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 
 from bot.conversation import Place
-from bot.errors import OutcomeUnknown, Unavailable
 from bot.pacing import Urgency
 from bot.ports import Write
 from bot.writer import Writer
@@ -19,19 +16,11 @@ PATIENCE = 2.0
 """Seconds an answer waits until a thread may be opened for it; where it is longer, the answer is a reply instead."""
 
 
-async def opened(writer: Writer, place: Place, title: str, backoff: Callable[[int, float | None], float]) -> Place:
-    """Open `place`, whatever it takes, and return where to write.
-
-    `backoff` as the desk's. Raises PlatformError where nothing can be written at all.
-    """
+async def opened(writer: Writer, place: Place, title: str) -> Place:
+    """Open `place` and return where to write. Raises PlatformError where nothing can be written at all."""
     platform = writer.platform
     ways = (platform.budgets(Write.OPEN, place), ())
     if await writer.pacer.admit_any(ways, Urgency.FIRST, patience=PATIENCE):
         log.info("too many threads are being opened there, replying instead", extra={"channel": place.channel})
         return replace(place, reply_to=place.root, root=None)
-    while True:
-        try:
-            return await writer.once(platform.open(place, title))
-        except (Unavailable, OutcomeUnknown) as error:
-            log.info("the thread could not be opened, trying again", extra={"error": str(error)})
-            await asyncio.sleep(backoff(1, error.retry_after))
+    return await writer.once(platform.open(place, title))

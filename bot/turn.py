@@ -271,11 +271,11 @@ class TurnRun:
         return reply, reply.begin(None if bare else PLACEHOLDER, open_place=self._open)
 
     async def _open(self) -> Place:
-        """Open the place once, whatever it takes."""
+        """Open the place, once."""
         if self._claim.place.root is None or self._place != self._claim.place:
             return self._place
         name = title(self._claim.messages[0].text)
-        self._place = await opened(self._writer, self._claim.place, name, self._desk.backoff)
+        self._place = await opened(self._writer, self._claim.place, name)
         return self._place
 
     async def _say(self, text: str) -> None:

@@ -80,7 +80,8 @@ class Platform(Protocol):
     async def open(self, place: Place, title: str) -> Place:
         """Make the place ready (open a thread named `title` where that is the custom) and return where to write.
 
-        Idempotent; where a thread may not be opened, returns a place that replies instead.
+        Idempotent; tries again what may pass, and where no thread can be had returns a place that replies instead.
+        Raises PlatformError where nothing can be written at all.
         """
         ...
 
