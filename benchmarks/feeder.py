@@ -126,7 +126,15 @@ async def _serve(link: Connection, cert: Path, key: Path, data_dir: Path) -> Non
         claude = {"ANTHROPIC_API_KEY": _KEY, "ANTHROPIC_BASE_URL": address}
         link.send({**box.environment(), **claude, "REDIS_URL": redis.url})
         orders: asyncio.Queue[int | None] = asyncio.Queue()
-        loop.add_reader(link.fileno(), lambda: orders.put_nowait(link.recv()))
+
+        def ordered() -> None:
+            try:
+                orders.put_nowait(link.recv())
+            except EOFError:  # who measures is gone
+                loop.remove_reader(link.fileno())
+                orders.put_nowait(None)
+
+        loop.add_reader(link.fileno(), ordered)
         while (questions := await orders.get()) is not None:
             await _ask(box, questions)
             box.journal.entries.clear()
