@@ -11,9 +11,12 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from datetime import timedelta
+from itertools import islice
 
 import aiohttp
 import discord
+
+from bot.backoff import growing
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +35,8 @@ HOLD = 500
 AT_ONCE = 2
 """Channels read at the same time: reading shares the whole bot's 50 requests a second with the answers."""
 
-TRIES, PAUSE = 6, 0.5
-"""How often reading a channel is tried, and the first pause between tries (s), doubled each time."""
+TRIES, PAUSE, LONGEST_PAUSE = 6, 0.5, 16.0
+"""How often reading a channel is tried, and the first and the longest pause between tries (s)."""
 
 HOLD_MESSAGES = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, discord.Thread)
 """Channels with messages of their own; a forum's are in its threads."""
@@ -187,8 +190,8 @@ class Backfill:
 
     async def _history(self, channel: discord.abc.Messageable, after: int) -> AsyncIterator[discord.Message]:
         """Yield what was written after an id, oldest first; tried again where Discord or the network fails."""
-        pause, left = PAUSE, PER_CHANNEL
-        for _ in range(TRIES):
+        left = PER_CHANNEL
+        for pause in islice(growing(PAUSE, LONGEST_PAUSE), TRIES):
             try:
                 async for message in channel.history(limit=left, after=discord.Object(after), oldest_first=True):
                     yield message
@@ -198,7 +201,6 @@ class Backfill:
             except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
                 log.info("reading missed messages failed, trying again", extra={"error": type(error).__name__})
                 await asyncio.sleep(pause)
-                pause *= 2
             else:
                 if left <= 0:
                     log.warning("a channel holds more missed messages than are read", extra={"read": PER_CHANNEL})

@@ -13,6 +13,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import HTTPClient, Route
 
 from adapters.discord.intake import Intake
+from bot.backoff import growing
 from bot.errors import SettingsError
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class Gateway(discord.Client):
 
     async def stay_connected(self) -> None:
         """Be connected until cancelled. Raises SettingsError when Discord says that it is hopeless."""
-        pause = RECONNECT_FIRST
+        pauses = growing(RECONNECT_FIRST, RECONNECT_LONGEST)
         while True:
             try:
                 await self.connect()
@@ -115,12 +116,9 @@ class Gateway(discord.Client):
                     raise SettingsError(FINAL[error.code]) from None
                 log.warning("Discord's gateway closed the connection", extra={"code": error.code})
             except Exception as error:  # noqa: BLE001 - discord.py fails in many ways when its first try finds no gateway
-                log.warning(
-                    "Discord's gateway cannot be reached, trying again", extra={"error": repr(error), "pause": pause}
-                )
+                log.warning("Discord's gateway cannot be reached, trying again", extra={"error": repr(error)})
             self.connected = False
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, RECONNECT_LONGEST)
+            await asyncio.sleep(next(pauses))
 
     async def hang_up(self) -> None:
         """Close the gateway connection and hand on nothing more; calls go on. After `stay_connected` was cancelled."""

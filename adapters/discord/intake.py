@@ -29,6 +29,7 @@ from adapters.discord.reading import (
     spot_of_channel,
 )
 from adapters.discord.recent import Recent
+from bot.backoff import growing
 from bot.conversation import FollowUps, Message, MessageRef, ThreadKey
 from bot.errors import StoreUnavailable
 from bot.ports import Inbox, KnowsDirects
@@ -211,14 +212,13 @@ class Intake:
 
     async def _persist(self, job: Callable[[], Awaitable[T]]) -> T:
         """Do `job`, again and again until the store answers. Every job may be repeated."""
-        pause = FIRST_PAUSE
+        pauses = growing(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
                 return await job()
             except StoreUnavailable as error:
-                log.warning("the store does not answer, trying again", extra={"error": str(error), "pause": pause})
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                log.warning("the store does not answer, trying again", extra={"error": str(error)})
+                await asyncio.sleep(next(pauses))
 
     async def _save_cursor(self) -> None:
         if self._seen is not None and self._seen != self._stored and not self._backfill.pending:
