@@ -11,8 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
+from ssl import SSLCertVerificationError
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from redis import exceptions as redis_errors
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
@@ -199,6 +201,9 @@ class Link:
         return answers
 
 
+_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+
+
 def _connect(url: str) -> tuple[Client, str]:
     retry = Retry(EqualJitterBackoff(cap=0.5, base=0.05), RETRIES)
     common: dict[str, Any] = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT, "protocol": 2}
@@ -206,6 +211,9 @@ def _connect(url: str) -> tuple[Client, str]:
         parts = urlsplit(url)
         host = f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
         name = f"Redis at {parts.path if parts.scheme == 'unix' else host}"
+        for option, (path, *_) in parse_qs(parts.query).items():
+            if option in _FILES and not Path(path).is_file():
+                raise SettingsError(f"REDIS_URL: there is no file {path} ({option}).")
         if parts.scheme.endswith("+cluster"):
             nodes = url.replace("+cluster", "", 1)
             return RedisCluster.from_url(nodes, retry=retry, max_connections=MAX_CONNECTIONS, **common), name
@@ -233,6 +241,11 @@ _COMPLAINTS: Final = (
     (redis_errors.AuthenticationError, "NOAUTH", "refuses the user name or password in REDIS_URL."),
     (redis_errors.MovedError, "MOVED", "is a cluster's node: write redis+cluster:// in REDIS_URL."),
     (redis_errors.ClusterDownError, "CLUSTERDOWN", "belongs to a cluster that is down."),
+    (
+        SSLCertVerificationError,
+        "CERTIFICATE_VERIFY_FAILED",
+        "shows a certificate that is not trusted: name its issuer's in REDIS_URL (?ssl_ca_certs=/path/of/ca.pem).",
+    ),
     (redis_errors.MaxConnectionsError, "No connection available", "does not answer: every connection is waiting."),
 )
 
