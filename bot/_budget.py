@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.ports import Budget, Observed
+from bot.ports.budgets import ANEW
 
 # Platforms count a call when it arrives, we when it leaves: a latency that falls moves calls together.
 _JITTER: Final = 1.02
@@ -191,7 +192,7 @@ class Bucket:
 
     def join_others(self, now: float) -> None:
         """Go on with the whole of it, once `learn` told what it is."""
-        self._cut_at, self._cut_weight, self.elsewhere.version = -math.inf, 1.0, 0
+        self._cut_at, self._cut_weight, self.elsewhere.version = -math.inf, 1.0, ANEW
         self.change(self.budget, 1.0, now)
 
     def _weight(self, spent: float) -> float:

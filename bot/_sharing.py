@@ -23,7 +23,7 @@ from bot._ticket import Ticket, room
 from bot._viewer import Urgency
 from bot.errors import StoreUnavailable
 from bot.ports import SharedBudgets
-from bot.ports.budgets import Act, Draw, Entry, News, Verdict
+from bot.ports.budgets import ANEW, Act, Draw, Entry, News, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -199,7 +199,7 @@ class Sharing:
             room=room(bucket, urgency),
             replies=replies,
             roots=roots,
-            version=0 if anew else bucket.elsewhere.version,
+            version=ANEW if anew else bucket.elsewhere.version,
         )
 
     # --- answers --------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ class Draw:
         room: what this write must leave.
         replies: this worker's live replies on the bucket.
         roots: the sum of the roots of their characters a second, by which edits are shared.
-        version: what this worker knows of the bucket's calls; 0 for nothing.
+        version: what this worker knows of the bucket's calls; 0 for nothing, `ANEW` to be told all.
     """
 
     bucket: str
@@ -85,7 +85,7 @@ class News:
         replies: live replies of all other workers.
         roots: as in `Draw`, of all other workers.
         spent: how many seconds ago each call within the last window went, of all workers, oldest first (below 0: it
-            will go then); None where the worker knew all but what it says now.
+            will go then); None where the worker knew all but its own.
     """
 
     version: int
@@ -121,6 +121,9 @@ class SharedBudgets(Protocol):
         """
         ...
 
+
+ANEW = -1
+"""A version that nobody knows."""
 
 MOMENT = 0.05
 """Seconds that a granted write may have to wait: clocks and ways to the ledger differ, and asking again costs more."""

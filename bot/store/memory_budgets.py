@@ -12,13 +12,18 @@ from bot.ports.budgets import DEMAND_LASTS, MOMENT, Act, Draw, Entry, News, Verd
 
 @dataclass(slots=True)
 class _Bucket:
-    """Writes of the last window by id; when a burst would be whole again; what each worker said, and till when."""
+    """Writes of the last window by id; when a burst would be whole again; what each worker said, and till when.
+
+    `by` made it this version, with all his changes since version `since`.
+    """
 
     spent: dict[str, float] = field(default_factory=dict)
     at: float = -math.inf
     rest: float = -math.inf
     rests: int = 0
     version: int = 0
+    by: str = ""
+    since: int = 0
     said: dict[str, tuple[int, float, float]] = field(default_factory=dict)
 
     def due(self, draw: Draw, replies: int, now: float) -> float:
@@ -59,7 +64,10 @@ class MemoryBudgets:
             said = [said for name, said in bucket.said.items() if name != worker]
             others.append((sum(replies for replies, *_ in said), sum(roots for _, roots, _ in said)))
             bucket.said[worker] = (draw.replies, draw.roots, now + DEMAND_LASTS)
-        stale = [bucket.version != draw.version for bucket, draw in zip(buckets, entry.draws, strict=True)]
+        stale = [
+            bucket.version != draw.version and (bucket.by != worker or draw.version < bucket.since)
+            for bucket, draw in zip(buckets, entry.draws, strict=True)
+        ]
         everything = list(zip(buckets, entry.draws, others, strict=True))
         match entry.act:
             case Act.ASK:
@@ -70,15 +78,15 @@ class MemoryBudgets:
                 wait = max(0.0, at - now)
                 granted = entered is not None or wait <= MOMENT
                 if granted:
-                    self._spend(entry, buckets, at)
+                    self._spend(worker, entry, buckets, at)
             case Act.MADE:
-                self._spend(entry, buckets, now - entry.seconds)
+                self._spend(worker, entry, buckets, now - entry.seconds)
             case Act.BACK:
                 for bucket, draw in zip(buckets, entry.draws, strict=True):
                     # What was spaced after it stays so: only the newest write gives its place back.
                     newest = max(bucket.spent.values(), default=math.inf)
                     if entry.id in bucket.spent:
-                        bucket.version = next(self._numbers)
+                        self._change(bucket, worker)
                         if bucket.spent.pop(entry.id) == newest:
                             bucket.at -= draw.window / draw.calls
             case Act.REST:
@@ -102,9 +110,14 @@ class MemoryBudgets:
             ),
         )
 
-    def _spend(self, entry: Entry, buckets: Sequence[_Bucket], at: float) -> None:
+    def _spend(self, worker: str, entry: Entry, buckets: Sequence[_Bucket], at: float) -> None:
         for bucket, draw in zip(buckets, entry.draws, strict=True):
             if entry.id not in bucket.spent:
                 bucket.spent[entry.id] = at
                 bucket.at = max(bucket.at, at) + draw.window / draw.calls
-                bucket.version = next(self._numbers)
+                self._change(bucket, worker)
+
+    def _change(self, bucket: _Bucket, worker: str) -> None:
+        if bucket.by != worker:
+            bucket.by, bucket.since = worker, bucket.version
+        bucket.version = next(self._numbers)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bot._budget import Bucket
@@ -101,6 +101,56 @@ def test_workers_that_share_stay_within_the_limit_together(shares: int, waits: l
     sent = sorted(at for offset in range(shares) for at in greedy(Bucket(budget, shares, 0.0), waits[offset:]))
     for first in sent:
         assert sum(first <= at <= first + 60.0 for at in sent) <= 50
+
+
+@given(BUDGETS, WAITS, WAITS)
+@settings(max_examples=80, deadline=None)
+def test_who_learns_what_others_spent_goes_on_as_they_would(
+    budget: Budget, before: list[float], after: list[float]
+) -> None:
+    """A bucket that is told of another's calls keeps the limit together with them, and has no more left than it."""
+    one, other = (Bucket(budget, 1, 0.0) for _ in range(2))
+    sent = greedy(one, before)
+    now = max([0.0, *sent])
+    other.learn([at for at in sent if at > now - budget.window * 1.02], now)
+    one.advance(now)
+    assert other.ready <= one.ready + 1.0
+    sent += greedy(other, after, now)
+    for first in sent:
+        assert sum(first <= at <= first + budget.window for at in sent) <= budget.calls
+
+
+def test_a_refusal_is_not_forgotten_by_learning() -> None:
+    """After a 429 one call is left and the rest comes slowly, also when the calls before it are learned anew."""
+    bucket = Bucket(Budget("slack", 50, 60.0, 10), 1, 0.0)
+    bucket.refused(5.0, 20.0)
+    bucket.learn([10.0, 12.0], 25.0)
+    assert bucket.when(1.0, 25.0) == 25.0
+    assert bucket.when(2.0, 25.0) > 26.0
+
+
+@given(BUDGETS, WAITS, st.lists(st.integers(0, 9), min_size=2, max_size=4), st.data())
+@settings(max_examples=60, deadline=None)
+def test_workers_that_are_cut_off_stay_within_the_limit_together(
+    budget: Budget, before: list[float], replies: list[int], data: st.DataObject
+) -> None:
+    """Workers that knew all calls and each other's replies divide what is left and what comes back.
+
+    Where no share is below one call: nobody can write half a message.
+    """
+    assume(budget.calls * (min(replies) + 1) >= sum(replies) + len(replies))
+    sent = greedy(Bucket(budget, 1, 0.0), before)
+    now = max([0.0, *sent]) + data.draw(st.floats(0.0, 2.0 * budget.window))
+    known = [at for at in sent if at > now - budget.window * 1.02]
+    for own in replies:
+        bucket = Bucket(budget, 1, 0.0)
+        bucket.learn(known, now)
+        bucket.elsewhere.told, bucket.elsewhere.replies = own, sum(replies) - own
+        bucket.elsewhere.known_at = now
+        bucket.cut_off(len(replies), now)
+        sent += greedy(bucket, data.draw(WAITS), now)
+    for first in sent:
+        assert sum(first <= at <= first + budget.window for at in sent) <= budget.calls
 
 
 def test_what_comes_back_is_spaced_too() -> None:

@@ -41,12 +41,14 @@ class Ledger(workers.Ledger):
         self.silent = asyncio.Event()
         self.silent.set()
         self.acts: list[Act] = []
+        self.lists = 0
 
     async def enter(self, worker: str, entries: Sequence[Entry]) -> list[Verdict]:
         if self.away:
             raise StoreUnavailable("away")
         self.acts += [entry.act for entry in entries]
         verdicts = await super().enter(worker, entries)
+        self.lists += sum(news.spent is not None for verdict in verdicts for news in verdict.news)
         await self.silent.wait()
         return verdicts
 
@@ -186,15 +188,16 @@ def test_endings_of_one_worker_do_not_stand_behind_interim_edits_of_another() ->
 
 
 def test_a_worker_that_is_alone_enters_each_write_once() -> None:
-    """One entry an edit and nothing else: what it costs a lone process."""
+    """One entry an edit and nothing else, and no list of calls in any answer: what it costs a lone process."""
 
-    async def main(pacers: list[Pacer], ledger: Ledger) -> tuple[int, list[Act]]:
+    async def main(pacers: list[Pacer], ledger: Ledger) -> tuple[int, list[Act], int]:
         sent = list[float]()
         await asyncio.gather(*(typing(pacers[0], 90.0, sent) for _ in range(9)))
-        return len(sent), ledger.acts
+        return len(sent), ledger.acts, ledger.lists
 
-    sent, acts = together(1, main)
+    sent, acts, lists = together(1, main)
     assert acts == [Act.ASK] * sent
+    assert lists == 0
 
 
 def test_a_refusal_rests_everybody() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.ports.budgets import DEMAND_LASTS, MOMENT, Act, Draw, Entry, Room
+from bot.ports.budgets import ANEW, DEMAND_LASTS, MOMENT, Act, Draw, Entry, Room
 from tests.store.proxy import proxy
 
 NAME = "slack:T1:chat.update"
@@ -18,7 +18,7 @@ ids = map(str, count())
 
 
 def draw(bucket: str = NAME, calls: float = 5, window: float = 60.0, burst: float = 5, **more: Any) -> Draw:
-    given = {"room": NO_ROOM, "replies": 1, "roots": 2.0, "version": 0, **more}
+    given = {"room": NO_ROOM, "replies": 1, "roots": 2.0, "version": ANEW, **more}
     return Draw(bucket=bucket, calls=calls, window=window, burst=burst, **given)
 
 
@@ -170,13 +170,15 @@ async def test_only_what_is_new_is_told(backing: Any) -> None:
     store = backing.store()
     version = (await enter(store, entry(Act.LOOK))).news[0].version
     for act in (Act.ASK, Act.ASK, Act.LOOK):
-        news = (await enter(store, entry(act, draw(version=version)))).news[0]
+        # Those of one moment are entered with what was known before them.
+        news = (await enter(store, *(entry(act, draw(version=version)) for _ in range(2)))).news[0]
         assert news.spent is None
         version = news.version
+    assert (await enter(store, entry(Act.LOOK, draw(version=ANEW)))).news[0].spent is not None
     backing.advance(10.0)
     await enter(store, entry(Act.ASK), worker="b")
     spent = (await enter(store, entry(Act.LOOK, draw(version=version)))).news[0].spent
-    assert spent == pytest.approx((10.0, 10.0, 0.0), abs=2.0)
+    assert spent == pytest.approx((10.0,) * 4 + (0.0,), abs=2.0)
 
 
 async def test_installations_do_not_share(backing: Any) -> None:

@@ -4,7 +4,8 @@
 -- ahead, µs that what it says of its replies lasts
 --
 --   spent:<bucket>   sorted set: writes of the last window by their time (µs)
---   budget:<bucket>  hash: version; at, when a burst would be whole again; rest, its end; w:<worker>, what it said
+--   budget:<bucket>  hash: version; by, who made it this, with all his changes since that version; at, when a burst
+--                    would be whole again; rest, its end; w:<worker>, what it said
 --
 -- returns {granted, µs to wait, then of every bucket {version, rest, µs it lasts, replies and 1000 × roots of the other
 -- workers, µs since each write, or nothing where the worker knew all others}}
@@ -22,13 +23,15 @@ for i = 7, #ARGV, FIELDS do
     spent = key('spent', ARGV[i]), state = key('budget', ARGV[i]),
     calls = n[1], window = n[2], burst = n[3], soon = n[7], replies = n[8], roots = n[9], known = n[10],
     ahead = n[11], lasts = n[12],
-    version = 0, at = 0, rest = 0, others = 0, others_roots = 0
+    version = 0, by = '', since = 0, at = 0, rest = 0, others = 0, others_roots = 0
   }
   local flat = redis.call('HGETALL', b.state)
   for f = 1, #flat, 2 do
     local name, value = flat[f], flat[f + 1]
-    if name == 'version' or name == 'at' or name == 'rest' then
+    if name == 'version' or name == 'since' or name == 'at' or name == 'rest' then
       b[name] = tonumber(value)
+    elseif name == 'by' then
+      b.by = value
     elseif name ~= 'w:' .. worker then
       local replies, roots, till = string.match(value, '(%S+) (%S+) (%S+)')
       if tonumber(till) > us then
@@ -38,7 +41,7 @@ for i = 7, #ARGV, FIELDS do
       end
     end
   end
-  b.stale = b.version ~= b.known
+  b.stale = b.version ~= b.known and (b.by ~= worker or b.known < b.since)
   b.room = math.max(n[6], math.min(n[4] * (b.others + b.replies), n[5]), 0)
   redis.call('ZREMRANGEBYSCORE', b.spent, '-inf', whole(us - b.window))
   buckets[#buckets + 1] = b
@@ -60,10 +63,16 @@ local function due(b)
   return (at <= us or b.soon == 0) and at or math.max(at - b.soon, free(b, 0))
 end
 
+local function change(b)
+  if b.by ~= worker then b.by, b.since = worker, b.version end
+  b.version = us
+end
+
 local function enter(at)
   for _, b in ipairs(buckets) do
     if redis.call('ZADD', b.spent, 'NX', whole(at), id) == 1 then
-      b.at, b.version = math.max(b.at, at) + b.window / b.calls, us
+      b.at = math.max(b.at, at) + b.window / b.calls
+      change(b)
     end
   end
 end
@@ -90,7 +99,7 @@ elseif act == 'back' then
     -- What was spaced after it stays so: only the newest write gives its place back.
     local newest = redis.call('ZRANGE', b.spent, -1, -1)[1] == id
     if redis.call('ZREM', b.spent, id) == 1 then
-      b.version = us
+      change(b)
       if newest then b.at = b.at - b.window / b.calls end
     end
   end
@@ -100,8 +109,8 @@ end
 
 local answer = {granted, math.ceil(wait)}
 for _, b in ipairs(buckets) do
-  redis.call('HSET', b.state, 'version', whole(b.version), 'at', whole(b.at), 'rest', whole(b.rest),
-    'w:' .. worker, string.format('%d %.3f %.0f', b.replies, b.roots, us + b.lasts))
+  redis.call('HSET', b.state, 'version', whole(b.version), 'by', b.by, 'since', whole(b.since),
+    'at', whole(b.at), 'rest', whole(b.rest), 'w:' .. worker, string.format('%d %.3f %.0f', b.replies, b.roots, us + b.lasts))
   -- A rest is remembered for a window after its end, so that who did not write meanwhile learns of it.
   local ms = whole((math.max(b.at - us, b.rest - us, 0) + b.window + b.lasts) / 1000)
   redis.call('PEXPIRE', b.state, ms)
