@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.slack import SlackAdapter
+from adapters.slack.delivery import Delivery
+from bot.conversation import Place
 from sandbox.journal import Journal
 from sandbox.slack import SlackServer
 from tests.slack.memory_inbox import MemoryInbox
@@ -43,3 +45,14 @@ async def listening(adapter: SlackAdapter, inbox: MemoryInbox, journal: Journal)
     await adapter.listen(inbox)
     await journal.until(lambda: len(list(journal.of("slack", "connected"))) >= 2)
     return adapter
+
+
+@pytest.fixture
+def platform(adapter: SlackAdapter) -> Delivery:
+    return adapter.platform
+
+
+@pytest.fixture
+async def place(slack: SlackServer) -> Place:
+    """A thread in a channel."""
+    return Place(slack.workspace.channel("general").id, thread=await slack.say("general", "ada", "a question"))
