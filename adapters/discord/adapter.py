@@ -30,6 +30,13 @@ STORE_GRACE = 5.0
 """Seconds in which what was taken in must reach the store when intake stops."""
 
 
+GLANCE = 0.5
+"""Seconds between two looks at whether there is a connection."""
+
+GIVE_WAY = 2.5
+"""Seconds for which a process that gave its place up leaves it to others, who look every second."""
+
+
 class DiscordAdapter:
     """One Discord bot.
 
@@ -40,6 +47,7 @@ class DiscordAdapter:
         identify_delay: seconds before a new session after a lost one (Discord allows one per 5 s).
         listens: whether it is to listen; else it only writes, and nothing of the gateway concerns it.
         lease: seconds after which another process may listen in the place of one that gives no sign of life.
+        patience: seconds without a connection after which another process is let try.
     """
 
     def __init__(
@@ -51,6 +59,7 @@ class DiscordAdapter:
         identify_delay: float = 5.0,
         listens: bool = True,
         lease: float = 15.0,
+        patience: float = 120.0,
     ) -> None:
         self._token = token.strip()
         self._api_url = api_url
@@ -60,6 +69,7 @@ class DiscordAdapter:
         self._own = OwnMessages()
         self._listens = listens
         self._lease = lease
+        self._patience = patience
         self._platform: Delivery | None = None
         self._seat: Seat | None = None
         self._intake: Intake | None = None
@@ -138,15 +148,17 @@ class DiscordAdapter:
             while True:
                 await seat.take()
                 await self._serve(inbox, seat)
+                await seat.leave()
+                await asyncio.sleep(GIVE_WAY)
         finally:
             await seat.leave()
 
     async def _serve(self, inbox: Inbox, seat: Seat) -> None:
-        """Listen until another process does."""
+        """Listen until another process does, or should."""
         if self._intake is not None:
             self._earlier.append(self._intake)
         intake = self._intake = Intake(self._client, self.installation, inbox, self._follow_ups, self._own)
-        tasks = [asyncio.create_task(self._connect(intake)), asyncio.create_task(seat.keep())]
+        tasks = [asyncio.create_task(it) for it in (self._connect(intake), seat.keep(), self._grow_impatient())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -157,6 +169,14 @@ class DiscordAdapter:
             await intake.stop(STORE_GRACE)
         if not tasks[0].cancelled():
             await tasks[0]
+
+    async def _grow_impatient(self) -> None:
+        """Return when there was no connection for so long that another process might have better luck."""
+        alone = 0.0
+        while alone < self._patience:
+            await asyncio.sleep(GLANCE)
+            alone = 0.0 if self._client.connected else alone + GLANCE
+        log.warning("no connection to Discord for long, another process may try", extra={"seconds": self._patience})
 
     async def _connect(self, intake: Intake) -> None:
         await intake.start()

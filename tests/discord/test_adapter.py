@@ -9,7 +9,9 @@ import discord
 import pytest
 
 from adapters.discord import DiscordAdapter
+from bot.commands import Access, Reception
 from bot.errors import SettingsError
+from bot.store.memory import MemoryStore
 from sandbox.discord import DiscordServer
 from sandbox.faults import Fault
 from sandbox.journal import Journal
@@ -114,3 +116,27 @@ async def test_closing_right_after_the_start_is_quick_and_clean(server: DiscordS
             await adapter.platform.edit(place(server), receipt.ref, str(number))
     assert asyncio.all_tasks() - tasks <= {task for task in asyncio.all_tasks() if "sandbox" in repr(task)}
     assert time.monotonic() - before < 2.0
+
+
+async def test_who_gets_no_connection_lets_another_try(server: DiscordServer) -> None:
+    """Cut off from Discord alone, a process gives its place to one that may not be, and stands by for it."""
+    store = MemoryStore(history_ttl=1000.0)
+    adapter = DiscordAdapter(server.bot_token, api_url=server.url, identify_delay=0.0, patience=1.0)
+    await adapter.start()
+    name = adapter.installation
+    try:
+        await adapter.listen(Reception(store, Access()))
+        server.faults.add(Fault("GATEWAY connect", "status", status=503, times=None))
+        await server.drop_sockets(4000)
+        async with asyncio.timeout(20):
+            while not await store.lead(name, "another", 60.0):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.1)
+            while not adapter.connected:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            assert adapter.health.startswith("standing by")
+            server.faults.clear()
+            await store.lead(name, "another", 0.0)
+            while adapter.health != "connected as assistant#0000":  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    finally:
+        await adapter.close()

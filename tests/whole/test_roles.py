@@ -12,9 +12,12 @@ import aiohttp
 import pytest
 
 from bot import phrases
+from bot.app import open_store
 from bot.roles import Role
+from bot.settings import read
 from sandbox.slack.delivery import Outcome
 from sandbox.slack.http_events import HttpPush
+from tests.store.backing import ask
 from tests.whole.house import Discord, Side, Slack, start_process
 from tests.whole.test_health import LONG, SECONDS, far_store, probing
 
@@ -76,21 +79,33 @@ async def only_one_listens(discord: Discord) -> None:
 # --- apart --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_worker_opens_no_way_in(side: Side, tmp_path):
-    """A worker is ready, listens to nobody, and answers what an intake took in before it came; that asks no Claude."""
-    side.house.box.claude.answer("Answered later.")
-    expected = 2 if isinstance(side, Slack) else 1
-    async with processes(side, tmp_path, INTAKE) as [intake]:
-        await side.house.until(lambda: ways_in(side) == expected)
-        assert await readiness(intake) is None
-        await side.ask("Anybody?")
-        async with processes(side, tmp_path, WORKER) as [worker]:
-            assert await readiness(worker) is None
-            await side.shows("Answered later.")
-            await ended(worker)
-        await ended(intake)
-    assert ways_in(side) == expected
+async def test_each_role_opens_its_own_side_only(side: Side, tmp_path):
+    """A worker is ready and listens to nobody; an intake is ready and asks Claude nothing."""
+    side.house.box.claude.answer("Together.")
+    async with processes(side, tmp_path, WORKER) as [worker]:
+        assert await readiness(worker) is None
+        assert ways_in(side) == 0
+        asked = len(list(side.journal.of("claude", "call")))
+        async with processes(side, tmp_path, INTAKE) as [intake]:
+            assert await readiness(intake) is None
+            assert ways_in(side) > 0
+            assert len(list(side.journal.of("claude", "call"))) == asked
+            await side.ask("Anybody?")
+            await side.shows("Together.")
+            await ended(intake)
+        await ended(worker)
     assert len(side.house.box.claude.asked()) == 1
+
+
+async def test_what_was_taken_in_waits_for_a_worker(slack: Slack, tmp_path):
+    """A message that was accepted while there was no worker is answered by one that comes later, alone."""
+    slack.house.box.claude.answer("Answered later.")
+    async with processes(slack, tmp_path, INTAKE) as [intake]:
+        await slack.ask("Anybody?")
+        await slack.house.until(lambda: list(slack.journal.of("slack", "ack")))
+        await ended(intake)
+    async with processes(slack, tmp_path, WORKER):
+        await slack.shows("Answered later.")
 
 
 async def test_intake_and_worker_make_one_bot(side: Side, tmp_path):
@@ -151,19 +166,19 @@ async def test_what_the_bot_deletes_is_no_stop(discord: Discord, tmp_path):
         await ended(intake)
 
 
-async def test_a_new_intake_leaves_a_live_workers_turns_alone(side: Side, tmp_path):
-    """Beside a worker that lives, a process that starts on the same DATA_DIR breaks no lease of its."""
-    claude = side.house.box.claude
-    claude.answer(LONG, rate=10)
-    async with processes(side, tmp_path, INTAKE, WORKER) as [intake, worker]:
-        await side.ask("Well?")
-        await side.shows_text("An answer")
-        intake.kill()
-        await intake.wait()
-        async with processes(side, tmp_path, INTAKE):
-            await side.shows(LONG.strip(), timeout=SECONDS)
-            await ended(worker)
-    assert len(claude.asked()) == 1
+async def test_leases_of_the_living_are_left_alone(tmp_path):
+    """A process that starts beside another one breaks none of its leases; one that is alone waits for no dead one's."""
+    settings, ours = read(_env_file=None, data_dir=tmp_path), ["slack:T1"]
+    async with open_store(settings, ours) as first:
+        await first.submit(ask())
+        claim = await first.claim(ours, "first", 15.0)
+        async with open_store(settings, ours) as second:
+            assert await second.claim(ours, "second", 15.0) is None
+    async with open_store(settings, ours) as alone:
+        again = await alone.claim(ours, "alone", 15.0)
+    assert claim is not None
+    assert again is not None
+    assert again.turn_id == claim.turn_id
 
 
 # --- several intakes ----------------------------------------------------------------------------------------------
