@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from adapters.discord import DiscordAdapter
-from bot.conversation import FollowUps, Message, Place, ThreadKey
+from bot.conversation import FollowUps, Message, MessageRef, Place, ThreadKey
 from bot.errors import StoreUnavailable
 from sandbox.discord import DiscordServer
+from sandbox.journal import Shown
 
 T = TypeVar("T")
 
@@ -118,3 +119,17 @@ async def listening(server: DiscordServer, box: Box, follow_ups: FollowUps = "al
 def place(server: DiscordServer, channel: str = "general") -> Place:
     """A text channel, flat."""
     return Place(server.channel(channel))
+
+
+def shown(server: DiscordServer, ref: MessageRef) -> Shown:
+    return server.journal.message("discord", ref.channel, ref.id)
+
+
+def calls(server: DiscordServer, name: str) -> int:
+    return len(list(server.journal.of("discord", "call", call=name)))
+
+
+async def question(server: DiscordServer, text: str = "a question") -> Place:
+    """Where a question of Ada's is answered, before a thread was opened."""
+    general = server.channel("general")
+    return Place(general, root=await server.say(general, server.user("ada"), text))

@@ -11,16 +11,12 @@ from adapters.discord.intake import Intake
 from adapters.discord.own import OwnMessages
 from sandbox.discord import DiscordServer, payloads
 from sandbox.faults import Fault
-from tests.discord.harness import Box, adapter_for, listening
+from tests.discord.harness import Box, adapter_for, calls, listening
 
 
 async def ask(server: DiscordServer, text: str, channel: str = "general") -> str:
     """Ada mentions the bot."""
     return await server.say(server.channel(channel), server.user("ada"), f"<@{server.bot_id}> {text}")
-
-
-def calls(server: DiscordServer, name: str) -> int:
-    return len(list(server.journal.of("discord", "call", call=name)))
 
 
 async def test_nothing_old_is_answered_at_the_first_start(server: DiscordServer, box: Box) -> None:
