@@ -59,6 +59,19 @@ def read_lone_surrogates() -> None:
     vars(discord.utils)["_from_json"] = json.loads  # there is no public way
 
 
+def read_any_json() -> None:
+    """Let discord.py of this process read JSON whose type has parameters, as many a proxy sends it (`; charset=utf-8`).
+
+    discord.py takes such an answer for a text, and then nothing of it can be used, not even the login's.
+    """
+
+    async def json_or_text(response: aiohttp.ClientResponse) -> object:
+        text = await response.text(encoding="utf-8")
+        return json.loads(text) if response.content_type == "application/json" else text
+
+    vars(discord.http)["json_or_text"] = json_or_text  # there is no public way
+
+
 class Gateway(discord.Client):
     """discord.py's client. Its handlers pass on at once: only so do the tasks that discord.py makes keep their order.
 
@@ -73,6 +86,7 @@ class Gateway(discord.Client):
         self._wanted.guilds = self._wanted.guild_messages = self._wanted.dm_messages = True
         self._wanted.message_content = message_content
         read_lone_surrogates()
+        read_any_json()
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody misses voice here
         super().__init__(
             intents=self._wanted,

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 
+import aiohttp
 import discord
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from adapters.discord import DiscordAdapter
 from bot.commands import Access, Reception
@@ -16,6 +20,8 @@ from sandbox.discord import DiscordServer
 from sandbox.faults import Fault
 from sandbox.journal import Journal
 from tests.discord.harness import Box, adapter_for, listening, logged_in, place
+
+JSON = "application/json"
 
 
 async def test_it_says_who_it_is_and_how_it_is(server: DiscordServer, box: Box) -> None:
@@ -52,6 +58,29 @@ async def test_an_api_that_is_not_there_is_named(url: str) -> None:
     with pytest.raises(SettingsError, match="DISCORD_API_URL"):
         await adapter.start()
     assert adapter._client.is_closed()
+
+
+async def test_answers_whose_type_names_a_charset_are_read(server: DiscordServer) -> None:
+    """A proxy that makes `application/json; charset=utf-8` of the type changes nothing, at login or in reading."""
+
+    async def forward(request: web.Request) -> web.Response:
+        headers = {name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers}
+        address = URL(server.url).with_path(request.path).with_query(request.query)
+        async with session.request(request.method, address, data=await request.read(), headers=headers) as answer:
+            body = await answer.read()
+            return web.Response(status=answer.status, body=body, headers={"Content-Type": f"{JSON}; charset=utf-8"})
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", forward)
+    async with aiohttp.ClientSession() as session, TestServer(application) as proxy:
+        adapter = DiscordAdapter(server.bot_token, api_url=str(proxy.make_url("/api/v10")))
+        await adapter.start()
+        try:
+            receipt = await adapter.platform.post(place(server), "there", "n")
+            assert receipt.stored == "there"
+            assert await adapter.platform.own_since(place(server), 0.0) == (receipt.ref,)
+        finally:
+            await adapter.close()
 
 
 async def test_a_missing_intent_is_foretold_and_then_refused(box: Box) -> None:
