@@ -28,7 +28,7 @@ from bot.ports import Budget, Write
 from bot.store.memory import MemoryStore
 from bot.worker import Worker
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
-from tests.turn.test_turn import KEY, House, expire
+from tests.turn.house import KEY, House, expire
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 

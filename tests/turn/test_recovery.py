@@ -15,8 +15,8 @@ from bot.ports import Outcome, Part
 from bot.store.memory import MemoryStore
 from bot.turn import POISONED
 from tests.turn.fakes import FakePlatform, message
+from tests.turn.house import KEY, House, expire, outboxed
 from tests.turn.test_edges import dies
-from tests.turn.test_turn import KEY, House, expire, outboxed
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 

@@ -1,0 +1,67 @@
+"""A store, a platform and a model around turns, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from bot.conversation import MessageRef, Stop, ThreadKey
+from bot.desk import Desk, Policy
+from bot.lease import Hold
+from bot.pacing import Pacer
+from bot.ports import Outcome, Part
+from bot.store.memory import MemoryStore
+from bot.turn import TurnRun
+from tests.turn.fakes import FakePlatform, ScriptedModel, message
+
+KEY = ThreadKey("fake", "T", "1")
+Run = Callable[..., Awaitable[None]]
+
+
+class House:
+    """A store, a platform and a model around one turn at a time."""
+
+    def __init__(self, *scripts, limit: int = 200, **policy) -> None:
+        self.store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
+        self.platform = FakePlatform(limit)
+        self.model = ScriptedModel(*scripts)
+        self.desk = Desk(
+            model=self.model,
+            store=self.store,
+            pacer=Pacer(),
+            policy=Policy(system_prompt="Be brief.", **policy),
+            backoff=lambda _attempt, after: after or 1.0,
+        )
+
+    async def claim(self, text: str | None = "Why?", id_: str = "1", **more) -> Hold:
+        if text is not None:
+            await self.store.submit(message(text, id_, at=float(id_)), **more)
+        claim = await self.store.claim(["fake:T"], "w", 1000.0)
+        assert claim is not None
+        return Hold(self.store, claim, 1000.0)
+
+    async def run(self, hold: Hold) -> None:
+        await TurnRun(self.desk, self.platform, hold).run()
+
+    async def ask(self, text: str = "Why?", id_: str = "1", **more) -> None:
+        await self.run(await self.claim(text, id_, **more))
+
+    async def turns(self):
+        await self.store.submit(message("probe", "9", at=9.0))
+        claim = await self.store.claim(["fake:T"], "w", 1000.0)
+        assert claim is not None
+        return claim.history
+
+
+async def outboxed(house: House) -> MessageRef:
+    """A worker that died between the outbox and the last edit; its placeholder, which was recorded."""
+    hold = await house.claim()
+    receipt = await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
+    await house.store.record(hold.claim, part=Part(1, 0, receipt.ref))
+    await house.store.finish(hold.claim, Outcome(answer="the whole answer", stop=Stop.END_TURN, attempt=1))
+    return receipt.ref
+
+
+async def expire() -> None:
+    """Let the lease of a dead worker end."""
+    await asyncio.sleep(1001)
