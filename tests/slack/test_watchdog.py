@@ -1,0 +1,119 @@
+"""Slack connections that go wrong without a word, with the bot's own times, in virtual time over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+import pytest
+from aiohttp import web
+
+from adapters.slack.sockets import Sockets
+from tests.slack.serving import serving
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+
+Fate = Literal["silence", "greeting, then silence", "end", "refusal", "life"]
+
+HELLO = b'{"type":"hello"}'
+
+
+class Wire:
+    """Takes WebSockets by hand and lets them meet their fate; `tickets` is when one was asked for (s)."""
+
+    def __init__(self) -> None:
+        self.fate: Fate = "life"
+        self.tickets: list[float] = []
+        self.used: list[bytes] = []
+        self.port = 0
+
+    async def give(self, request: web.Request) -> web.Response:
+        self.tickets.append(asyncio.get_running_loop().time())
+        url = f"ws://127.0.0.1:{self.port}/link/{len(self.tickets)}"
+        return web.json_response({"ok": True, "url": url})
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            lines = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
+            self.used.append(head.split()[1])
+            key = next(value for name, value in lines.items() if name.lower() == b"sec-websocket-key")
+            if self.fate == "refusal":
+                writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+                return
+            proof = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())  # noqa: S324
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+            writer.write(b"Sec-WebSocket-Accept: " + proof + b"\r\n\r\n")
+            if self.fate in ("greeting, then silence", "life"):
+                writer.write(bytes([0x81, len(HELLO)]) + HELLO)
+            while self.fate != "end" and (frame := await reader.read(1024)):
+                if self.fate == "life" and frame[0] == 0x89:
+                    writer.write(b"\x8a\x00")
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def connected(wire: Wire) -> AsyncIterator[Sockets]:
+    async def handle(_request: object) -> bool:
+        return True
+
+    server = await asyncio.start_server(wire.take, "127.0.0.1", 0)
+    wire.port = server.sockets[0].getsockname()[1]
+    async with serving(wire.give) as api:
+        sockets = Sockets(api, "xapp-1", handle)
+        try:
+            await sockets.start()
+            yield sockets
+        finally:
+            await sockets.stop()
+            server.close()
+
+
+async def test_living_connections_are_left_alone():
+    """Two connections that answer stay for an hour."""
+    wire = Wire()
+    async with connected(wire) as sockets:
+        await asyncio.sleep(3600)
+        assert sockets.connected
+    assert len(wire.tickets) == 2
+
+
+@pytest.mark.parametrize("fate", ["silence", "greeting, then silence"])
+async def test_a_connection_on_which_nothing_comes_back_is_replaced(fate: Fate):
+    """A peer that took the connection and then died without a word is given up in about fifteen seconds."""
+    wire = Wire()
+    wire.fate = fate
+    async with connected(wire):
+        await asyncio.sleep(30)
+        wire.fate = "life"
+        await asyncio.sleep(20)
+        replaced = len(wire.tickets)
+        await asyncio.sleep(600)
+        assert len(wire.tickets) == replaced, "what lives again is left alone"
+    assert replaced >= 6
+    later = sorted(wire.tickets)[2:4]
+    assert all(12 <= at - wire.tickets[0] <= 20 for at in later)
+
+
+@pytest.mark.parametrize("fate", ["end", "refusal"])
+async def test_connections_that_end_at_once_are_tried_ever_more_seldom(fate: Fate):
+    """Where every connection fails, each try has a new ticket, there are a few a minute, and one that works is kept."""
+    wire = Wire()
+    async with connected(wire) as sockets:
+        wire.fate = fate
+        for connection in tuple(sockets._live):
+            await connection.close()
+        await asyncio.sleep(600)
+        assert not sockets.connected
+        assert len(wire.used) == len(set(wire.used)), "a ticket is good for one connection"
+        assert 40 <= len(wire.tickets) <= 90
+        wire.fate = "life"
+        await asyncio.sleep(31)
+        assert sockets.connected
