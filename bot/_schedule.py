@@ -97,6 +97,10 @@ class Schedule:
             bucket.cut_off(workers, now)
         self._stir(self._lines, now)
 
+    def learned(self, bucket: Bucket, now: float) -> None:
+        """It became known what other workers do on a bucket."""
+        self._stir([bucket], now)
+
     def join_others(self, now: float) -> None:
         """Plan with whole budgets again; what others spent is learned with the next answer."""
         self._shares = 1

@@ -23,7 +23,7 @@ from bot._ticket import Ticket, room
 from bot._viewer import Urgency
 from bot.errors import StoreUnavailable
 from bot.ports import SharedBudgets
-from bot.ports.budgets import ANEW, Act, Draw, Entry, News, Verdict
+from bot.ports.budgets import ANEW, Act, Draw, Entry, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,9 @@ class _Errand:
     id: str
     buckets: Sequence[Bucket]
     at: float = 0.0
+
+
+_Heard = tuple[Sequence[Bucket], Verdict]
 
 
 class Sharing:
@@ -159,10 +162,15 @@ class Sharing:
         errands, self._errands = [errand for errand in self._errands if _counts(errand, now)], []
         asked, self._queue = self._queue, []
         self._asked = list(asked)
+        for errand in errands:
+            if errand.act is Act.BACK:
+                for bucket in errand.buckets:
+                    bucket.elsewhere.version = ANEW  # one's own refund is news, too
         entries = [self._told(errand, now) for errand in errands]
-        for ticket in asked:
+        urgencies = [ticket.urgency(now) for ticket in asked]
+        for ticket, urgency in zip(asked, urgencies, strict=True):
             ticket.entry = self._new_id()
-            entries.append(self._entry(Act.ASK, ticket.entry, ticket.choices[ticket.granted], ticket.urgency(now)))
+            entries.append(self._entry(Act.ASK, ticket.entry, ticket.choices[ticket.granted], urgency))
         self._tired = asyncio.get_running_loop().call_later(PATIENCE * 0.8, self._tire)
         try:
             verdicts = await self._ledger.enter(self._name, entries)
@@ -173,7 +181,10 @@ class Sharing:
             return False
         finally:
             self._tired.cancel()
-        self._learn(errands, asked, verdicts)
+        self._answers(self._clock())
+        told = len(errands)
+        self._note(self._hear(errands, verdicts[:told]) + self._decide(asked, urgencies, verdicts[told:]))
+        self._look()
         return True
 
     def _tire(self) -> None:
@@ -185,9 +196,9 @@ class Sharing:
         return self._entry(errand.act, errand.id, errand.buckets, Urgency.ENDING, max(0.0, seconds))
 
     def _entry(self, act: Act, id_: str, buckets: Sequence[Bucket], urgency: Urgency, seconds: float = 0.0) -> Entry:
-        return Entry(act, id_, tuple(self._draw(bucket, urgency, act is Act.BACK) for bucket in buckets), seconds)
+        return Entry(act, id_, tuple(self._draw(bucket, urgency) for bucket in buckets), seconds)
 
-    def _draw(self, bucket: Bucket, urgency: Urgency, anew: bool) -> Draw:
+    def _draw(self, bucket: Bucket, urgency: Urgency) -> Draw:
         replies, roots = self._schedule.demand(bucket, self._clock())
         bucket.elsewhere.told = replies
         calls, window, burst = bucket.stated
@@ -199,52 +210,61 @@ class Sharing:
             room=room(bucket, urgency),
             replies=replies,
             roots=roots,
-            version=ANEW if anew else bucket.elsewhere.version,
+            version=bucket.elsewhere.version,
         )
 
     # --- answers --------------------------------------------------------------------------------------------
 
-    def _learn(self, errands: Sequence[_Errand], asked: Sequence[Ticket], verdicts: Sequence[Verdict]) -> None:
-        now = self._clock()
-        self._answers(now)
-        news: dict[Bucket, News] = {}
-        for errand, verdict in zip(errands, verdicts, strict=False):
-            news.update(zip(errand.buckets, verdict.news, strict=True))
+    def _hear(self, errands: Sequence[_Errand], verdicts: Sequence[Verdict]) -> list[_Heard]:
+        for errand, verdict in zip(errands, verdicts, strict=True):
             if errand.act is Act.REST:
-                for bucket, each in zip(errand.buckets, verdict.news, strict=True):
-                    bucket.elsewhere.rest = each.rest
-        gone: list[tuple[Ticket, float]] = []
-        for ticket, verdict in zip(asked, verdicts[len(errands) :], strict=True):
+                for bucket, news in zip(errand.buckets, verdict.news, strict=True):
+                    bucket.elsewhere.rest = news.rest
+        return [(errand.buckets, verdict) for errand, verdict in zip(errands, verdicts, strict=True)]
+
+    def _decide(
+        self, asked: Sequence[Ticket], urgencies: Sequence[Urgency], verdicts: Sequence[Verdict]
+    ) -> list[_Heard]:
+        """Let go what was granted, and let the rest wait as before."""
+        now = self._clock()
+        heard: list[_Heard] = []
+        for ticket, urgency, verdict in zip(asked, urgencies, verdicts, strict=True):
             if ticket not in self._asked:
                 continue  # given back meanwhile
-            news.update(zip(ticket.choices[ticket.granted], verdict.news, strict=True))
-            if verdict.granted:
-                gone.append((ticket, verdict.wait))
-            else:
+            heard.append((ticket.choices[ticket.granted], verdict))
+            if not verdict.granted:
                 ticket.entry = ""
-                self._schedule.again(ticket, now, now + verdict.wait)
-        self._asked = []
-        if not self._alone:
-            self._grace = GRACE
-            for bucket, each in news.items():
-                self._note(bucket, each, now)
-        for ticket, wait in gone:
-            if wait > 0.0:
-                asyncio.get_running_loop().call_later(wait, self._go, ticket)
+                # Where its stream ended meanwhile, it need not leave what was asked of it then.
+                self._schedule.again(ticket, now, now + verdict.wait if ticket.urgency(now) >= urgency else now)
+            elif verdict.wait > 0.0:
+                asyncio.get_running_loop().call_later(verdict.wait, self._go, ticket)
             else:
                 self._go(ticket)
-        self._look()
+        self._asked = []
+        return heard
 
-    def _note(self, bucket: Bucket, news: News, now: float) -> None:
-        known = bucket.elsewhere
-        known.replies, known.roots, known.known_at = news.replies, news.roots, now
-        if news.rest and news.rest != known.rest:
-            known.rest = news.rest
-            bucket.refused(news.rests, now)
-        known.version = news.version
-        if news.spent is not None:
-            waiting = [each.granted_at for each in self._queue if bucket in each.choices[each.granted]]
-            bucket.learn(sorted([*(now - ago for ago in news.spent), *waiting]), now)
+    def _note(self, heard: Sequence[_Heard]) -> None:
+        """Plan with what is new, the latest of each bucket; while alone with none of it."""
+        if self._alone:
+            return
+        now = self._clock()
+        self._grace = GRACE
+        latest = {
+            bucket: news for buckets, verdict in heard for bucket, news in zip(buckets, verdict.news, strict=True)
+        }
+        for bucket, news in latest.items():
+            known = bucket.elsewhere
+            changed = news.spent is not None or (known.replies, known.roots) != (news.replies, news.roots)
+            known.replies, known.roots, known.known_at = news.replies, news.roots, now
+            known.version = news.version
+            if news.rest and news.rest != known.rest:
+                known.rest = news.rest
+                bucket.refused(news.rests, now)
+            if news.spent is not None:
+                waiting = [each.granted_at for each in self._queue if bucket in each.choices[each.granted]]
+                bucket.learn(sorted([*(now - ago for ago in news.spent), *waiting]), now)
+            if changed:
+                self._schedule.learned(bucket, now)
 
     def _answers(self, now: float) -> None:
         if self._alone and self._together_at == math.inf:

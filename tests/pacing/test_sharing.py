@@ -377,6 +377,43 @@ def test_a_refused_interim_edit_goes_at_once_when_its_stream_ends() -> None:
     assert together(2, main) <= 0.01
 
 
+def test_a_stream_that_ends_while_the_ledger_refuses_its_edit_goes_at_once() -> None:
+    """What an interim edit was told to wait for does not hold up the final that it became meanwhile."""
+
+    async def main(pacers: list[Pacer], ledger: Ledger) -> float:
+        viewers = [pacers[1].viewer(UPDATE) for _ in range(9)]
+        for _ in range(8):
+            await pacers[1].admit(UPDATE, viewers[0])
+        viewer = pacers[0].viewer(UPDATE)
+        viewer.received(9)
+        viewer.shown(9)
+        viewer.received(400)
+        waiting = asyncio.ensure_future(pacers[0].admit(UPDATE, viewer))
+        await asyncio.sleep(ledger.latency / 2)
+        begin = now()
+        viewer.end()
+        await waiting
+        return now() - begin
+
+    assert together(2, main, 0.1) <= 0.2
+
+
+def test_what_is_free_again_elsewhere_is_used_at_once() -> None:
+    """When nine replies elsewhere end, the one that is left is edited at its own pace within a few seconds."""
+
+    async def main(pacers: list[Pacer], _: Ledger) -> int:
+        sent = list[float]()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(9):
+                group.create_task(typing(pacers[1], 60.0))
+            group.create_task(typing(pacers[0], 120.0, sent))
+            await asyncio.sleep(60.0)
+            begin = now()
+        return len([at for at in sent if begin + 8.0 <= at < begin + 48.0])
+
+    assert together(2, main) >= 24
+
+
 def test_replies_elsewhere_make_a_crowd() -> None:
     """A workspace with more live replies than may write at once is crowded for all its workers, and not for ever."""
 
