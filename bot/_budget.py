@@ -26,6 +26,7 @@ from bot.ports.budgets import ANEW
 # Platforms count a call when it arrives, we when it leaves: a latency that falls moves calls together.
 _JITTER: Final = 1.02
 _TRUST_LOST: Final = 0.45
+_BELOW_HALF: Final = 0.95
 _LEAST_TRUST: Final = 0.2
 _RECOVERY: Final = 1200.0
 _TOGETHER: Final = 2.0
@@ -118,8 +119,7 @@ class Bucket:
         self._calls = calls
         self.burst = min(calls, max(1.0, self.budget.burst / self._shares))
         self.rate = calls / self._window
-        spread = max(1.0, calls - self.burst)  # where the burst is all there is, what a refusal took still comes back
-        self._slow = min(self.rate, spread / max(self._window - _DRY, _EPSILON))
+        self._slow = min(self.rate, (calls - self.burst) / max(self._window - _DRY, _EPSILON))
 
     def change(self, budget: Budget, shares: float, now: float) -> None:
         """Go on with another limit or another number of workers; while cut off from them with the share that it has."""
@@ -207,7 +207,7 @@ class Bucket:
         return now < self._paused_until
 
     def _cap(self, trust: float) -> float:
-        return max(1.0, self.burst * trust)
+        return self.burst if trust >= 1.0 else max(1.0, math.floor(self.burst * trust))
 
     def advance(self, now: float) -> None:
         """Bring the tokens up to `now`."""
@@ -288,6 +288,11 @@ class Bucket:
         stock = max(0.0, min(self._stock, self._slow * trust * horizon))
         return min(self.rate * trust, (back + stock) / horizon)
 
+    def out(self, now: float) -> int:
+        """How many calls were spent within the last window."""
+        self.advance(now)
+        return len(self._away)
+
     def spend(self, now: float) -> None:
         """Take one token; `has(1)` was asked before."""
         self._free -= 1.0
@@ -308,7 +313,8 @@ class Bucket:
         """
         self.advance(now)
         if now >= self._paused_until and now - self._refused_at >= _TOGETHER:
-            self._trust = max(_LEAST_TRUST, self.trust(now) * _TRUST_LOST)
+            half = max(1.0, self._limit // 2) / self._limit  # a small limit that was halved was rounded down
+            self._trust = max(_LEAST_TRUST, self.trust(now) * min(_TRUST_LOST, half * _BELOW_HALF))
             self._trust_at = now
         self._refused_at = now
         self._paused_until = max(self._paused_until, now + max(0.0, retry_after))

@@ -17,6 +17,7 @@ from typing import Final
 
 from bot._budget import Bucket
 from bot._ticket import BRIEF, Ticket, room
+from bot._trial import Trial
 from bot._viewer import Urgency, Viewer
 from bot._worth import worth
 from bot.ports import Budget, Observed
@@ -38,6 +39,7 @@ class _Line:
     viewers: set[Viewer] = field(default_factory=set)
     waiting: set[Ticket] = field(default_factory=set)
     blocked: dict[Ticket, float] = field(default_factory=dict)
+    trial: Trial = field(default_factory=Trial)
     roots: float = 0.0
     roots_at: float = -math.inf
 
@@ -140,8 +142,9 @@ class Schedule:
         if (line := self._lines.get(bucket)) is None:
             return 0, 0.0
         if now - line.roots_at >= _FRESH:
-            flowing = [each for each in line.viewers if each.urgency is Urgency.INTERIM]
-            line.roots = sum(math.sqrt(each.rate(now)) for each in flowing)
+            asking = {ticket.who for ticket in line.waiting}
+            editing = [each for each in line.viewers if each.urgency is Urgency.INTERIM or each in asking]
+            line.roots = sum(math.sqrt(each.rate(now)) for each in editing if each.ended_at == math.inf)
             line.roots_at = now
         return len(line.viewers), line.roots
 
@@ -152,7 +155,9 @@ class Schedule:
     def refused(self, budgets: Sequence[Budget], retry_after: float, now: float) -> None:
         """The platform refused a call on those budgets."""
         for budget in budgets:
-            self.bucket(budget, now).refused(retry_after, now)
+            bucket = self.bucket(budget, now)
+            bucket.refused(retry_after, now)
+            self._lines[bucket].trial.refused()
 
     def observe(self, observed: Observed, now: float) -> None:
         """The platform told how full a bucket is."""
@@ -266,6 +271,7 @@ class Schedule:
                 self._put(ticket, due)
                 continue
             for bucket in ticket.choices[way]:
+                self._lines[bucket].trial.sending(bucket, now)
                 bucket.spend(now)
             ticket.granted, ticket.granted_at = way, now
             self._drop(ticket)
@@ -305,7 +311,12 @@ class Schedule:
         """When the ticket may go this way, as far as one can see now, and which bucket it waits for."""
         buckets = ticket.choices[way]
         times = [
-            max(self._spendable(bucket, urgency, now), self._promised(bucket, ticket, now)) for bucket in buckets
+            max(
+                self._spendable(bucket, urgency, now),
+                self._promised(bucket, ticket, now),
+                self._lines[bucket].trial.due(bucket, now) if urgency < Urgency.INTERIM else now,
+            )
+            for bucket in buckets
         ]
         due = max(times, default=now)
         if due <= now:

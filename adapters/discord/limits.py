@@ -13,8 +13,8 @@ CALLS, WINDOW = 5, 5.0
 OPENED, OPENED_IN = 50, 300.0
 """Threads opened per channel, and their window (s), as the community measured; headers correct it."""
 
-BURSTS = {Write.POST: 5, Write.EDIT: 3, Write.DELETE: 3, Write.OPEN: OPENED}
-"""How many may go at once. First texts and late ends go as new messages, and little is gained by spreading those;
+BURSTS = {Write.POST: 4, Write.EDIT: 3, Write.DELETE: 3, Write.OPEN: OPENED}
+"""How many may go at once; not all there are. First texts and late ends go as new messages, which need no spreading;
 edits go on, and a burst of them is followed by a pause nearly as long as the window."""
 
 BOT_CALLS, BOT_BURST = 45, 5
@@ -48,7 +48,7 @@ class Limits:
     def budgets(self, write: Write, channel: str) -> tuple[Budget, ...]:
         """The budgets one write to `channel` (the thread's id in a thread) spends from."""
         known = self._known[write]
-        burst = min(BURSTS[write], known.calls)
+        burst = min(BURSTS[write], max(1, known.calls - 1))
         return (Budget(self.bucket(write, channel), known.calls, known.window, burst), self._bot)
 
     def learn(self, write: Write, channel: str, headers: Mapping[str, str]) -> tuple[Observed, ...]:

@@ -228,8 +228,8 @@ def test_room_is_kept_for_endings() -> None:
     async def main() -> float:
         pacer = Pacer()
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(reply(pacer, SLACK, [], [(0.1, 10)] * 600)) for _ in range(9)]
-            await asyncio.sleep(30)
+            tasks = [group.create_task(reply(pacer, SLACK, [], [(0.1, 10)] * 1200)) for _ in range(9)]
+            await asyncio.sleep(90)
             begin = now()
             for _ in range(4):
                 await pacer.admit(SLACK, Urgency.ENDING)

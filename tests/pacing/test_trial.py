@@ -1,0 +1,61 @@
+"""A limit lower than stated refuses one call: what never went through together goes one after the other."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from benchmarks.policies import ours_with_valve
+from benchmarks.simulate import measure
+from benchmarks.stage import DISCORD, SLACK, Limits, Platform, play
+from benchmarks.traces import steady
+from bot._budget import Bucket
+from bot._trial import Trial
+from bot.ports import Budget
+from sandbox.limits import Counting
+
+TEN = Budget("ten", 10, 60.0, 9)
+
+
+def spend(trial: Trial, bucket: Bucket, times: list[float]) -> None:
+    for at in times:
+        trial.sending(bucket, at)
+        bucket.spend(at)
+
+
+def test_half_of_the_limit_is_not_doubted() -> None:
+    """Calls of up to half of what is stated go together; the next waits until the answer to the last is known."""
+    bucket, trial = Bucket(TEN, 1, 0.0), Trial()
+    spend(trial, bucket, [0.0] * 4)
+    assert trial.due(bucket, 0.0) == 0.0
+    spend(trial, bucket, [0.0])
+    assert trial.due(bucket, 0.0) == pytest.approx(0.4)
+    assert trial.due(bucket, 1.0) == 1.0
+
+
+def test_what_went_through_once_goes_together() -> None:
+    """As many calls in a window as went through before wait for nothing, until one is refused."""
+    bucket, trial = Bucket(TEN, 1, 0.0), Trial()
+    spend(trial, bucket, [float(at) for at in range(9)])
+    spend(trial, bucket, [70.0] * 7)
+    assert trial.due(bucket, 70.0) == 70.0
+    trial.refused()
+    assert trial.due(bucket, 70.0) > 70.0
+
+
+def test_the_whole_bots_second_is_not_doubted() -> None:
+    """A window of a second would be held up by what it saves."""
+    bucket, trial = Bucket(Budget("all", 45, 1.0, 5), 1, 0.0), Trial()
+    spend(trial, bucket, [0.0] * 44)
+    assert trial.due(bucket, 0.0) == 0.0
+
+
+@pytest.mark.parametrize("counting", get_args(Counting))
+@pytest.mark.parametrize("limits", [SLACK, DISCORD], ids=["slack", "discord"])
+def test_ends_that_come_together_meet_a_halved_limit_once(limits: Limits, counting: Counting) -> None:
+    """Ten answers that end at once in a workspace, or three in a channel, are refused at most once in ten seconds."""
+    platform = Platform(limits, counting, 0.15, factor=0.5)
+    traces = [steady(30.0, 30.0, seed) for seed in range(10 if limits is SLACK else 3)]
+    streams = play(traces, ours_with_valve, platform)
+    assert measure("", "", platform, streams, []).refused_in_10_s <= 1
