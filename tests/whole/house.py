@@ -56,7 +56,7 @@ class House:
             app.stop()
             await running
 
-    async def until(self, condition: Callable[[], Any], what: str = "", timeout: float = 15.0) -> Any:
+    async def until(self, condition: Callable[[], Any], what: str = "", timeout: float = 30.0) -> Any:
         """Wait until the journal makes `condition` true."""
         return await self.journal.until(condition, timeout=timeout, what=what)
 
@@ -106,11 +106,11 @@ class Side:
         """What readers see of the bot now."""
         return [shown.text for shown in self.answers()]
 
-    async def shows(self, *texts: str, timeout: float = 15.0) -> None:
+    async def shows(self, *texts: str, timeout: float = 30.0) -> None:
         """Wait until readers see exactly these messages of the bot."""
         await self.house.until(lambda: self.texts == list(texts), f"{texts!r:.300}", timeout)
 
-    async def shows_text(self, text: str, timeout: float = 15.0) -> Shown:
+    async def shows_text(self, text: str, timeout: float = 30.0) -> Shown:
         """Wait until a message of the bot holds this text."""
         return await self.house.until(
             lambda: next((shown for shown in self.answers() if text in shown.text), None), f"{text!r:.300}", timeout
@@ -213,7 +213,7 @@ async def start_process(
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while until and until not in (line := await process.stderr.readline()):
             assert line, "the bot ended before it was ready"
             if found := re.search(rb"address=http://[^:]+:(\d+)", line):
