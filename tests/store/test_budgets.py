@@ -77,6 +77,11 @@ async def test_an_entry_that_is_repeated_changes_nothing(backing: Any) -> None:
         same = entry(act, one)
         assert [(await enter(store, same)).granted for _ in range(3)] == [True] * 3
         assert len((await enter(store, entry(Act.LOOK, one))).news[0].spent) == 1
+        two = draw(f"slack:T1:{act.value} two", calls=1000, burst=2)
+        same = entry(act, two)
+        for _ in range(3):
+            await enter(store, same)
+        assert (await enter(store, entry(Act.ASK, two))).wait == 0.0, "nor is it spaced twice"
 
 
 async def test_a_lost_answer_is_asked_for_again(server: str, on_server: Any) -> None:
