@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import discord
@@ -25,20 +25,21 @@ _MARKUP = re.compile(
 )
 
 
-def text_of(message: discord.Message, own_id: int) -> str:
+def text_of(message: discord.Message, own_id: int, known: Mapping[int, str] | None = None) -> str:
     """Return the text of a message as Claude should read it.
 
     Mentions become `@name`, channels `#name`, custom emoji `:name:`; the bot's own mention goes. Stickers, polls and
-    forwarded messages are described in brackets; embeds (link previews) are left out.
+    forwarded messages are described in brackets; embeds (link previews) are left out. `known` are names of channels and
+    roles, by id, that the message's own server does not know (the bot's own role has none).
     """
     guild = message.guild if isinstance(message.guild, discord.Guild) else None
-    text = _plain(message.content, _names(message, own_id, guild))
+    text = _plain(message.content, _names(message, own_id, guild, known or {}))
     parts = [text, *(f"[sticker: {sticker.name}]" for sticker in message.stickers)]
     if message.poll is not None:
         answers = " / ".join(answer.text for answer in message.poll.answers)
         parts.append(f"[poll: {message.poll.question} {answers}]")
     for forwarded in message.message_snapshots:
-        content = _plain(forwarded.content, _names(message, own_id, guild))
+        content = _plain(forwarded.content, _names(message, own_id, guild, known or {}))
         files = " ".join(f"[file: {item.filename}]" for item in forwarded.attachments)
         parts.append(f"[forwarded message]\n{content}\n{files}".strip())
     return wellformed("\n".join(part for part in parts if part)).strip()
@@ -57,7 +58,9 @@ def name_of(user: discord.abc.User) -> str:
     return wellformed(user.display_name)
 
 
-def _names(message: discord.Message, own_id: int, guild: discord.Guild | None) -> Callable[[re.Match[str]], str]:
+def _names(
+    message: discord.Message, own_id: int, guild: discord.Guild | None, known: Mapping[int, str]
+) -> Callable[[re.Match[str]], str]:
     users = {user.id: user.display_name for user in message.mentions}
     own_role = guild.self_role if guild else None
 
@@ -70,10 +73,11 @@ def _names(message: discord.Message, own_id: int, guild: discord.Guild | None) -
             return f"@{member.display_name if member else users.get(id_, 'unknown-user')}"
         if kind == "role":
             role = guild.get_role(int(value)) if guild else None
-            return "" if role and role == own_role else f"@{role.name if role else 'unknown-role'}"
+            named = role.name if role else known.get(int(value), "unknown-role")
+            return "" if not named or (role and role == own_role) else f"@{named}"
         if kind == "channel":
             channel = guild.get_channel_or_thread(int(value)) if guild else None
-            return f"#{channel.name if channel else 'unknown-channel'}"
+            return f"#{channel.name if channel else known.get(int(value), 'unknown-channel')}"
         if kind == "emoji":
             return f":{value}:"
         if kind == "command":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import discord
@@ -38,7 +39,22 @@ async def thread_before(client: discord.Client, message: Message) -> tuple[Messa
     else:
         channel = client.get_partial_messageable(int(message.place.channel), guild_id=guild_id)
         found = await _chain(channel, int(message.id))
-    return tuple(read for said in found if (read := _read(said, client, message)) is not None)
+    spoken = [said for item in found if (said := _spoken(item)) is not None]
+    names = await _names(client, guild_id, spoken)
+    return tuple(read for said in spoken if (read := _read(said, client, message, names)) is not None)
+
+
+async def _names(client: discord.Client, guild_id: int, found: Sequence[discord.Message]) -> dict[int, str]:
+    """Names of what the messages mention by its id alone; asked for where there is no connection that told them."""
+    texts = " ".join(said.content for said in found)
+    if client.get_guild(guild_id) or not ("<@&" in texts or "<#" in texts):
+        return {}
+    try:
+        guild = await client.fetch_guild(guild_id, with_counts=False)
+        names = {role.id: "" if role == guild.self_role else role.name for role in guild.roles}
+        return names | ({channel.id: channel.name for channel in await guild.fetch_channels()} if "<#" in texts else {})
+    except (discord.Forbidden, discord.NotFound):
+        return {}
 
 
 async def own_since(client: discord.Client, place: Place, since: float) -> tuple[MessageRef, ...]:
@@ -93,15 +109,16 @@ async def _chain(channel: discord.PartialMessageable, last: int) -> list[discord
     return found
 
 
-def _read(said: discord.Message, client: discord.Client, asked: Message) -> Message | None:
+def _spoken(said: discord.Message) -> discord.Message | None:
+    """What somebody said: the message itself, or what a thread was opened from; None for what Discord itself tells."""
     if said.type is discord.MessageType.thread_starter_message and said.reference:
         # The thread's opening: what it was opened from stands in the parent channel.
-        if not isinstance(said.reference.resolved, discord.Message):
-            return None
-        said = said.reference.resolved
-    elif said.type not in ORDINARY:
-        return None
-    text, attachments = text_of(said, client.user.id if client.user else 0), attachments_of(said)
+        return said.reference.resolved if isinstance(said.reference.resolved, discord.Message) else None
+    return said if said.type in ORDINARY else None
+
+
+def _read(said: discord.Message, client: discord.Client, asked: Message, names: Mapping[int, str]) -> Message | None:
+    text, attachments = text_of(said, client.user.id if client.user else 0, names), attachments_of(said)
     if not text and not attachments:
         return None
     return Message(

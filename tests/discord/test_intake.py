@@ -8,7 +8,7 @@ import pytest
 
 from bot.conversation import Attachment, Place, ThreadKey
 from sandbox.discord import DiscordServer, Upload
-from tests.discord.harness import Box, listening
+from tests.discord.harness import Box, listening, logged_in
 
 
 def mention(server: DiscordServer, text: str) -> str:
@@ -163,6 +163,25 @@ async def test_a_mention_in_the_midst_of_a_thread_brings_what_was_said(server: D
         ("Ada", "second, @Ben"),
     ]
     assert {said.key for said in before} == {asked.key}
+
+
+async def test_a_thread_reads_the_same_without_a_connection(server: DiscordServer, box: Box) -> None:
+    """Who only writes reads the names of people, roles and channels as who listens does."""
+    general, ada = server.channel("general"), server.user("ada")
+    role = server.add_role("helpers", mentionable=True)
+    own = next(each.id for each in server.world.roles.values() if each.managed_by == server.bot_id)
+    async with listening(server, box) as adapter, logged_in(server) as writer:
+        root = await server.say(general, ada, f"where it began, see <#{server.channel('random')}>")
+        thread = await server.open_thread(general, ada, "talk", message=root)
+        await server.say(thread, ada, f"<@&{role}> and <@{server.user('ben')}>, not <@&{own}>")
+        await server.say(thread, ada, mention(server, "what do you think?"))
+        await box.until(lambda: box.messages)
+        before = await adapter.platform.thread_before(box.messages[0])
+        assert await writer.platform.thread_before(box.messages[0]) == before
+    assert [said.text for said in before] == [
+        "where it began, see #random",
+        "@helpers and @Ben, not",
+    ]
 
 
 async def test_a_reply_to_the_bot_continues_that_conversation(server: DiscordServer, box: Box) -> None:
