@@ -135,7 +135,8 @@ class TurnStore(Protocol):
         """Change what waits or runs in a thread; returns whether there was anything to change.
 
         With `text`: the waiting message's new text. With `message_id` alone: the message is taken back, and a
-        running turn that asks it is stopped. With neither: the running turn is stopped.
+        running turn that asks it is stopped. With neither: the running turn is stopped. What comes before its message
+        (platforms deliver again, and out of order) waits for it a while.
         """
         ...
 

@@ -47,6 +47,7 @@ class MemoryStore:
         self._ours: Expiring[tuple[str, str], ThreadKey] = Expiring(clock, history_ttl)
         self._partials: Expiring[tuple[str, int], str] = Expiring(clock, history_ttl)
         self._seen: Expiring[tuple[str, str], bool] = Expiring(clock, rules.SEEN_TTL)
+        self._early: Expiring[tuple[str, str], tuple[str | None]] = Expiring(clock, rules.EARLY_TTL)
         self._fences: Expiring[str, str] = Expiring(clock, rules.FENCE_TTL)
         self._cursors: Expiring[str, str] = Expiring(clock, rules.CURSOR_TTL)
         self._lines: defaultdict[str, Line] = defaultdict(Line)
@@ -62,6 +63,12 @@ class MemoryStore:
         message = capped(message)
         self._seen[message.installation, message.id] = True
         self._joined[message.key] = message.installation
+        early = self._early.get((message.installation, message.id))
+        self._early.pop((message.installation, message.id))
+        if early is not None:
+            if early[0] is None:
+                return True
+            message = replace(message, text=early[0])
         if message.place.direct:
             self._directs.setdefault(message.installation, {})[message.place.channel] = message.sent_at
         name = (message.installation, message.key)
@@ -89,6 +96,9 @@ class MemoryStore:
         self, key: ThreadKey, installation: str, *, message_id: str | None = None, text: str | None = None
     ) -> bool:
         """See `TurnStore.amend`. An edit of what a running turn asks shows as `Lease.edited`, and in its next claim."""
+        if message_id is not None and not self._seen.get((installation, message_id)):
+            self._early[installation, message_id] = (None if text is None else text[: rules.MAX_TEXT],)
+            return False
         thread = self._threads.get((installation, key))
         if thread is None:
             return False

@@ -97,6 +97,7 @@ class RedisStore:
                 change,
                 to_bytes(message_id or ""),
                 to_bytes((text or "")[: rules.MAX_TEXT]),
+                _ms(rules.EARLY_TTL),
             )
         )
         self._hint(installation)

@@ -18,6 +18,9 @@ MAIL_TTL: Final = 7 * 24 * 3600.0
 CURSOR_TTL: Final = 30 * 24 * 3600.0
 """Seconds a backfill cursor is kept after it moved last."""
 
+EARLY_TTL: Final = 600.0
+"""Seconds an edit or a deletion waits for its message: Slack delivers the last time after about six minutes."""
+
 FENCE_TTL: Final = 24 * 3600.0
 """Seconds it is remembered what became of a claim, so that a late repetition is told."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from bot.conversation import Message, MessageRef, Stop
 from bot.ports import Claim, Outcome, Part
+from bot.store import rules
 
 Ask = Callable[..., Message]
 
@@ -65,6 +66,34 @@ async def test_an_edit_comes_too_late(store: Any, ask: Ask) -> None:
     assert not await store.amend(claim.key, claim.installation, message_id="C1:1", text="new")
     assert not await store.amend(claim.key, claim.installation, message_id="C1:9", text="new")
     assert await store.claim(T1, "w", 15) is None
+
+
+async def test_an_edit_that_overtook_its_question_is_asked(store: Any, ask: Ask) -> None:
+    """The last of them is, once; a message of the same thread that nobody edited stays as it is."""
+    for text in ("new \x00", "newer"):
+        assert not await store.amend(ask().key, "slack:T1", message_id="C1:1", text=text)
+    await waiting(store, ask("1", at=1), ask("2", at=2))
+    assert not await store.submit(ask("1", at=1))
+    assert texts(await store.claim(T1, "w", 15)) == ["newer", "2"]
+
+
+async def test_a_question_that_was_taken_back_before_it_came_is_not_asked(store: Any, ask: Ask) -> None:
+    """It counts as handed in, whatever it said last, and is answered no more when it is delivered again."""
+    assert not await store.amend(ask().key, "slack:T1", message_id="C1:1", text="new")
+    assert not await store.amend(ask().key, "slack:T1", message_id="C1:1")
+    assert await store.submit(ask("1"))
+    assert not await store.submit(ask("1"))
+    assert await store.claim(T1, "w", 15) is None
+
+
+async def test_what_came_before_its_message_does_not_wait_for_ever(backing: Any, ask: Ask) -> None:
+    """After the last redelivery what a person changed stands in the message itself."""
+    store = backing.store()
+    await store.amend(ask().key, "slack:T1", message_id="C1:1", text="new")
+    await store.amend(ask().key, "slack:T1", message_id="C1:2")
+    backing.advance(rules.EARLY_TTL + 1)
+    await waiting(store, ask("1", at=1), ask("2", at=2))
+    assert texts(await store.claim(T1, "w", 15)) == ["1", "2"]
 
 
 async def test_a_waiting_message_can_be_taken_back(store: Any, ask: Ask) -> None:

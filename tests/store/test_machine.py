@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from bot.conversation import MessageRef, Stop, Turn
 from bot.errors import LeaseLost
 from bot.ports import Claim, Outcome, Part
+from bot.store import rules
 from tests.store.backing import Backing, ask
 
 T = TypeVar("T")
@@ -69,6 +70,7 @@ class Mailbox(RuleBasedStateMachine):
         self.now = 0.0
         self.mail: dict[str, Waiting] = {}
         self.seen: set[str] = set()
+        self.early: dict[str, tuple[float, str | None]] = {}
         self.flights: dict[str, Flight] = {}
         self.history: dict[str, list[str]] = {}
         self.claims: list[Claim] = []
@@ -143,7 +145,13 @@ class Mailbox(RuleBasedStateMachine):
         assert accepted == (id_ not in self.seen)
         if accepted:
             self.seen.add(id_)
-            self.mail[id_] = Waiting(thread, at, alone, id_)
+            until, text = self.early.pop(id_, (0.0, None))
+            if until <= self.now:
+                text = id_
+            if text is None:
+                self.taken_back.add(id_)
+            else:
+                self.mail[id_] = Waiting(thread, at, alone, text)
 
     @rule()
     def claim(self) -> None:
@@ -251,6 +259,8 @@ class Mailbox(RuleBasedStateMachine):
         flight = self.flights.get(thread)
         there = id_ in self.mail and not (flight and id_ in flight.gone)
         assert self.runner.run(self.store.amend(ask(thread=thread).key, "slack:T1", message_id=id_)) == there
+        if id_ not in self.seen:
+            self.early[id_] = (self.now + rules.EARLY_TTL, None)
         if not there:
             return
         self.taken_back.add(id_)
@@ -270,6 +280,8 @@ class Mailbox(RuleBasedStateMachine):
         there = id_ in self.mail and not (flight and (id_ in flight.gone or (frozen and flight.outcome)))
         key = ask(thread=thread).key
         assert self.runner.run(self.store.amend(key, "slack:T1", message_id=id_, text=text)) == there
+        if id_ not in self.seen:
+            self.early[id_] = (self.now + rules.EARLY_TTL, text)
         if there:
             self.mail[id_].text = text
             if flight and frozen:

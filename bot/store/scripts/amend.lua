@@ -1,4 +1,4 @@
--- amend: thread, 'text' | 'delete' | 'stop', message id, new text
+-- amend: thread, 'text' | 'delete' | 'stop', message id, new text, ms that what comes before its message is kept
 -- returns 1 when there was something to change, else 0
 local thread, change, id = ARGV[3], ARGV[4], ARGV[5]
 local flight, mail, body = key('flight', thread), key('mail', thread), key('body', thread)
@@ -17,6 +17,14 @@ if change == 'stop' then
   return 1
 end
 
+-- Events overtake one another: one that was not acknowledged is delivered again, behind what came after it.
+if redis.call('EXISTS', key('seen', id)) == 0 then
+  local early = key('early', id)
+  redis.call('DEL', early)
+  redis.call('HSET', early, 'until', now + tonumber(ARGV[7]), change, ARGV[6])
+  redis.call('PEXPIRE', early, ARGV[7])
+  return 0
+end
 if redis.call('HEXISTS', body, 'm:' .. id) == 0 or redis.call('HEXISTS', flight, 'gone:' .. id) == 1 then return 0 end
 
 local frozen, left = false, 0

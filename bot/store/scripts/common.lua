@@ -8,6 +8,7 @@
 --   turns:<thread>   list: the history                                    meta:<thread>   hash: last, bytes, and of the
 --   last message: lanes, since (when it came), place, and spot (where a status for it shows)
 --   seen:<message>   who handed it in first                               fence:<token>   what became of a claim
+--   early:<message>  hash: an edit or a deletion that came before the message itself: until, and text or delete
 --   pace  sorted set: person, channel or workspace, by its next turn      shown  sorted set: spots, by their status's end
 --   partial:<turn>   hash: texts of broken streams
 --
