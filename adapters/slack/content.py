@@ -17,15 +17,15 @@ from bot.text.graphemes import visible
 from bot.text.measure import utf8, utf16
 from bot.text.tables import monospaced
 
-SUMMARY = 150
-"""Characters of the plain text that notifications show."""
+PLAIN = 3_900
+"""UTF-8 bytes of the text beside the blocks, which chat.update limits to 4,000. Screen readers and phones'
+notifications read it and no block (Slack's documentation of chat.postMessage), so it holds all that fits."""
 
 TABLE_WIDTH = 60
 """Columns of monospaced text that Slack shows in one line beside an open thread; in a fence it wraps longer ones."""
 
 _LABELLED = re.compile(r"<([a-z][a-z0-9+.\-]*:[^<>|\s]+)\|([^<>\n]*)>", re.IGNORECASE)
-_LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*\)")
-_MARKS = re.compile(r"```[^\n]*|\*+|~~|`+|^\s*[#>|]+", re.MULTILINE)
+_CUT_ENTITY = re.compile(r"&[a-z]{0,3}$")
 
 
 def to_mrkdwn(markdown: str) -> str:
@@ -55,18 +55,20 @@ MRKDWN = Dialect("slack-mrkdwn", 3_900, utf8, to_mrkdwn)
 
 
 def content(text: str, dialect: Dialect) -> dict[str, Any]:
-    """Return the arguments that hold `text`, rendered for `dialect`: blocks and the plain text beside them."""
+    """Return the arguments that hold `text`, rendered for `dialect`: blocks and the text beside them."""
     safe = defuse(text)
     if dialect is MRKDWN:
         return {"text": safe, "blocks": []}
-    return {"text": summary(safe), "blocks": [{"type": "markdown", "text": safe}]}
+    return {"text": plain(safe), "blocks": [{"type": "markdown", "text": safe}]}
 
 
-def summary(text: str) -> str:
-    """Return the first words of `text` without Markdown, at most `SUMMARY` characters before escaping."""
-    words = " ".join(_MARKS.sub("", _LINK.sub(r"\1", text[: 8 * SUMMARY])).split())
-    cut = words if len(words) <= SUMMARY else words[: SUMMARY - 1].rstrip() + "…"
-    return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") or "…"
+def plain(text: str) -> str:
+    """Return `text` escaped, as it is written, at most `PLAIN` bytes of it."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    if utf8(escaped) > PLAIN:
+        cut = escaped.encode("utf-8", "replace")[: PLAIN - utf8("…")].decode("utf-8", "ignore")
+        escaped = _CUT_ENTITY.sub("", cut) + "…"
+    return escaped if escaped.strip() else "…"
 
 
 def stored_text(answer: Mapping[str, Any]) -> str | None:

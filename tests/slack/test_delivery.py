@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import pytest
 
 from adapters.slack.api import Api
+from adapters.slack.content import MARKDOWN, PLAIN, content
 from adapters.slack.delivery import Delivery
 from adapters.slack.errors import MEANING
 from adapters.slack.events import Identity
 from bot import errors
 from bot.conversation import Place
 from bot.ports import CompletesMessages, NotifiesAsker, Platform, ReadsThread, ShowsStatus, Write
+from bot.text.defuse import defuse
 from sandbox.faults import Fault
 from sandbox.journal import Journal
 from sandbox.slack import SlackServer
@@ -32,7 +35,7 @@ def test_what_it_can_do(platform: Delivery) -> None:
 
 
 async def test_post_and_edit(platform: Delivery, place: Place, journal: Journal) -> None:
-    """A message is a markdown block with a short plain text, in its thread, without parsing or previews."""
+    """A message is a markdown block with its text beside it, in its thread, without parsing or previews."""
     markdown = "# Rivers\n\nA **long** list: " + "word " * 100
     receipt = await platform.post(place, "…", "turn.1.0")
     await platform.edit(place, receipt.ref, markdown)
@@ -45,9 +48,19 @@ async def test_post_and_edit(platform: Delivery, place: Place, journal: Journal)
     (edited,) = arguments(journal, "chat.update")
     assert edited["parse"] == "none"
     assert edited["blocks"] == [{"type": "markdown", "text": markdown}]
-    assert edited["text"].startswith("Rivers A long list: word")
-    assert len(edited["text"]) <= 150
+    assert edited["text"] == markdown
     assert shown(journal, receipt.ref) == markdown
+
+
+@pytest.mark.parametrize("piece", ["a word ", "& <!channel> <@U1> ", "Öl, 水 and 👨\u200d👩\u200d👧 ", "&"])
+def test_what_no_block_is_read_for_says_all_that_fits(piece: str) -> None:
+    """Screen readers and phones get the text as it is written, inert, cut only where chat.update would refuse it."""
+    short, long = piece * 20, piece * 4000
+    assert html.unescape(content(short, MARKDOWN)["text"]) == defuse(short)
+    cut = content(long, MARKDOWN)["text"]
+    assert PLAIN - 20 < len(cut.encode()) <= PLAIN
+    assert defuse(long).startswith(html.unescape(cut).removesuffix("…"))
+    assert "<" not in cut
 
 
 async def test_direct_messages_are_flat(platform: Delivery, slack: SlackServer, journal: Journal) -> None:
