@@ -180,7 +180,7 @@ class TurnStore(Protocol):
         ...
 
     async def finish(self, claim: Claim, outcome: Outcome) -> None:
-        """Put the finished answer into the outbox."""
+        """Put the finished answer into the outbox; not where its question was edited since the claim."""
         ...
 
     async def commit(self, claim: Claim, turn: Turn | None, *, replaces: str | None = None) -> None:

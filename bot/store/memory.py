@@ -217,7 +217,8 @@ class MemoryStore:
     async def finish(self, claim: Claim, outcome: Outcome) -> None:
         """See `TurnStore.finish`."""
         _, flight = self._held(claim)
-        flight.outcome = outcome
+        if not flight.edited:  # a successor asks the new question, rather than deliver what answers the old one
+            flight.outcome = outcome
 
     async def commit(self, claim: Claim, turn: Turn | None, *, replaces: str | None = None) -> None:
         """See `TurnStore.commit`."""

@@ -55,6 +55,21 @@ async def test_an_edit_of_a_running_question_is_told_and_asked_next(backing: Any
     assert not (await other.renew(again, 15)).edited
 
 
+async def test_no_successor_delivers_an_answer_to_what_was_edited(backing: Any, ask: Ask) -> None:
+    """An answer that was finished after its question was edited goes with its worker: the next claim asks anew."""
+    store = backing.store()
+    await waiting(store, ask("1"))
+    claim = await store.claim(T1, "w", 15)
+    assert await store.amend(claim.key, claim.installation, message_id="C1:1", text="new")
+    await store.finish(claim, Outcome(answer="a", stop=Stop.END_TURN, attempt=1))
+    backing.advance(16)
+    again = await store.claim(T1, "w", 15)
+    assert (texts(again), again.outcome) == (["new"], None)
+    await store.finish(again, Outcome(answer="b", stop=Stop.END_TURN, attempt=2))
+    backing.advance(16)
+    assert (await store.claim(T1, "w", 15)).outcome.answer == "b"
+
+
 async def test_an_edit_comes_too_late(store: Any, ask: Ask) -> None:
     """Neither what is answered already, nor what is unknown, can be edited."""
     await waiting(store, ask("1"))

@@ -216,7 +216,7 @@ class Mailbox(RuleBasedStateMachine):
         outcome = Outcome(answer=str(number), stop=Stop.END_TURN, attempt=1)
         flight = self.held(number)
         self.expect(flight is not None, self.store.finish(self.claims[number], outcome))
-        if flight:
+        if flight and not flight.edited:
             flight.outcome = outcome
 
     @precondition(lambda self: self.claims)

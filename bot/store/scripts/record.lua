@@ -3,7 +3,11 @@
 -- returns 1, or 0 when the token is stale
 local thread, flight = ARGV[3], key('flight', ARGV[3])
 if not holds(thread, ARGV[4]) then return 0 end
-for i = 9, #ARGV, 2 do redis.call('HSET', flight, ARGV[i], ARGV[i + 1]) end
+-- An answer to a question that was edited since the claim is not for a successor to deliver: it asks the new one.
+local late = redis.call('HEXISTS', flight, 'edited') == 1
+for i = 9, #ARGV, 2 do
+  if not (late and ARGV[i] == 'outcome') then redis.call('HSET', flight, ARGV[i], ARGV[i + 1]) end
+end
 if ARGV[5] ~= '' and redis.call('HEXISTS', flight, 'part:' .. ARGV[5]) == 0 then
   redis.call('HSET', flight, 'part:' .. ARGV[5], redis.call('HINCRBY', flight, 'parts', 1))
 end
