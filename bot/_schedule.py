@@ -16,7 +16,7 @@ from itertools import count, islice
 from typing import Final
 
 from bot._budget import Bucket
-from bot._ticket import BRIEF, Ticket, room
+from bot._ticket import Ticket, room, soon
 from bot._trial import Trial
 from bot._viewer import Urgency, Viewer
 from bot._worth import worth
@@ -143,7 +143,7 @@ class Schedule:
             return 0, 0.0
         if now - line.roots_at >= _FRESH:
             asking = {ticket.who for ticket in line.waiting}
-            editing = [each for each in line.viewers if each.urgency is Urgency.INTERIM or each in asking]
+            editing = [each for each in line.viewers if each.sent_at > -math.inf or each in asking]
             line.roots = sum(math.sqrt(each.rate(now)) for each in editing if each.ended_at == math.inf)
             line.roots_at = now
         return len(line.viewers), line.roots
@@ -336,7 +336,7 @@ class Schedule:
         ready are a large share of all there are.
         """
         at = bucket.when(1.0 + self._kept(bucket, urgency), now)
-        return at if at <= now else max(at - BRIEF, bucket.when(1.0, now))
+        return at if at <= now else max(at - soon(bucket), bucket.when(1.0, now))
 
     def _reserve(self, bucket: Bucket) -> float:
         """Tokens that should lie ready for the endings of the live replies."""

@@ -19,6 +19,11 @@ BRIEF: Final = 0.5
 """Seconds an ending may wait for a token without being noticed: what comes in again by then counts as left."""
 
 
+def soon(bucket: Bucket) -> float:
+    """Seconds within which what comes in again counts as left for endings: where few calls are all there are."""
+    return BRIEF if bucket.budget.window <= _NEAR else 0.0
+
+
 def room(bucket: Bucket, urgency: Urgency) -> Room:
     """What a write of that urgency leaves in the bucket for the endings of live replies."""
     if urgency is Urgency.ENDING:
@@ -27,9 +32,9 @@ def room(bucket: Bucket, urgency: Urgency) -> Room:
     if urgency is Urgency.FIRST:
         # Where the next window is near, readers who see nothing wait for a whole one if a call is kept from them.
         share = _KEPT_FROM_FIRST if bucket.budget.window > _NEAR else 0.0
-        return Room(_KEPT_PER_REPLY * share, most * share, 0.0, BRIEF)
+        return Room(_KEPT_PER_REPLY * share, most * share, 0.0, soon(bucket))
     # The last token is no interim edit's: an ending would have to wait for the next.
-    return Room(_KEPT_PER_REPLY, most, min(1.0, bucket.burst - 1.0), BRIEF)
+    return Room(_KEPT_PER_REPLY, most, min(1.0, bucket.burst - 1.0), soon(bucket))
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Final
 from bot._budget import Bucket
 
 _SURE: Final = 0.5
-_APART: Final = 0.4
+_APART: Final = 0.25
 _SHORT: Final = 2.0
 
 

@@ -30,7 +30,7 @@ def test_half_of_the_limit_is_not_doubted() -> None:
     spend(trial, bucket, [0.0] * 4)
     assert trial.due(bucket, 0.0) == 0.0
     spend(trial, bucket, [0.0])
-    assert trial.due(bucket, 0.0) == pytest.approx(0.4)
+    assert trial.due(bucket, 0.0) == pytest.approx(0.25)
     assert trial.due(bucket, 1.0) == 1.0
 
 
