@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=25, help="SIGKILLs of one run; other troubles in proportion")
     parser.add_argument("--rooms", type=int, default=24, help="conversations, beside four direct ones")
     parser.add_argument("--workers", type=int, default=3, help="bot processes")
+    parser.add_argument("--apart", action="store_true", help="half of them take messages in, the others answer")
     parser.add_argument("--logs", type=Path, default=None, help="where logs and stories stay; default: nowhere")
     given = parser.parse_args()
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # a killed bot hangs up on Claude's stand-in
@@ -34,7 +35,13 @@ def main() -> int:
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir(parents=True)
             chaos = Chaos(
-                seed, place, questions=given.turns, kills=given.kills, rooms=given.rooms, workers=given.workers
+                seed,
+                place,
+                questions=given.turns,
+                kills=given.kills,
+                rooms=given.rooms,
+                workers=given.workers,
+                apart=given.apart,
             )
             report = asyncio.run(chaos.run())
             print("\n".join(report.lines()), flush=True)  # noqa: T201
@@ -46,7 +53,8 @@ def main() -> int:
         wrong += len(report.verdict.found)
         turns += report.turns
         kills += report.troubles["SIGKILL"]
-    again = f"--seed {first} --runs {given.runs} --turns {given.turns} --kills {given.kills}"
+    apart = " --apart" if given.apart else ""
+    again = f"--seed {first} --runs {given.runs} --turns {given.turns} --kills {given.kills}{apart}"
     print(f"{turns} turns, {kills} kills, {wrong} violations; replay with {again}")  # noqa: T201
     return 1 if wrong else 0
 

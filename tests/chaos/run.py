@@ -67,15 +67,19 @@ class Chaos:
         kills: SIGKILLs; other troubles come in proportion.
         rooms: conversations beside four direct ones.
         workers: bot processes.
+        apart: half of them take messages in and the others answer; else each does both.
     """
 
-    def __init__(self, seed: int, folder: Path, *, questions: int, kills: int, rooms: int, workers: int) -> None:
+    def __init__(
+        self, seed: int, folder: Path, *, questions: int, kills: int, rooms: int, workers: int, apart: bool = False
+    ) -> None:
         self._seed = seed
         self._folder = folder
         self._questions = questions
         self._kills = kills
         self._count = rooms
         self._workers = workers
+        self._apart = apart
         self._journal = Journal()
         self._claude = Claude(seed)
         self._server = Server(folder / "store")
@@ -94,7 +98,7 @@ class Chaos:
             people = People(box, self._seed, rooms=self._count, questions=self._questions)
             await self._server.start()
             chance = random.Random(f"bots {self._seed}")  # noqa: S311
-            bots = [Bot(f"bot{n}", self._folder, self._environment(box)) for n in range(self._workers)]
+            bots = [Bot(f"bot{n}", self._folder, self._environment(box), role=role) for n, role in self._roles()]
             store = RedisStore(self._server.url, history_ttl=HISTORY_TTL)
             try:
                 await asyncio.gather(*(bot.start(**_whims(chance)) for bot in bots))
@@ -118,6 +122,10 @@ class Chaos:
                 await self._server.kill()
         report.seconds = time.monotonic() - began
         return report
+
+    def _roles(self) -> list[tuple[int, str]]:
+        """The processes by number, and what each does: apart, every other one takes messages in for the rest."""
+        return [(n, ("intake", "worker")[n % 2] if self._apart else "all") for n in range(self._workers)]
 
     def _environment(self, box: Sandbox) -> Mapping[str, str]:
         return {
