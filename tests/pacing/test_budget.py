@@ -153,6 +153,28 @@ def test_workers_that_are_cut_off_stay_within_the_limit_together(
         assert sum(first <= at <= first + budget.window for at in sent) <= budget.calls
 
 
+def test_what_comes_back_is_divided_too() -> None:
+    """When three workers are cut off in the middle of a flood, each gets its share of every call that comes back."""
+    budget = Budget("slack", 50, 60.0, 10)
+    bucket, now, sent = Bucket(budget, 1, 0.0), 0.0, list[float]()
+    while now < 100.0:
+        now = bucket.when(1.0, now)
+        bucket.spend(now)
+        sent.append(now)
+    known = [at for at in sent if at > now - 61.2]
+    for _ in range(3):
+        cut = Bucket(budget, 1, 0.0)
+        cut.learn(known, now)
+        cut.elsewhere.known_at = now
+        cut.cut_off(3, now)
+        at = now
+        while (at := cut.when(1.0, at)) < now + 150.0:
+            cut.spend(at)
+            sent.append(at)
+    for first in sent:
+        assert sum(first <= at <= first + 60.0 for at in sent) <= 50
+
+
 def test_what_comes_back_is_spaced_too() -> None:
     """One post a second stays one a second when posts of a minute ago come back while others were never used."""
     bucket = Bucket(Budget("posts", 60, 60.0, 1), 1, 0.0)
