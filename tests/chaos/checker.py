@@ -9,15 +9,25 @@ from dataclasses import dataclass, field
 from bot import phrases
 from bot.conversation import Stop, Turn
 from sandbox.journal import Shown
-from tests.chaos.answers import WORD, Claude
-from tests.chaos.people import Room
+from tests.chaos.answers import WORDING, Claude
+from tests.chaos.people import Asked, Room
+
+KINDS = (
+    *("lost", "doubled", "reordered", "orphaned", "dangling", "stale"),  # what readers see
+    *("stored", "history", "pinged", "process"),
+)
+"""What can be wrong. An orphan is a message without an answer, and dangles when it is a placeholder; stale is a note or
+a failure that does not fit what came of the turn; stored is what the store should not hold."""
 
 FAILURES = (phrases.INTERRUPTED_FOR_GOOD, phrases.BUSY_FOR_GOOD, phrases.APOLOGY)
+STOPPED = phrases.below(Stop.STOPPED)
+NOTICED = 3.0
+"""Seconds after which a worker must know of an accepted edit: at the latest with the next renewal of its lease."""
 
 
 @dataclass
 class Verdict:
-    """What was found wrong: kind (lost, doubled, reordered, orphaned, stale, stored), room and sentence."""
+    """What was found wrong: kind (of `KINDS`), room and sentence."""
 
     found: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -35,8 +45,8 @@ class Checker:
 
     Args:
         claude: who said what.
-        acknowledged: Unix s at which a message was first acknowledged to its platform, where that can be told.
-        posted: in which order messages appeared, by platform, channel and id.
+        acknowledged: Unix s at which a message, or an edit by its name, was first acknowledged to its platform, where
+            that can be told.
     """
 
     def __init__(self, claude: Claude, acknowledged: Mapping[str, float]) -> None:
@@ -54,13 +64,20 @@ class Checker:
         """
         self._answered_once(room, turns)
         self._in_order(room, turns)
-        self._stored_whole(room, turns)
-        self._seen(room, turns, shown)
+        for turn in turns:
+            self._stored_whole(room, turn)
+        self._remembered(room, turns)
+        self._seen(room, turns, [message for message in shown if message.deleted_at is None])
+        for message in shown:
+            if pings := message.extra.get("pings"):
+                self.verdict.add("pinged", room.name, f"{message.id} pinged {pings}")
+
+    # --- what the store holds -------------------------------------------------------------------------------
 
     def _answered_once(self, room: Room, turns: Sequence[Turn]) -> None:
         times = Counter(message.id for turn in turns for message in turn.questions)
         for asked in room.asked:
-            if times[asked.message] == 0:
+            if times[asked.message] == 0 and asked.deleted_at is None:
                 if room.platform == "discord" or asked.message in self._acknowledged:
                     self.verdict.add("lost", room.name, f"{asked.name} is in no turn")
             elif times[asked.message] > 1:
@@ -80,69 +97,105 @@ class Checker:
             if position[earlier.message] > position[later.message] and taken < later.at:
                 self.verdict.add("reordered", room.name, f"{later.name} was answered before {earlier.name}")
 
-    def _stored_whole(self, room: Room, turns: Sequence[Turn]) -> None:
+    def _stored_whole(self, room: Room, turn: Turn) -> None:
         """What is stored is the whole text of one request that did not break and asked these questions."""
-        for turn in turns:
-            if turn.stop is Stop.FAILED:
-                if turn.answer:
-                    self.verdict.add("stored", room.name, f"failed turn {turn.id} has an answer")
-                continue
-            said = [self._claude.said[number] for number in self._claude.requests_in(turn.answer)]
-            if turn.stop is not Stop.END_TURN or len(said) != 1 or turn.answer != said[0].text or said[0].broken:
-                self.verdict.add("stored", room.name, f"turn {turn.id} ({turn.stop.value}) holds {turn.answer!r:.200}")
-                continue
-            names = {asked.name for asked in room.asked if asked.message in {q.id for q in turn.questions}}
-            if not names <= set(said[0].questions):
-                self.verdict.add("stored", room.name, f"turn {turn.id} asked {names} and was answered another question")
+        said = [self._claude.said[number] for number in self._claude.requests_in(turn.answer)]
+        asked = _asked(room, turn)
+        if turn.stop is Stop.FAILED:
+            if turn.answer:
+                self.verdict.add("stored", room.name, f"failed turn {turn.id} has an answer")
+            return
+        if turn.stop is Stop.STOPPED and any(question.deleted_at is not None for question in asked):
+            if len(said) > 1 or not all(one.text.startswith(turn.answer) for one in said):
+                self.verdict.add("stored", room.name, f"stopped turn {turn.id} holds {turn.answer!r:.200}")
+            return
+        if turn.stop is not Stop.END_TURN or len(said) != 1 or turn.answer != said[0].text or said[0].broken:
+            self.verdict.add("stored", room.name, f"turn {turn.id} ({turn.stop.value}) holds {turn.answer!r:.200}")
+            return
+        names = {question.name for question in asked}
+        if not names <= set(said[0].questions):
+            self.verdict.add("stored", room.name, f"turn {turn.id} asked {names} and was answered another question")
+        wordings = {question.wording for question in asked if question.wording}
+        held = {name for question in turn.questions for name in WORDING.findall(question.text)}
+        answered = wordings & said[0].wordings
+        if held != answered:
+            self.verdict.add("stored", room.name, f"turn {turn.id} holds wordings {held}, {answered} were answered")
+        for late in wordings - answered:
+            if said[0].at > self._acknowledged.get(late, float("inf")) + NOTICED:
+                self.verdict.add("stored", room.name, f"turn {turn.id} was asked without {late}, which was accepted")
 
-    def _seen(self, room: Room, turns: Sequence[Turn], shown: Sequence[Shown]) -> None:
+    def _remembered(self, room: Room, turns: Sequence[Turn]) -> None:
+        """Every request has whole messages in alternation, and for answers those of the turns before it."""
+        names = {asked.name for asked in room.asked}
+        answers = [turn.answer.strip() for turn in turns if turn.answer.strip()]
+        alone = len({message.key for turn in turns for message in turn.questions}) <= 1
+        for said in self._claude.said.values():
+            if not names.intersection(said.questions):
+                continue
+            roles = [role for role, _ in said.history]
+            if roles != ["user", "assistant"] * (len(roles) // 2) + ["user"]:
+                self.verdict.add("history", room.name, f"r{said.number} was asked with {roles}")
+            if not all(text.strip() for _, text in said.history):
+                self.verdict.add("history", room.name, f"r{said.number} was asked with an empty message")
+            given = [text for role, text in said.history if role == "assistant"]
+            known = answers[: len(given)] if alone else [answer for answer in answers if answer in given]
+            if given != known:
+                self.verdict.add("history", room.name, f"r{said.number} was not asked with what was answered before")
+
+    # --- what readers see -----------------------------------------------------------------------------------
+
+    def _seen(self, room: Room, turns: Sequence[Turn], visible: Sequence[Shown]) -> None:
         """Readers see every answer whole and once, in order, and nothing else but notes and failures before it."""
-        expected = [
-            self._claude.requests_in(turn.answer)[0]
-            for turn in turns
-            if turn.answer and self._claude.requests_in(turn.answer)
-        ]
-        visible = [message for message in shown if message.deleted_at is None]
+        claude = self._claude
+        expected = {
+            numbers[0]: claude.words_in(turn.answer) for turn in turns if (numbers := claude.requests_in(turn.answer))
+        }
         broken = self._broken(visible) - set(expected)
         words: dict[int, list[str]] = {}
         finals: list[int] = []
-        failures = 0
+        ends: Counter[Stop] = Counter()
         for message in visible:
             text = message.text.strip()
-            noted = text.endswith(phrases.INTERRUPTED_AGAIN)
-            failed = text.endswith(FAILURES)
-            failures += failed
-            if noted or failed:
+            stopped, failed = text.endswith(STOPPED), text.endswith(FAILURES)
+            ends[Stop.STOPPED] += stopped
+            ends[Stop.FAILED] += failed
+            if failed or text.endswith(phrases.INTERRUPTED_AGAIN):
                 continue
-            numbers = self._claude.requests_in(text)
+            numbers = claude.requests_in(text)
             if numbers and broken.issuperset(numbers):
                 continue
-            if not numbers:
-                self.verdict.add("orphaned", room.name, f"{message.id} stays {text!r:.80}")
+            if not numbers and not stopped:
+                kind = "dangling" if text.startswith("…") else "orphaned"
+                self.verdict.add(kind, room.name, f"{message.id} stays {text!r:.80}")
             for number in numbers:
                 if not finals or finals[-1] != number:
                     finals.append(number)
-                words.setdefault(number, []).extend(match[0] for match in WORD.finditer(text))
+            for word in claude.words_in(text):
+                words.setdefault(claude.requests_in(word)[0], []).append(word)
         self._whole(room, expected, words, finals)
-        if failures != sum(turn.stop is Stop.FAILED for turn in turns):
-            self.verdict.add("stale", room.name, f"{failures} failures are shown, another number is stored")
+        for stop in (Stop.FAILED, Stop.STOPPED):
+            if ends[stop] != (stored := sum(turn.stop is stop for turn in turns)):
+                self.verdict.add("stale", room.name, f"{ends[stop]} ends say {stop.value}, {stored} are stored")
         self._notes(room, turns, visible)
 
     def _whole(
-        self, room: Room, expected: Sequence[int], words: Mapping[int, Sequence[str]], finals: Sequence[int]
+        self,
+        room: Room,
+        expected: Mapping[int, Sequence[str]],
+        words: Mapping[int, Sequence[str]],
+        finals: Sequence[int],
     ) -> None:
         """The answers that stand there are those of the turns, whole, once, and in their order."""
-        for number in expected:
-            whole = self._claude.said[number].text.split()
-            if words.get(number) != whole:
-                seen = words.get(number, [])
+        for number, whole in expected.items():
+            if (seen := words.get(number, [])) != whole:
                 kind = "doubled" if len(seen) > len(whole) else "lost"
                 self.verdict.add(kind, room.name, f"answer r{number}: {len(seen)} of {len(whole)} words are shown")
         for number in finals:
             if number not in expected:
                 self.verdict.add("doubled", room.name, f"r{number} is shown without a note and is in no turn")
-        if sorted(finals, key=lambda n: expected.index(n) if n in expected else -1) != finals:
-            self.verdict.add("reordered", room.name, f"answers stand as {finals}, turns as {expected}")
+        order = list(expected)
+        if sorted(finals, key=lambda n: order.index(n) if n in expected else -1) != finals:
+            self.verdict.add("reordered", room.name, f"answers stand as {finals}, turns as {order}")
 
     def _broken(self, visible: Sequence[Shown]) -> set[int]:
         """The requests whose partial text stays with the note, or a failure, below its last message."""
@@ -156,18 +209,20 @@ class Checker:
 
     def _notes(self, room: Room, turns: Sequence[Turn], visible: Sequence[Shown]) -> None:
         """After "Trying again" there comes something."""
+        names = {asked.name for turn in turns for asked in _asked(room, turn)}
         for n, message in enumerate(visible):
-            text = message.text.strip()
-            if not text.endswith(phrases.INTERRUPTED_AGAIN):
+            if not message.text.strip().endswith(phrases.INTERRUPTED_AGAIN):
                 continue
             after = [other.text.strip() for other in visible[n + 1 :]]
             if not any(not other.endswith(phrases.INTERRUPTED_AGAIN) for other in after):
                 self.verdict.add("stale", room.name, f"nothing follows the note in {message.id}")
             for number in self._claude.requests_in(" ".join(version for _, version in message.versions)):
                 asked = set(self._claude.said[number].questions)
-                if not any(asked & self._names(room, turn) for turn in turns):
+                if not asked & names:
                     self.verdict.add("stale", room.name, f"{message.id} notes {asked}, which no turn holds")
 
-    def _names(self, room: Room, turn: Turn) -> set[str]:
-        ids = {question.id for question in turn.questions}
-        return {asked.name for asked in room.asked if asked.message in ids}
+
+def _asked(room: Room, turn: Turn) -> list[Asked]:
+    """What a turn asks, as its people know it."""
+    ids = {question.id for question in turn.questions}
+    return [asked for asked in room.asked if asked.message in ids]

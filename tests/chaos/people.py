@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,13 +21,28 @@ PATIENCE = 15.0
 """Seconds for which somebody waits to see an answer before going on."""
 
 
-@dataclass(frozen=True, slots=True)
+ENDS = ("end", "to ask again.", "in another way.", "(Stopped.)")
+"""How a message ends that is an answer, or says that there is none."""
+
+CHANGED, DELETED = 0.08, 0.05
+"""Which share of the questions is put in other words a little later, and which is taken back."""
+
+
+@dataclass(slots=True)
 class Asked:
-    """One question: its name, its message, and when it was written (Unix s)."""
+    """One question: its name, its message, its text, and when it was written (Unix s).
+
+    Attributes:
+        wording: the name of the edit it saw; empty for none.
+        deleted_at: Unix s at which its author took it back; None for never.
+    """
 
     name: str
     message: str
     at: float
+    text: str = ""
+    wording: str = ""
+    deleted_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -57,6 +73,8 @@ class People:
         self.box = box
         self.total = questions
         self.asked = 0
+        self.done: Counter[str] = Counter()
+        """What they did beside asking."""
         self._random = random.Random(f"people {seed}")  # noqa: S311
         self._numbers = itertools.count(1)
         self.rooms = self._furnish(rooms)
@@ -71,7 +89,7 @@ class People:
         halls = [discord.add_channel(f"d{n}") for n in range(6)]
         rooms: list[Room] = []
         for n in range(count):
-            if n % 5 in (0, 2):
+            if n % 4 == 0:  # a Slack workspace takes fifty edits a minute, whatever goes on in it
                 rooms.append(Room(f"slack-{n}", "slack", self._random.choice(channels), persons[n % 3], direct=False))
             else:
                 rooms.append(Room(f"discord-{n}", "discord", self._random.choice(halls), guests[n % 3], direct=False))
@@ -112,6 +130,9 @@ class People:
         for n in range(count):
             await self._wait(lambda: self.asked <= (trouble() + AHEAD) * self.total, 600.0)
             await self._ask(room)
+            if (change := chance.random()) < CHANGED + DELETED and self._settled(room):
+                await asyncio.sleep(chance.choice((0.0, 0.3, 1.0, 3.0)))
+                await self._change(room, room.asked[-1], delete=change < DELETED)
             if n + 1 == count:
                 return
             if chance.random() < 0.3:
@@ -124,46 +145,75 @@ class People:
         name = f"q{next(self._numbers)}"
         await self._seen_there(room)
         text, at = f"Question [{name}]?", time.time()
-        if room.platform == "slack":
-            message = await self._ask_slack(room, text)
-        else:
-            message = await self._ask_discord(room, text)
-        room.asked.append(Asked(name, message, at))
+        ask = self._ask_slack if room.platform == "slack" else self._ask_discord
+        message, text = await ask(room, text)
+        room.asked.append(Asked(name, message, at, text))
         self.asked += 1
         self._progress.set()
+
+    def _by_replies(self, room: Room) -> bool:
+        """Whether no thread could be opened: the answers then stand in the channel, as replies to their questions."""
+        return room.platform == "discord" and not room.direct and room.root not in self.box.discord.world.channels
+
+    def _settled(self, room: Room) -> bool:
+        """Whether its answers surely stand in its thread: one to a message that is gone cannot be a reply to it."""
+        return len(room.asked) > 1 and not self._by_replies(room) and not self._replies(room, with_deleted=True)
 
     async def _seen_there(self, room: Room) -> None:
         """Whoever does not name the bot goes on where it has spoken, or opened a thread to speak in."""
         if room.root and room.root not in self.box.discord.world.channels:
             await self._wait(lambda: self.bot_messages(room, with_deleted=True), 120.0)
 
-    async def _ask_slack(self, room: Room, text: str) -> str:
+    async def _change(self, room: Room, asked: Asked, *, delete: bool) -> None:
+        """Put a question in other words, or take it back."""
+        self.done["questions deleted" if delete else "questions edited"] += 1
+        if delete:
+            asked.deleted_at = time.time()
+        else:
+            asked.wording = f"e{asked.name[1:]}"
+        channel, _, message = asked.message.rpartition(":")
+        if room.platform == "slack":
+            if delete:
+                await self.box.slack.delete(channel, message)
+            else:
+                await self.box.slack.edit(channel, message, f"{asked.text} [{asked.wording}]")
+            return
+        channel = next(shown.channel for shown in self.box.journal.messages("discord") if shown.id == message)
+        if delete:
+            await self.box.discord.delete(channel, message)
+        else:
+            await self.box.discord.edit(channel, message, f"{asked.text} [{asked.wording}]")
+
+    async def _ask_slack(self, room: Room, text: str) -> tuple[str, str]:
+        """Ask; returns the message's id and its whole text."""
         slack = self.box.slack
         team = slack.workspace.team_id
         if room.direct:
             room.key = ThreadKey("slack", team, room.channel)
-            return f"{room.channel}:{await slack.say(room.channel, room.person, text)}"
-        mention = f"<@{slack.workspace.bot.id}> " if not room.root else ""
-        ts = await slack.say(room.channel, room.person, mention + text, thread=room.root or None)
+            return f"{room.channel}:{await slack.say(room.channel, room.person, text)}", text
+        text = text if room.root else f"<@{slack.workspace.bot.id}> {text}"
+        ts = await slack.say(room.channel, room.person, text, thread=room.root or None)
         room.root = room.root or ts
         room.key = ThreadKey("slack", team, f"{room.channel}:{room.root}")
-        return f"{room.channel}:{ts}"
+        return f"{room.channel}:{ts}", text
 
-    async def _ask_discord(self, room: Room, text: str) -> str:
+    async def _ask_discord(self, room: Room, text: str) -> tuple[str, str]:
+        """Ask; returns the message's id and its whole text."""
         discord = self.box.discord
+        addressed = f"<@{discord.bot_id}> {text}"
         if room.direct:
             room.key = ThreadKey("discord", "@me", room.channel)
-            return await discord.say(room.channel, room.person, text)
+            return await discord.say(room.channel, room.person, text), text
         if not room.root:
-            room.root = await discord.say(room.channel, room.person, f"<@{discord.bot_id}> {text}")
+            room.root = await discord.say(room.channel, room.person, addressed)
             room.key = ThreadKey("discord", discord.guild_id, room.root)
-            return room.root
-        if room.root in discord.world.channels:
-            return await discord.say(room.root, room.person, text)
+            return room.root, addressed
+        if not self._by_replies(room):
+            return await discord.say(room.root, room.person, text), text
         # Where no thread could be opened, a conversation goes on by replies to the bot's messages.
         last = self._replies(room)[-1:]
         reply_to = last[0].id if last else room.root
-        return await discord.say(room.channel, room.person, f"<@{discord.bot_id}> {text}", reply_to=reply_to)
+        return await discord.say(room.channel, room.person, addressed, reply_to=reply_to), addressed
 
     async def _wait(self, condition: Callable[[], object], patience: float = PATIENCE) -> None:
         """Look now and then, which is far cheaper here than at every entry of the journal."""
@@ -194,7 +244,6 @@ class People:
     def _ended(self, room: Room) -> bool:
         messages = self.bot_messages(room)
         newest = room.asked[-1].at
-        return any(
-            message.versions[-1][0] > newest and message.text.rstrip().endswith(("end", "to ask again."))
-            for message in messages
+        return room.asked[-1].deleted_at is not None or any(
+            message.versions[-1][0] > newest and message.text.rstrip().endswith(ENDS) for message in messages
         )

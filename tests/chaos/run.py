@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,11 +20,10 @@ from bot.store.redis import RedisStore
 from sandbox.app import Sandbox
 from sandbox.journal import Journal, Shown
 from sandbox.slack import SlackServer
-from sandbox.slack.rates import Rates
-from tests.chaos.answers import Claude
-from tests.chaos.checker import Checker, Verdict
+from tests.chaos.answers import WORDING, Claude
+from tests.chaos.checker import KINDS, Checker, Verdict
 from tests.chaos.people import People, Room
-from tests.chaos.processes import Bot, Server, lines_about
+from tests.chaos.processes import Bot, Server, claims, complaints, lines_about
 from tests.chaos.trouble import Mischief
 
 HISTORY_TTL = 30 * 24 * 3600.0
@@ -34,24 +34,46 @@ QUIET = 75.0
 
 @dataclass
 class Report:
-    """What a run came to."""
+    """What a run came to, or several together.
 
-    seed: int
+    Attributes:
+        ends: how the turns ended (`Stop`); a turn that failed said so to its readers.
+        claims: how many turns took so many claims.
+    """
+
+    name: str
     questions: int = 0
-    turns: int = 0
     seconds: float = 0.0
+    ends: Counter[str] = field(default_factory=Counter)
+    claims: Counter[int] = field(default_factory=Counter)
     troubles: Counter[str] = field(default_factory=Counter)
     verdict: Verdict = field(default_factory=Verdict)
     stories: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def turns(self) -> int:
+        """How many turns were stored."""
+        return self.ends.total()
+
+    def add(self, other: Report) -> None:
+        """Take in another run's figures."""
+        self.questions += other.questions
+        self.seconds += other.seconds
+        self.ends += other.ends
+        self.claims += other.claims
+        self.troubles += other.troubles
+        self.verdict.found += other.verdict.found
+
     def lines(self) -> list[str]:
         """The report for people."""
-        kinds = ("lost", "doubled", "reordered", "orphaned", "stale", "stored", "process")
-        counts = ", ".join(f"{self.verdict.count(kind)} {kind}" for kind in kinds)
+        ends = ", ".join(f"{count} {name}" for name, count in self.ends.most_common())
         troubles = ", ".join(f"{count} {name}" for name, count in sorted(self.troubles.items()))
+        claimed = ", ".join(f"{count} × {claims}" for claims, count in sorted(self.claims.items()))
         lines = [
-            f"seed {self.seed}: {self.questions} questions in {self.turns} turns, {self.seconds:.0f} s; {troubles}",
-            f"  {counts}",
+            f"{self.name}: {self.questions} questions in {self.turns} turns ({ends}), {self.seconds:.0f} s",
+            f"  trouble: {troubles}",
+            f"  claims a turn: {claimed}",
+            "  violations: " + ", ".join(f"{self.verdict.count(kind)} {kind}" for kind in KINDS),
         ]
         lines += [f"  {kind} in {room}: {sentence}" for kind, room, sentence in self.verdict.found]
         return lines
@@ -87,11 +109,8 @@ class Chaos:
     async def run(self) -> Report:
         """Run it, and look at what came of it."""
         began = time.monotonic()
-        report = Report(self._seed)
-        # Slack's limits are tripled: every process paces itself for one alone, and the run has to end some day.
-        slack = SlackServer(
-            self._journal, rates=Rates(factor=3.0), retry_delays=(0.0, 0.5, 1.0, *[2.0] * 60), latency=0.1
-        )
+        report = Report(f"seed {self._seed}")
+        slack = SlackServer(self._journal, retry_delays=(0.0, 0.5, 1.0, *[2.0] * 60), latency=0.1)
         async with Sandbox(self._journal, slack=slack, page=False) as box:
             box.claude.handle(self._claude)
             box.discord.latency = 0.1
@@ -113,7 +132,7 @@ class Chaos:
                 box.discord.faults.clear()
                 await self._until_answered(store, people)
                 await self._stop(bots, report)
-                report.troubles = mischief.done
+                report.troubles = mischief.done + people.done
                 await self._judge(store, people, report, mischief, [bot.log for bot in bots])
             finally:
                 for bot in bots:
@@ -144,7 +163,7 @@ class Chaos:
             left = 0
             for room in people.rooms:
                 found = {question.id for turn in await self._turns(store, room) for question in turn.questions}
-                left += sum(asked.message not in found for asked in room.asked)
+                left += sum(asked.message not in found and asked.deleted_at is None for asked in room.asked)
             if left < missing:
                 missing, since = left, time.monotonic()
             await asyncio.sleep(0.5)
@@ -184,19 +203,25 @@ class Chaos:
         acknowledged: dict[str, float] = {}
         for entry in self._journal.of("slack", "ack"):
             event = people.box.slack.events.deliveries[entry["id"]].body["event"]
+            for name in WORDING.findall(event.get("message", {}).get("text", "")):
+                acknowledged.setdefault(name, entry.at)
             acknowledged.setdefault(f"{event.get('channel')}:{event.get('ts')}", entry.at)
         checker = Checker(self._claude, acknowledged)
         checker.verdict = report.verdict
-        for room in people.rooms:
-            turns = await self._turns(store, room)
+        parts = [part for room in people.rooms for part in _conversations(room, await self._turns(store, room))]
+        for room, turns in parts:
             shown = people.bot_messages(room, with_deleted=True)
             report.questions += len(room.asked)
-            report.turns += len(turns)
+            report.ends.update(turn.stop.value for turn in turns)
             known = len(report.verdict.found)
             checker.look(room, turns, shown)
             if len(report.verdict.found) > known:
                 report.stories[room.name] = self._story(room, turns, shown, logs, mischief)
         self._leftovers(report)
+        report.claims = claims(logs)
+        for log in logs:
+            for line in complaints(log):
+                report.verdict.add("process", log.stem, line)
 
     def _leftovers(self, report: Report) -> None:
         """After everything no mailbox holds anything, and no key stays for ever."""
@@ -212,7 +237,12 @@ class Chaos:
         """Everything about one room, for whoever looks for the cause."""
         zero = self._journal.entries[0].at
         lines = [f"=== {room.name}  {room.key}"]
-        events = [(asked.at, f"asked {asked.name} ({asked.message})") for asked in room.asked]
+        events = [(asked.at, f"asked {asked.name} ({asked.message}) {asked.wording}") for asked in room.asked]
+        events += [(asked.deleted_at, f"deleted {asked.name}") for asked in room.asked if asked.deleted_at is not None]
+        names = {asked.name for asked in room.asked}
+        for said in self._claude.said.values():
+            if names.intersection(said.questions):
+                events.append((said.at, f"Claude is asked {said.questions} {set(said.wordings)} as r{said.number}"))
         for message in shown:
             events += [(at, f"{message.id} shows {text[-110:]!r}") for at, text in message.versions]
             if message.deleted_at is not None:
@@ -226,6 +256,20 @@ class Chaos:
             )
         words = [str(room.key), *(turn.id for turn in turns)]
         return "\n".join([*lines, *lines_about(logs, *words)])
+
+
+def _conversations(room: Room, turns: list[Turn]) -> Iterator[tuple[Room, list[Turn]]]:
+    """A room, and each conversation that a reply nobody could place began: it has an order of its own."""
+    rest = list(room.asked)
+    for n, key in enumerate(dict.fromkeys(message.key for turn in turns for message in turn.questions)):
+        if key != room.key:
+            its = [turn for turn in turns if turn.questions[0].key == key]
+            ids = {message.id for turn in its for message in turn.questions}
+            asked = [one for one in rest if one.message in ids]
+            rest = [one for one in rest if one.message not in ids]
+            part = dataclasses.replace(room, name=f"{room.name}~{n}", key=key, root=key.thread, asked=asked)
+            yield part, its
+    yield dataclasses.replace(room, asked=rest), [turn for turn in turns if turn.questions[0].key == room.key]
 
 
 def _whims(chance: random.Random) -> dict[str, str]:

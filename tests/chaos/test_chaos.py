@@ -38,6 +38,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.claude = Claude(1, breaks=0.0, long=0.0)
+        self.acknowledged: dict[str, float] = {}
         self.room = Room("room", "discord", "C", "P", direct=False, root="1", key=KEY)
         self.room.asked = [Asked("q1", "1", 10.0), Asked("q2", "2", 20.0)]
         self.answers = []
@@ -47,11 +48,23 @@ class Scene:
         self.turns = [_turn("t1", "1", 10.0, self.answers[0]), _turn("t2", "2", 20.0, self.answers[1])]
         self.shown = [_shown("11", "…", self.answers[0]), _shown("12", "…", self.answers[1])]
 
+    def answer(self, turn: int, question: str) -> None:
+        """Let a turn be answered by another request."""
+        self.claude(Request(9, {"messages": _said(question)}))
+        self.answers[turn] = self.claude.said[9].text
+        self.turns[turn] = dataclasses.replace(self.turns[turn], answer=self.answers[turn])
+        self.shown[turn] = _shown(self.shown[turn].id, "…", self.answers[turn])
+
     def kinds(self) -> set[str]:
         """The kinds of violation the checker finds."""
-        checker = Checker(self.claude, {})
+        checker = Checker(self.claude, self.acknowledged)
         checker.look(self.room, self.turns, self.shown)
         return {kind for kind, _, _ in checker.verdict.found}
+
+
+def _said(*texts: str) -> list[dict[str, str]]:
+    """Messages that alternate, a person's first."""
+    return [{"role": "assistant" if n % 2 else "user", "content": text} for n, text in enumerate(texts)]
 
 
 def _turn(id_: str, message: str, at: float, answer: str, stop: Stop = Stop.END_TURN) -> Turn:
@@ -109,6 +122,42 @@ def _broken_text_stored(scene: Scene) -> None:
     scene.turns[1] = dataclasses.replace(scene.turns[1], answer="r1w0 r2end")
 
 
+def _unstored_wording(scene: Scene) -> None:
+    scene.room.asked[1].wording = "e2"
+    scene.answer(1, "[q2] [e2]")
+
+
+def _ignored_edit(scene: Scene) -> None:
+    scene.room.asked[1].wording = "e2"
+    scene.acknowledged["e2"] = time.time() - 60.0
+
+
+def _stopped_unasked(scene: Scene) -> None:
+    _stop(scene)
+    scene.room.asked[1].deleted_at = None
+
+
+def _unsaid_stop(scene: Scene) -> None:
+    _stop(scene)
+    scene.shown[1] = _shown("12", "…", "r2w0")
+
+
+def _empty_message(scene: Scene) -> None:
+    scene.claude(Request(3, {"messages": [{"role": "user", "content": " "}, *_said("[q2]")]}))
+
+
+def _broken_text_remembered(scene: Scene) -> None:
+    scene.claude(Request(3, {"messages": [*_said("[q1]", "r1w0 r1w1", "[q2]")]}))
+
+
+def _forgotten(scene: Scene) -> None:
+    scene.claude(Request(3, {"messages": [*_said("[q1]", scene.answers[1], "[q2]")]}))
+
+
+def _pinged(scene: Scene) -> None:
+    scene.shown[1].extra["pings"] = ["@everyone"]
+
+
 @pytest.mark.parametrize(
     ("spoil", "kind"),
     [
@@ -119,9 +168,17 @@ def _broken_text_stored(scene: Scene) -> None:
         (_stray_answer, "doubled"),
         (_swapped_turns, "reordered"),
         (_swapped_messages, "reordered"),
-        (_placeholder, "orphaned"),
+        (_placeholder, "dangling"),
         (_promise_unkept, "stale"),
         (_broken_text_stored, "stored"),
+        (_unstored_wording, "stored"),
+        (_ignored_edit, "stored"),
+        (_stopped_unasked, "stored"),
+        (_unsaid_stop, "stale"),
+        (_empty_message, "history"),
+        (_broken_text_remembered, "history"),
+        (_forgotten, "history"),
+        (_pinged, "pinged"),
     ],
 )
 def test_the_checker_notices(spoil, kind: str):
@@ -132,8 +189,32 @@ def test_the_checker_notices(spoil, kind: str):
     assert kind in scene.kinds()
 
 
-def test_the_checker_knows_what_may_stay():
-    """A partial answer over several messages with the note below its last one is as it should be."""
+def _stop(scene: Scene) -> None:
+    scene.room.asked[1].deleted_at = 21.0
+    scene.turns[1] = dataclasses.replace(scene.turns[1], answer="r2w0", stop=Stop.STOPPED)
+    scene.shown[1] = _shown("12", "…", "r2w0", "r2w0\n\n(Stopped.)")
+
+
+def _stop_at_once(scene: Scene) -> None:
+    _stop(scene)
+    scene.turns[1] = dataclasses.replace(scene.turns[1], answer="")
+    scene.shown[1] = _shown("12", "…", "(Stopped.)")
+
+
+def _take_back(scene: Scene) -> None:
+    scene.room.asked[1].deleted_at = 21.0
+    del scene.turns[1], scene.shown[1]
+
+
+def _reword(scene: Scene) -> None:
+    _unstored_wording(scene)
+    question = dataclasses.replace(scene.turns[1].questions[0], text="[q2] [e2]")
+    scene.turns[1] = dataclasses.replace(scene.turns[1], questions=(question,))
+
+
+@pytest.mark.parametrize("happen", [_partial_in_two_messages, _stop, _stop_at_once, _take_back, _reword])
+def test_the_checker_knows_what_may_be(happen):
+    """A partial with the note below its last message, a stopped answer, a question taken back or put in other words."""
     scene = Scene()
-    _partial_in_two_messages(scene)
+    happen(scene)
     assert scene.kinds() == set()
