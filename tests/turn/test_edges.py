@@ -62,7 +62,7 @@ async def dies(house: House, hold: Hold, after: float) -> None:
 
 async def test_nobody_is_asked_while_nothing_can_be_shown():
     """While the platform refuses our credentials, a waiting turn asks Claude once and not once a try."""
-    house = House(["a", 1.0, "b"], ["the whole answer"])
+    house = House(["a", 1.0, "b"], [5.0, "the whole answer"])
     house.platform.fail("post", BadCredentials("revoked"), times=20)
     await house.ask()
     for _ in range(19):
