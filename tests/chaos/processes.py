@@ -87,22 +87,19 @@ class Server:
 
 
 class Bot:
-    """One bot process; its log is kept in a file, every life after the other. It listens on `platforms`."""
+    """One bot process; its log is kept in a file, every life after the other."""
 
-    def __init__(
-        self, name: str, folder: Path, environment: Mapping[str, str], *, platforms: int = 2, role: str = "all"
-    ) -> None:
-        self._platforms = platforms
-        self._role = role
+    def __init__(self, name: str, folder: Path, environment: Mapping[str, str], *, role: str = "all") -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self.exits: list[int] = []
         self.asleep = False
         self._folder = folder
         self._environment = environment
+        self._role = role
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._listening = asyncio.Event()
+        self._ready = asyncio.Event()
 
     @property
     def alive(self) -> bool:
@@ -110,12 +107,12 @@ class Bot:
         return self._process is not None and self._process.returncode is None
 
     async def start(self, **changes: str) -> None:
-        """Start, and return when it listens everywhere, or when it was killed before that.
+        """Start, and return when it is ready, or when it was killed before that.
 
         Raises RuntimeError when it ended by itself.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._listening = asyncio.Event()
+        self._ready = asyncio.Event()
         process = self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -131,7 +128,7 @@ class Bot:
         )
         self.asleep = False
         self._reading = asyncio.create_task(self._read(process), name=f"log of {self.name}")
-        ended, ready = asyncio.create_task(process.wait()), asyncio.create_task(self._listening.wait())
+        ended, ready = asyncio.create_task(process.wait()), asyncio.create_task(self._ready.wait())
         try:
             await asyncio.wait({ended, ready}, timeout=START, return_when=asyncio.FIRST_COMPLETED)
             if ended.done() and ended.result() != -signal.SIGKILL:
@@ -167,16 +164,14 @@ class Bot:
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None
-        listening = 0
         with self.log.open("ab") as log:
             while line := await process.stderr.readline():
                 if not line.endswith(b"\n"):
                     break  # it was killed while it wrote
                 log.write(line)
                 log.flush()
-                listening += b'"event": "listening"' in line
-                if listening == self._platforms or b'"event": "ready"' in line:
-                    self._listening.set()
+                if b'"event": "ready"' in line:
+                    self._ready.set()
 
 
 def lines_about(logs: list[Path], *words: str) -> list[str]:
