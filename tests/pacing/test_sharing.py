@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar, get_args
 
 import pytest
@@ -305,24 +306,28 @@ def test_what_was_written_without_the_ledger_is_told_to_it() -> None:
 
 
 def test_who_is_back_first_waits_for_what_the_others_tell() -> None:
-    """Two workers that used up their shares without the ledger do not begin anew when it is there again."""
-    four = (Budget("slack:T1:four", 4, 60.0, 4),)
+    """A worker that reaches the ledger again takes no more than its share until the others had time to tell theirs."""
+    eight = (Budget("slack:T1:eight", 8, 60.0, 8),)
 
     async def main(pacers: list[Pacer], ledger: Ledger) -> list[float]:
         for pacer in pacers:
-            await pacer.admit(four, Urgency.ENDING)
-        await asyncio.sleep(70.0)
+            await pacer.admit(eight, Urgency.ENDING)
+        await asyncio.sleep(22 * workers.ATTENDANCE - now() % workers.ATTENDANCE)
         sent, until = list[float](), now() + 200.0
         ledger.away = True
-        floods = [asyncio.ensure_future(flood(pacer, four, sent, until)) for pacer in pacers]
-        await asyncio.sleep(20.0)
+        await pacers[0].admit(UPDATE, Urgency.ENDING)
+        floods = [asyncio.ensure_future(flood(pacers[1], eight, sent, until))]
+        await asyncio.sleep(4 * workers.ATTENDANCE - 0.4)  # the other one says that it lives in nearly three seconds
         ledger.away = False
+        pacers[0].share(2)
+        await asyncio.sleep(0.1)
+        floods.append(asyncio.ensure_future(flood(pacers[0], eight, sent, until)))
         await asyncio.gather(*floods)
         return sent
 
     sent = together(2, main)
-    assert refused(sent, "sliding", four[0]) == 0
-    assert len(sent) >= 11
+    assert refused(sent, "sliding", eight[0]) == 0
+    assert len(sent) >= 20
 
 
 def test_an_answer_that_comes_too_late_spends_nothing() -> None:
@@ -359,25 +364,42 @@ def test_a_write_that_is_cancelled_spends_nothing_anywhere(after: float) -> None
 
 def test_a_refused_write_keeps_its_place() -> None:
     """An ending from which another worker took the token goes before one that was asked for later."""
+    one = (Budget("slack:T1:one", 1, 60.0, 1),)
 
-    async def main(pacers: list[Pacer], _: Ledger) -> list[str]:
-        for _ in range(2):
-            await pacers[1].admit(FEW, Urgency.ENDING)
+    async def main(pacers: list[Pacer], ledger: Ledger) -> tuple[list[str], int]:
+        await pacers[1].admit(one, Urgency.ENDING)
         done: list[str] = []
 
         async def wait(name: str) -> None:
-            await pacers[0].admit(FEW, Urgency.ENDING)
+            await pacers[0].admit(one, Urgency.ENDING)
             done.append(name)
 
         async with asyncio.TaskGroup() as group:
             for name in ("first", "second"):
                 group.create_task(wait(name))
                 await asyncio.sleep(5.0)
-            for _ in range(2):
-                group.create_task(flood(pacers[1], FEW, [], now() + 60.0))
-        return done
+            group.create_task(flood(pacers[1], one, [], now() + 60.0))
+        return done, ledger.refused
 
-    assert together(2, main) == ["first", "second"]
+    done, in_vain = together(2, main)
+    assert in_vain >= 2, "it was taken from under the first"
+    assert done == ["first", "second"]
+
+
+def test_a_grant_for_a_moment_later_is_waited_for() -> None:
+    """What the ledger grants for 40 ms from now goes then, and not before."""
+
+    class Early(Ledger):
+        async def enter(self, worker: str, entries: Sequence[Entry]) -> list[Verdict]:
+            return [replace(verdict, wait=0.04) for verdict in await super().enter(worker, entries)]
+
+    async def main() -> float:
+        pacer, begin = Pacer(ledger=Early(0.0)), now()
+        await pacer.admit(UPDATE, Urgency.ENDING)
+        await pacer.close()
+        return now() - begin
+
+    assert run(main()) == pytest.approx(0.04)
 
 
 def test_workers_rarely_ask_in_vain() -> None:
