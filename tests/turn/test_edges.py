@@ -293,7 +293,7 @@ class Opening(FakePlatform):
         self.posted: dict[str | None, float] = {}
 
     def budgets(self, write, place):
-        allowed = {Write.OPEN: Budget("open", 5, 600.0, 4), Write.POST: Budget("post", 30, 5.0, 29)}
+        allowed = {Write.OPEN: Budget("open", 5, 600.0, 4), Write.POST: Budget("post", 90, 5.0, 60)}
         return (allowed[write],) if write in allowed else super().budgets(write, place)
 
     async def open(self, place, title):
