@@ -24,8 +24,8 @@ class Write(enum.Enum):
 class Budget:
     """One limit a platform keeps: at most `calls` in any `window` seconds on bucket `name`.
 
-    `name` is unique within the process (`slack:T1:chat.update`). `burst` is how many may go at once; the rest
-    are spread so that no window, however the platform places it, holds more than `calls`.
+    `name` is the same in every worker and begins with the installation (`slack:T1:chat.update`). `burst` is how many
+    may go at once; the rest are spread so that no window, however the platform places it, holds more than `calls`.
     """
 
     name: str
