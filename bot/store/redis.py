@@ -16,7 +16,7 @@ from contextlib import aclosing
 from bot.conversation import Message, Place, ThreadKey, Turn
 from bot.errors import LeaseLost
 from bot.ports import Claim, Lease, Outcome, Part, Signal
-from bot.store import codec, replies, rules
+from bot.store import codec, keys, replies, rules
 from bot.store.advice import advice
 from bot.store.budgets import RedisBudgets
 from bot.store.codec import to_bytes, to_text
@@ -53,7 +53,7 @@ class RedisStore:
             self._run(
                 "submit",
                 message.installation,
-                _text(message.key),
+                keys.text(message.key),
                 to_bytes(message.id),
                 repr(message.sent_at),
                 (b"!" if alone else b".") + codec.message_to_bytes(message),
@@ -63,7 +63,7 @@ class RedisStore:
                 to_bytes(rules.spot(message.place)),
                 codec.place_to_bytes(message.place),
             ),
-            ("SET", _joined_key(message.key), to_bytes(message.installation), "PX", _ms(self._history_ttl)),
+            ("SET", keys.joined(message.key), to_bytes(message.installation), "PX", _ms(self._history_ttl)),
             *(self._note_direct(message) if message.place.direct else ()),
         )
         self._hint(message.installation)
@@ -71,17 +71,17 @@ class RedisStore:
 
     async def takes_part(self, key: ThreadKey) -> bool:
         """See `TurnStore.takes_part`."""
-        (found,) = await self._link.call(("EXISTS", _joined_key(key)))
+        (found,) = await self._link.call(("EXISTS", keys.joined(key)))
         return bool(found)
 
     async def key_of(self, installation: str, message_id: str) -> ThreadKey | None:
         """See `TurnStore.key_of`; a message is known by its id and by `channel:id`."""
-        (found,) = await self._link.call(("GET", _ours_key(installation, message_id)))
+        (found,) = await self._link.call(("GET", keys.ours(installation, message_id)))
         return None if found is None else ThreadKey.parse(to_text(found))
 
     async def directs(self, installation: str) -> tuple[str, ...]:
         """See `KnowsDirects.directs`."""
-        (found,) = await self._link.call(("ZRANGE", _directs_key(installation), 0, -1, "REV"))
+        (found,) = await self._link.call(("ZRANGE", keys.directs(installation), 0, -1, "REV"))
         return tuple(map(to_text, found))
 
     async def amend(
@@ -93,7 +93,7 @@ class RedisStore:
             self._run(
                 "amend",
                 installation,
-                _text(key),
+                keys.text(key),
                 change,
                 to_bytes(message_id or ""),
                 to_bytes((text or "")[: rules.MAX_TEXT]),
@@ -157,7 +157,7 @@ class RedisStore:
         note = self._run(
             "record",
             claim.installation,
-            _text(claim.key),
+            keys.text(claim.key),
             claim.token,
             b"" if part is None else codec.part_to_bytes(part),
             number,
@@ -169,7 +169,7 @@ class RedisStore:
         kept, *_ = await self._link.call(
             note,
             *(
-                ("SET", _ours_key(claim.installation, name), _text(claim.key), "PX", _ms(self._history_ttl))
+                ("SET", keys.ours(claim.installation, name), keys.text(claim.key), "PX", _ms(self._history_ttl))
                 for name in names
             ),
         )
@@ -211,17 +211,17 @@ class RedisStore:
 
     async def restore(self, claim: Claim) -> bool:
         """See `Restores.restore`."""
-        note = ("SET", _joined_key(claim.key), to_bytes(claim.installation), "PX", _ms(self._history_ttl))
+        note = ("SET", keys.joined(claim.key), to_bytes(claim.installation), "PX", _ms(self._history_ttl))
         restored, _ = await self._link.call(self._claimed("restore", claim, *restoration(claim)), note)
         return bool(restored)
 
     async def forget(self, key: ThreadKey) -> None:
         """See `TurnStore.forget`."""
-        await self._link.call(("DEL", _turns_key(await self._home(key), key)))
+        await self._link.call(("DEL", keys.turns(await self._home(key), key)))
 
     async def load(self, key: ThreadKey) -> tuple[Turn, ...]:
         """See `History.load`."""
-        (turns,) = await self._link.call(("LRANGE", _turns_key(await self._home(key), key), 0, -1))
+        (turns,) = await self._link.call(("LRANGE", keys.turns(await self._home(key), key), 0, -1))
         return replies.history(turns)
 
     async def append(self, key: ThreadKey, turn: Turn, *, replaces: str | None = None) -> None:
@@ -230,7 +230,7 @@ class RedisStore:
             self._run(
                 "append",
                 await self._home(key),
-                _text(key),
+                keys.text(key),
                 to_bytes(turn.id),
                 codec.turn_to_bytes(turn),
                 to_bytes(replaces or ""),
@@ -242,7 +242,7 @@ class RedisStore:
 
     async def signals(self, installations: Collection[str]) -> AsyncIterator[Signal]:
         """See `TurnStore.signals`. The first signal comes when the subscription stands, another after every break."""
-        rooms = {_prefix(it) + b"signal": it for it in installations}
+        rooms = {keys.prefix(it) + b"signal": it for it in installations}
         async with aclosing(listen(self._link, list(rooms))) as published:
             async for channel, text in published:
                 if text.startswith(b"amended "):
@@ -256,28 +256,28 @@ class RedisStore:
 
     async def cursor(self, installation: str) -> str | None:
         """See `Inbox.cursor`."""
-        (found,) = await self._link.call(("GET", _cursor_key(installation)))
+        (found,) = await self._link.call(("GET", keys.cursor(installation)))
         return None if found is None else to_text(found)
 
     async def move_cursor(self, installation: str, value: str) -> None:
         """See `Inbox.move_cursor`; raises ValueError for what is no decimal number."""
         rules.decimal(value)
         await self._link.call(
-            Run(script("move_cursor"), _cursor_key(installation), (0, 0, value, _ms(rules.CURSOR_TTL)))
+            Run(script("move_cursor"), keys.cursor(installation), (0, 0, value, _ms(rules.CURSOR_TTL)))
         )
 
     async def attend(self, installations: Collection[str], worker: str, lasts: float) -> int:
         """See `TurnStore.attend`."""
         run = script("attend")
         counts = await self._link.call(
-            *(Run(run, _workers_key(it), (self.clock_offset, 0, worker, _ms(lasts))) for it in installations)
+            *(Run(run, keys.workers(it), (self.clock_offset, 0, worker, _ms(lasts))) for it in installations)
         )
         return max(counts, default=0)
 
     async def lead(self, installation: str, candidate: str, lasts: float) -> bool:
         """See `ChoosesLeader.lead`."""
         (leads,) = await self._link.call(
-            Run(script("lead"), _lead_key(installation), (self.clock_offset, 0, candidate, _ms(lasts)))
+            Run(script("lead"), keys.lead(installation), (self.clock_offset, 0, candidate, _ms(lasts)))
         )
         return bool(leads)
 
@@ -292,7 +292,7 @@ class RedisStore:
         goes on counting as a crash, or a turn that kills the program would kill it at every start.
         """
         broken = await self._link.call(*(self._run("break_leases", it) for it in installations))
-        await self._link.call(*(("DEL", _lead_key(it)) for it in installations))
+        await self._link.call(*(("DEL", keys.lead(it)) for it in installations))
         self._next_sweep = 0.0
         return sum(broken)
 
@@ -352,60 +352,24 @@ class RedisStore:
 
     async def _home(self, key: ThreadKey) -> str:
         """The installation of a thread where it is not told: who took part there last, or by its own name."""
-        (installation,) = await self._link.call(("GET", _joined_key(key)))
+        (installation,) = await self._link.call(("GET", keys.joined(key)))
         return f"{key.platform}:{key.tenant}" if installation is None else to_text(installation)
 
     def _note_direct(self, message: Message) -> Iterable[tuple[Argument, ...]]:
-        name = _directs_key(message.installation)
+        name = keys.directs(message.installation)
         yield "ZADD", name, repr(message.sent_at), to_bytes(message.place.channel)
         yield "ZREMRANGEBYRANK", name, 0, -rules.MAX_DIRECTS - 1
         yield "PEXPIRE", name, _ms(rules.CURSOR_TTL)
 
     def _run(self, name: str, installation: str, *arguments: Argument) -> Run:
-        return Run(script(name), _prefix(installation), (self.clock_offset, _ms(rules.MAIL_TTL), *arguments))
+        return Run(script(name), keys.prefix(installation), (self.clock_offset, _ms(rules.MAIL_TTL), *arguments))
 
     def _claimed(self, name: str, claim: Claim, *arguments: Argument) -> Run:
-        return self._run(name, claim.installation, _text(claim.key), claim.token, *arguments)
+        return self._run(name, claim.installation, keys.text(claim.key), claim.token, *arguments)
 
 
 def _ms(seconds: float) -> int:
     return max(0, round(seconds * 1000))
-
-
-def _text(key: ThreadKey) -> bytes:
-    return to_bytes(str(key))
-
-
-def _prefix(installation: str) -> bytes:
-    return b"firsttoken:{%s}:" % to_bytes(installation)
-
-
-def _turns_key(installation: str, key: ThreadKey) -> bytes:
-    return _prefix(installation) + b"turns:" + _text(key)
-
-
-def _joined_key(key: ThreadKey) -> bytes:
-    return b"firsttoken:joined:" + _text(key)
-
-
-def _ours_key(installation: str, message_id: str) -> bytes:
-    return b"firsttoken:ours:%s:%s" % (to_bytes(installation), to_bytes(message_id))
-
-
-def _cursor_key(installation: str) -> bytes:
-    return b"firsttoken:cursor:" + to_bytes(installation)
-
-
-def _workers_key(installation: str) -> bytes:
-    return b"firsttoken:workers:" + to_bytes(installation)
-
-
-def _lead_key(installation: str) -> bytes:
-    return b"firsttoken:lead:" + to_bytes(installation)
-
-
-def _directs_key(installation: str) -> bytes:
-    return b"firsttoken:directs:" + to_bytes(installation)
 
 
 def _held(answer: int, claim: Claim) -> None:
