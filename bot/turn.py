@@ -44,14 +44,7 @@ from bot.lease import Hold
 from bot.ledger import Ledger
 from bot.opening import opened
 from bot.pacing import Urgency
-from bot.ports import (
-    NotifiesAsker,
-    Outcome,
-    Part,
-    Platform,
-    ShowsStatus,
-    Write,
-)
+from bot.ports import NotifiesAsker, Outcome, Part, Platform, ShowsStatus, Write
 from bot.question import Question
 from bot.reply import PLACEHOLDER, Reply
 from bot.report import Figures, report
