@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from bot.ports.budgets import DEMAND_LASTS, MOMENT, Draw, Entry, News, Verdict
+from bot.store import keys
 from bot.store.codec import to_bytes
 from bot.store.link import Argument, Link, Run, script
 
@@ -48,7 +49,7 @@ class RedisBudgets:
 
 def _prefix(bucket: str) -> bytes:
     """What the keys of a bucket's installation begin with: the first two words of its name tell whose it is."""
-    return b"firsttoken:{%s}:" % to_bytes(":".join(bucket.split(":", 2)[:2]))
+    return keys.prefix(":".join(bucket.split(":", 2)[:2]))
 
 
 def _us(seconds: float) -> int:
