@@ -27,7 +27,7 @@ class Trial:
     def due(self, bucket: Bucket, now: float) -> float:
         """When the next call may go as far as this is concerned; `now` mostly."""
         calls, window, _ = bucket.stated
-        if window < _SHORT or bucket.out(now) < max(self._proven, calls * _SURE):
+        if window < _SHORT or bucket.out(now) < max(self._proven, math.floor(calls * _SURE)):
             return now
         return max(now, self._last + _APART)
 

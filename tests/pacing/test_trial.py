@@ -34,6 +34,13 @@ def test_half_of_the_limit_is_not_doubted() -> None:
     assert trial.due(bucket, 1.0) == 1.0
 
 
+def test_half_of_a_small_limit_is_rounded_down() -> None:
+    """Of five calls two go together: a platform that halved them would refuse the third."""
+    bucket, trial = Bucket(Budget("five", 5, 5.0, 4), 1, 0.0), Trial()
+    spend(trial, bucket, [0.0] * 2)
+    assert trial.due(bucket, 0.0) > 0.0
+
+
 def test_what_went_through_once_goes_together() -> None:
     """As many calls in a window as went through before wait for nothing, until one is refused."""
     bucket, trial = Bucket(TEN, 1, 0.0), Trial()
