@@ -68,7 +68,7 @@ async def readiness(process: Process) -> dict[str, str] | None:
 async def becomes_ready(process: Process) -> None:
     """Ask as a load balancer does until it is ready: between hanging up and standing by it is not, for a moment."""
     async with asyncio.timeout(PATIENCE):
-        while await readiness(process) is not None:
+        while await readiness(process) is not None:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
