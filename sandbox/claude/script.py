@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -83,6 +84,7 @@ class Script:
         show_thinking: whether thinking is sent as deltas; otherwise there is only its signature, as by default.
         stall_at: characters of text after which the stream pauses, with pings; None for never.
         stall: seconds of that pause.
+        gates: at how many characters of text the stream waits, with pings, until which event is set.
         blocks: over how many text blocks the text is spread.
         split: whether events are written a few bytes at a time, cut inside multi-byte characters.
         stop_reason: as the API names it.
@@ -100,6 +102,7 @@ class Script:
     show_thinking: bool = False
     stall_at: int | None = None
     stall: float = 0.0
+    gates: Mapping[int, asyncio.Event] = field(default_factory=dict)
     blocks: int = 1
     split: bool = False
     stop_reason: str = "end_turn"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import re
@@ -190,6 +191,10 @@ class Player:
         tokens = 0.0
         for piece in deltas:
             await self._misbehave()
+            for at, gate in script.gates.items():
+                if self.sent <= at < self.sent + len(piece):
+                    await self._wait(gate)
+                    due = loop.time()
             if script.stall_at is not None and self.sent <= script.stall_at < self.sent + len(piece):
                 await self._pause(script.stall)
                 due = loop.time()
@@ -222,6 +227,15 @@ class Player:
             seconds -= self._ping_every
         if seconds > 0:
             await asyncio.sleep(seconds)
+
+    async def _wait(self, gate: asyncio.Event) -> None:
+        """Wait for the event, with pings."""
+        while not gate.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._ping_every):
+                    await gate.wait()
+                    return
+            await self._write(PING)
 
     # --- what goes wrong ----------------------------------------------------------------------------------
 
