@@ -76,8 +76,7 @@ class Reply:
         self._superseded: list[MessageRef] = []
         self._posted = 0
         self._relimits = 0
-        self._ended = False
-        self._frozen = False
+        self._ended = self._frozen = self._gone = False
         self._refused: dict[int, str] = {}
         self._trailer = ""
         self._placeholder: str | None = None
@@ -121,6 +120,12 @@ class Reply:
         self._layout.feed(text)
         self._viewer.received(len(text))
         if not self._changed.is_set():
+            self._changed.set()
+
+    def deleted(self, message_id: str) -> None:
+        """A person deleted a message there. If it is one that still grows, the editor fails with MessageGone."""
+        if any(message_id in (slot.ref.id, f"{slot.ref.channel}:{slot.ref.id}") for slot in self._slots):
+            self._gone = True
             self._changed.set()
 
     async def stands(self) -> None:
@@ -236,6 +241,8 @@ class Reply:
             self._place = await open_place()
         while True:
             self._changed.clear()
+            if self._gone and not self._ended:
+                raise MessageGone("a person deleted it")
             index = self._first_behind(self._pages())
             if index is not None:
                 await self._bring_up(index)

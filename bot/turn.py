@@ -143,6 +143,11 @@ class TurnRun:
                 await self._abandoned.take_away()
             await self._ledger.close()
 
+    def deleted(self, message_id: str) -> None:
+        """A message of the thread was deleted: a person who deletes the growing one wants no more of it."""
+        if self._reply is not None:
+            self._reply.deleted(message_id)
+
     async def _run(self) -> None:
         claim = self._claim
         if claim.claims > POISONED + APOLOGIES:
@@ -350,8 +355,7 @@ class TurnRun:
 
     async def _tell_asker(self, reply: Reply) -> None:
         """Point the asker to an answer that took long: edits notify nobody."""
-        platform, after = self._platform, self._policy.notify_after
-        long = after > 0 and _now() - self._began > after
+        platform, long = self._platform, 0 < self._policy.notify_after < _now() - self._began
         if not long or self._place.direct or not isinstance(platform, NotifiesAsker) or reply.first is None:
             return
         asker, nonce = self._question.messages[-1].author.id, f"{self._claim.turn_id}.n"
@@ -384,10 +388,8 @@ class TurnRun:
         )
 
     def _report(self, turn: Turn, end: End | None) -> None:
-        replies_first = self._reply.first_text_at if self._reply else None
-        figures = Figures(
-            began=self._began, ended=_now(), first_text=self._first_text_at or replies_first, waits=self._waits
-        )
+        first_text = self._first_text_at or (self._reply.first_text_at if self._reply else None)
+        figures = Figures(began=self._began, ended=_now(), first_text=first_text, waits=self._waits)
         report(turn, end, figures, self._writer.tally, self._names())
 
     def _names(self) -> dict[str, object]:

@@ -64,7 +64,7 @@ class Worker:
         self._name = name
         self._lease = lease
         self._limit = limit
-        self._holds: dict[ThreadKey, Hold] = {}
+        self._carried: dict[ThreadKey, tuple[Hold, TurnRun]] = {}
         self._turns: set[asyncio.Task[None]] = set()
         self._waiting = Waiting(desk.store, platforms)
         self._wake = asyncio.Event()
@@ -117,7 +117,7 @@ class Worker:
         hurried = asyncio.create_task(hurry.wait())
         finished = asyncio.create_task(self._all_done())
         await asyncio.wait({hurried, finished}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for hold in self._holds.values():
+        for hold, _ in self._carried.values():
             hold.give(Order.DRAIN)
         await asyncio.wait({finished}, timeout=GIVE_BACK)
         for task in (hurried, finished, *self._turns):
@@ -153,7 +153,7 @@ class Worker:
     async def _outlast(self) -> None:
         """Let running turns, here and elsewhere, get hold of the leases that ended while the store was away."""
         await self._desk.store.cursor(next(iter(self._platforms)))
-        for hold in self._holds.values():
+        for hold, _ in self._carried.values():
             hold.look()
         await asyncio.sleep(RENEWAL)
 
@@ -163,10 +163,11 @@ class Worker:
 
     async def _carry(self, claim: Claim) -> None:
         hold = Hold(self._desk.store, claim, self._lease)
-        self._holds[claim.key] = hold
+        turn = TurnRun(self._desk, self._platforms[claim.installation], hold)
+        self._carried[claim.key] = carried = hold, turn
         keeping = asyncio.create_task(hold.keep(), name=f"lease {claim.key}")
         try:
-            await TurnRun(self._desk, self._platforms[claim.installation], hold).run()
+            await turn.run()
         except Exception:
             # The lease ends by itself and the next claim counts: a turn that always fails ends with an apology.
             log.exception(
@@ -175,8 +176,8 @@ class Worker:
         finally:
             keeping.cancel()
             await asyncio.wait({keeping})
-            if self._holds.get(claim.key) is hold:
-                del self._holds[claim.key]
+            if self._carried.get(claim.key) is carried:
+                del self._carried[claim.key]
 
     async def _comfort(self) -> None:
         """Show those who wait that they were heard, while no hand is free here."""
@@ -203,6 +204,10 @@ class Worker:
                 async for signal in self._desk.store.signals(self._platforms.keys()):
                     if signal.kind == "ready":
                         self._wake.set()
-                    elif signal.key is not None and (hold := self._holds.get(signal.key)):
-                        hold.look()
+                    elif signal.key is not None and signal.key in self._carried:
+                        hold, turn = self._carried[signal.key]
+                        if signal.kind == "deleted":
+                            turn.deleted(signal.message_id)
+                        else:
+                            hold.look()
             await asyncio.sleep(SWEEP)

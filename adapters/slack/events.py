@@ -169,9 +169,9 @@ def edit_of(event: Event, us: Identity) -> Event | None:
 
 
 def deletion_of(event: Event, us: Identity) -> Event | None:
-    """The message a person deleted, as far as it is known, with its channel; None for anything else.
+    """The message that was deleted, a person's or one of ours, as far as it is known, with its channel; else None.
 
-    A message that has replies leaves a tombstone, which comes as `message_changed`.
+    A message that has replies leaves a tombstone, which comes as `message_changed`. Who deleted it is not told.
     """
     new, old = event.get("message"), event.get("previous_message")
     if not isinstance(old, Mapping):
@@ -186,7 +186,8 @@ def deletion_of(event: Event, us: Identity) -> Event | None:
         ts = field(new, "ts")
     else:
         return None
-    if not is_time(ts) or (old and not is_human({**old, "hidden": None}, us)):
+    concerns_us = not old or field(old, "user") == us.user or is_human({**old, "hidden": None}, us)
+    if not is_time(ts) or not concerns_us:
         return None
     return _placed({"thread_ts": field(event, "thread_ts"), **old, "ts": ts}, event)
 

@@ -31,7 +31,7 @@ class Inbox(Protocol):
         ...
 
     async def deleted(self, key: ThreadKey, installation: str, message_id: str) -> None:
-        """A person deleted a message: a question handed in before is taken back, a running one stopped."""
+        """A message was deleted: a question handed in before is taken back, one of the growing answer stops it."""
         ...
 
     async def cursor(self, installation: str) -> str | None:

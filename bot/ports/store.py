@@ -89,10 +89,15 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Something a worker should look at now: a turn is `ready` to claim, or `key`'s running turn was `amended`."""
+    """Something a worker should look at now.
 
-    kind: Literal["ready", "amended"]
+    A turn is `ready` to claim; `key`'s running turn was `amended`; or a message of its thread that nobody ever handed
+    in was `deleted`, which may be one of the answer.
+    """
+
+    kind: Literal["ready", "amended", "deleted"]
     key: ThreadKey | None = None
+    message_id: str = ""
 
 
 class History(Protocol):

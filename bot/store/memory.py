@@ -98,6 +98,9 @@ class MemoryStore:
         """See `TurnStore.amend`. An edit of what a running turn asks shows as `Lease.edited`, and in its next claim."""
         if message_id is not None and not self._seen.get((installation, message_id)):
             self._early[installation, message_id] = (None if text is None else text[: rules.MAX_TEXT],)
+            thread = self._threads.get((installation, key))
+            if text is None and thread and thread.flight and thread.flight.token:
+                self._signal(thread, Signal("deleted", key, message_id))
             return False
         thread = self._threads.get((installation, key))
         if thread is None:

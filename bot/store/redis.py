@@ -248,6 +248,10 @@ class RedisStore:
                 if text.startswith(b"amended "):
                     yield Signal("amended", ThreadKey.parse(to_text(text.removeprefix(b"amended "))))
                     continue
+                if text.startswith(b"deleted "):
+                    id_, _, thread = text.removeprefix(b"deleted ").partition(b" ")
+                    yield Signal("deleted", ThreadKey.parse(to_text(thread)), to_text(id_))
+                    continue
                 if channel in rooms:
                     self._hint(rooms[channel])
                 else:

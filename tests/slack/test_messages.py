@@ -258,6 +258,13 @@ def test_deletion() -> None:
     assert (gone["channel"], gone["ts"], gone["thread_ts"]) == ("C0LAN2Q65", "1355517523.000005", "1355517500.000001")
 
 
+def test_deletion_of_ours() -> None:
+    """One of the bot's own messages that was deleted is told of, too: a person may have had enough of it."""
+    gone = deletion_of({**DELETED, "previous_message": {**OLD, "user": US.user, "bot_id": "B0LAN0Z89"}}, US)
+    assert gone is not None
+    assert gone["ts"] == "1355517523.000005"
+
+
 def test_tombstone() -> None:
     """The question of a thread leaves a tombstone when it is deleted: that is a deletion too."""
     tombstone = {**OLD, "subtype": "tombstone", "user": "USLACKBOT", "thread_ts": OLD["ts"]}

@@ -111,7 +111,7 @@ async def test_one_waits_for_nobody_while_there_is_nobody(store: Any, ask: Ask) 
 
 
 async def test_listeners_hear_of_new_and_of_changed_turns(backing: Any, ask: Ask) -> None:
-    """A submit says `ready`; a change of a running turn says whose; a commit with mail behind it says `ready`."""
+    """A submit, and a commit with mail behind it, say `ready`; a changed turn is named, and a deleted message."""
     store, other = backing.store(), backing.store()
     heard: asyncio.Queue[Signal] = asyncio.Queue()
 
@@ -128,9 +128,12 @@ async def test_listeners_hear_of_new_and_of_changed_turns(backing: Any, ask: Ask
         claim = await other.claim(T1, "w", 15)
         await other.amend(claim.key, "slack:T1")
         assert await heard.get() == Signal("amended", claim.key)
+        await other.amend(claim.key, "slack:T1", message_id="1700000000.000100")
+        assert await heard.get() == Signal("deleted", claim.key, "1700000000.000100"), "it may be of the answer"
         await other.submit(ask("2"))
         await other.commit(claim, None)
         assert await heard.get() == Signal("ready")
+        await other.amend(claim.key, "slack:T1", message_id="1700000000.000200")
         claim = await other.claim(T1, "w", 15)
         await other.release(claim)
         assert await heard.get() == Signal("ready")

@@ -115,6 +115,21 @@ async def test_deleting_the_answer_is_stop(side: Side):
         await side.shows("The next answer.")
 
 
+async def test_deleting_the_placeholder_is_stop(side: Side):
+    """A reader who deletes the placeholder while Claude is silent is believed at once: Claude is not heard out."""
+    never = asyncio.Event()
+    claude = side.house.box.claude
+    claude.answer("Never seen.", gates={0: never})
+    claude.answer("The next answer.")
+    async with side.house.bot():
+        root = await side.ask("Talk.")
+        await side.shows("…")
+        await side.delete(side.answers()[0])
+        await side.follow_up(root, "And now?")
+        await side.shows("The next answer.")
+    assert len(claude.asked()) == 2
+
+
 async def test_a_mention_in_the_middle_of_a_thread_knows_what_was_said(slack: Slack):
     """A thread the bot is first mentioned in the middle of is read, so that "what do you think of that?" works."""
     slack.house.box.claude.answer("I think it is blue.")

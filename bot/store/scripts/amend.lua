@@ -23,6 +23,8 @@ if redis.call('EXISTS', key('seen', id)) == 0 then
   redis.call('DEL', early)
   redis.call('HSET', early, 'until', now + tonumber(ARGV[7]), change, ARGV[6])
   redis.call('PEXPIRE', early, ARGV[7])
+  -- It may also be a message of the answer: only the worker that writes it knows which of them it removes itself.
+  if change == 'delete' and token and token ~= '' then signal('deleted ' .. id .. ' ' .. thread) end
   return 0
 end
 if redis.call('HEXISTS', body, 'm:' .. id) == 0 or redis.call('HEXISTS', flight, 'gone:' .. id) == 1 then return 0 end
