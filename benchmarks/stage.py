@@ -7,10 +7,11 @@ import math
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 
+from adapters.discord.limits import BURSTS, CALLS, WINDOW
 from benchmarks.traces import Trace
 from benchmarks.virtual import run
 from bot.pacing import Pacer, Viewer
-from bot.ports import Budget, Observed
+from bot.ports import Budget, Observed, Write
 from sandbox.limits import Counting, Limiter
 
 
@@ -34,7 +35,7 @@ class Limits:
 SLACK = Limits(Budget("chat.update", 50, 60.0, 10), Budget("chat.postMessage", 60, 60.0, 1), False, (10.0, 40 / 60))
 """Tier 3 of Slack's documentation for edits, shared by a workspace; about one post a second and channel."""
 
-DISCORD = Limits(Budget("edit", 5, 5.0, 2), None, True, (5.0, 1.0))
+DISCORD = Limits(Budget("edit", CALLS, WINDOW, BURSTS[Write.EDIT]), None, True, (5.0, 1.0))
 """One Discord channel: five edits in five seconds, as the community measured it."""
 
 
