@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -54,6 +55,17 @@ async def test_whichever_step_finds_the_server_empty_goes_on(on_server: Any, ask
     assert not await other.submit(ask()) or step == "commit"
     await store.commit(claim, answered(claim))
     assert [turn.id for turn in await store.load(claim.key)] == [claim.turn_id]
+
+
+async def test_steps_of_one_moment_go_on_together(on_server: Any, ask: Ask) -> None:
+    """A renewal and a note that find the server empty at once do not take each other for another worker."""
+    store = on_server.store()
+    await store.submit(ask())
+    claim = await store.claim(T1, "w", 15)
+    for node in on_server.nodes:
+        node.flushall()
+    await asyncio.gather(store.renew(claim, 15), store.record(claim, shown=1), store.record(claim, attempts=1))
+    assert await on_server.store().claim(T1, "v", 15) is None
 
 
 async def test_a_successor_finds_all_of_a_turn_that_was_put_back(on_server: Any, ask: Ask) -> None:

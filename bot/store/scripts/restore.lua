@@ -1,10 +1,11 @@
 -- restore: thread, token, ms of lease, ms to remember the token, ms to remember ids, number of fields, field and value
 -- of the flight ..., then id, platform time and record of each message ...
 -- Puts back a claim that the server knows nothing of any more: it came back empty, or as it was before the claim.
--- returns 1, or 0 when somebody else has the turn or had it
+-- returns 1, also where another step of the claim has put it back, or 0 when somebody else has the turn or had it
 local thread, token, lease = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local flight, mail, body, fence = key('flight', thread), key('mail', thread), key('body', thread), key('fence', token)
 local first = 9 + 2 * tonumber(ARGV[8])
+if holds(thread, token) then return 1 end
 if redis.call('EXISTS', flight, fence) > 0 then return 0 end
 for i = first, #ARGV, 3 do
   -- An id that is remembered without its message was answered since.
