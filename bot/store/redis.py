@@ -43,6 +43,7 @@ class RedisStore:
         self._link = Link(target)
         self.budgets = RedisBudgets(self._link, lambda: self.clock_offset)
         self._history_ttl = history_ttl
+        self._lease = 0.0  # of the last claim, s
         self._hints: dict[str, None] = {}  # installations that are thought to have something, the next one first
         self._next_sweep = 0.0
 
@@ -109,6 +110,7 @@ class RedisStore:
         One round trip where a turn is known to wait (by a signal, or from this process); else a look at every
         installation comes first, which happens once a second in any case, so that none is passed over.
         """
+        self._lease = lease
         found = await self._sweep(installations) if time.monotonic() >= self._next_sweep else None
         while True:
             while installation := self._hinted(installations):
@@ -212,7 +214,7 @@ class RedisStore:
     async def restore(self, claim: Claim) -> bool:
         """See `Restores.restore`."""
         note = ("SET", keys.joined(claim.key), to_bytes(claim.installation), "PX", _ms(self._history_ttl))
-        restored, _ = await self._link.call(self._claimed("restore", claim, *restoration(claim)), note)
+        restored, _ = await self._link.call(self._claimed("restore", claim, *restoration(claim, self._lease)), note)
         return bool(restored)
 
     async def forget(self, key: ThreadKey) -> None:

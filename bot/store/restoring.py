@@ -11,15 +11,12 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from bot.errors import LeaseLost
 from bot.ports import Claim
 from bot.store import codec, rules
 from bot.store.link import Argument
-
-LEASE: Final = 15.0
-"""Seconds for which a claim is put back: its worker renews it well before."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +53,8 @@ def restoring(
     return step
 
 
-def restoration(claim: Claim) -> Iterable[Argument]:
-    """What the script `restore` takes after the token."""
+def restoration(claim: Claim, lease: float) -> Iterable[Argument]:
+    """What the script `restore` takes after the token; `lease` in seconds."""
     flight: dict[str | bytes, Argument] = {
         "ids": json.dumps([message.id for message in claim.messages]),
         "turn": claim.turn_id,
@@ -74,7 +71,7 @@ def restoration(claim: Claim) -> Iterable[Argument]:
         flight["parts"] = len(claim.parts)
     if claim.outcome is not None:
         flight["outcome"] = codec.outcome_to_bytes(claim.outcome)
-    yield from (round(LEASE * 1000), round(rules.FENCE_TTL * 1000), round(rules.SEEN_TTL * 1000), len(flight))
+    yield from (round(lease * 1000), round(rules.FENCE_TTL * 1000), round(rules.SEEN_TTL * 1000), len(flight))
     for name, value in flight.items():
         yield from (name, value)
     for message in claim.messages:

@@ -68,6 +68,23 @@ async def test_steps_of_one_moment_go_on_together(on_server: Any, ask: Ask) -> N
     assert await on_server.store().claim(T1, "v", 15) is None
 
 
+async def test_a_turn_is_put_back_for_as_long_as_it_was_held(on_server: Any, ask: Ask) -> None:
+    """Nobody takes it before its worker renews it, however rarely that is, nor much later when its worker died."""
+    store, other = on_server.store(), on_server.store()
+    for lease in (3600, 3):
+        await store.submit(ask(str(lease)))
+        claim = await store.claim(T1, "w", lease)
+        for node in on_server.nodes:
+            node.flushall()
+        await store.record(claim, shown=1)
+        on_server.advance(lease - 1)
+        assert await other.claim(T1, "v", lease) is None
+        on_server.advance(2)
+        taken = await other.claim(T1, "v", lease)
+        assert taken is not None
+        await other.commit(taken, None)
+
+
 async def test_a_successor_finds_all_of_a_turn_that_was_put_back(on_server: Any, ask: Ask) -> None:
     """What the first claim knew of earlier ones, its questions and its place are there when its worker dies as well."""
     store = on_server.store()
