@@ -42,7 +42,7 @@ class MemoryBudgets:
     """See `bot.ports.SharedBudgets`; an entry is carried in without waiting, and so is atomic.
 
     Args:
-        clock: seconds.
+        clock: seconds that never go back.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

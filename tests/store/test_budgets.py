@@ -145,6 +145,28 @@ async def test_a_rest_is_everybodys(backing: Any) -> None:
     assert (await enter(a, entry(Act.LOOK))).news[0].rest != told
 
 
+async def test_a_clock_that_is_set_back_holds_nobody_up(on_server: Any) -> None:
+    """What was spent, rests and said before counts on from then, not for as long as the clock went back."""
+    a, b = on_server.store(), on_server.store()
+    rested = draw("slack:T1:rested")
+    for _ in range(4):
+        await enter(a, entry(Act.ASK))
+        await enter(a, entry(Act.ASK, rested))
+    await enter(a, entry(Act.REST, rested, seconds=7.0))
+    await enter(b, entry(Act.LOOK), worker="b")
+    on_server.advance(-3600.0)
+    answer = await enter(a, entry(Act.ASK))
+    assert answer.granted
+    assert answer.news[0].replies == 0, "who said nothing since is not counted for an hour"
+    resting = await enter(a, entry(Act.ASK, rested))
+    assert not resting.granted
+    assert resting.wait < 60.0
+    on_server.advance(50.0)
+    assert not (await enter(b, entry(Act.ASK), worker="b")).granted, "five are within a window"
+    on_server.advance(15.0)
+    assert (await enter(b, entry(Act.ASK), worker="b")).granted
+
+
 async def test_room_is_left_for_the_replies_of_all_workers(backing: Any) -> None:
     """An interim edit leaves a call for each live reply of anybody; an ending leaves none."""
     store, room = backing.store(), Room(1.0, 4.0, 0.0, 0.0)

@@ -34,12 +34,21 @@ for i = 7, #ARGV, FIELDS do
       b.by = value
     elseif name ~= 'w:' .. worker then
       local replies, roots, till = string.match(value, '(%S+) (%S+) (%S+)')
-      if tonumber(till) > us then
+      local left = tonumber(till) - us
+      if left > 0 and left <= b.lasts then
         b.others, b.others_roots = b.others + tonumber(replies), b.others_roots + tonumber(roots)
       else
         redis.call('HDEL', b.state, name)
       end
     end
+  end
+  -- A write that lies far ahead was entered before the server's clock was set back: everything moves back with it.
+  local newest = tonumber(redis.call('ZRANGE', b.spent, -1, -1, 'WITHSCORES')[2] or us)
+  if newest > us + b.ahead then
+    local times = redis.call('ZRANGE', b.spent, 0, -1, 'WITHSCORES')
+    for t = 1, #times, 2 do redis.call('ZADD', b.spent, whole(times[t + 1] - newest + us), times[t]) end
+    b.at, b.rest = b.at - newest + us, b.rest > newest and b.rest - newest + us or 0
+    b.version, b.by, b.since = us, '', 0
   end
   b.stale = b.version ~= b.known and (b.by ~= worker or b.known < b.since)
   b.room = math.max(n[6], math.min(n[4] * (b.others + b.replies), n[5]), 0)
