@@ -100,8 +100,9 @@ class Schedule:
         self._stir(self._lines, now)
 
     def learned(self, bucket: Bucket, now: float) -> None:
-        """It became known what other workers do on a bucket."""
-        self._stir([bucket], now)
+        """It became known what other workers do on a bucket; one that was forgotten meanwhile is nobody's."""
+        if bucket in self._lines:
+            self._stir([bucket], now)
 
     def join_others(self, now: float) -> None:
         """Plan with whole budgets again; what others spent is learned with the next answer."""

@@ -153,7 +153,7 @@ class Sharing:
                 answered = await self._enter()
         finally:
             self._task = None
-            if self._asked:
+            if self._asked or self._queue:
                 self._lose()
 
     async def _enter(self) -> bool:

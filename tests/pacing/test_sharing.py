@@ -414,6 +414,29 @@ def test_workers_rarely_ask_in_vain() -> None:
     assert in_vain <= 0.1 * sent
 
 
+def test_news_of_a_bucket_that_was_forgotten_holds_nobody_up() -> None:
+    """While the ledger tells of a bucket that nobody uses here others take its place; writes are asked for as ever."""
+
+    def another(number: int) -> tuple[Budget, ...]:
+        return (Budget(f"slack:T1:{number}", 50, 60.0, 10),)
+
+    async def main(pacers: list[Pacer], ledger: Ledger) -> list[Act]:
+        await pacers[0].admit(UPDATE, Urgency.ENDING)
+        await asyncio.sleep(100.0)
+        for number in range(16):
+            await pacers[0].admit(another(number), Urgency.ENDING)
+        writing = asyncio.ensure_future(pacers[1].admit(UPDATE, Urgency.ENDING))
+        await asyncio.sleep(0.001)
+        pacers[0].share(2)
+        await asyncio.sleep(0.07)
+        await pacers[0].admit(another(16), Urgency.ENDING)
+        await writing
+        await asyncio.sleep(2 * workers.ATTENDANCE)
+        return ledger.acts
+
+    assert Act.MADE not in together(2, main, 0.1), "nobody went on without the ledger"
+
+
 def test_closing_waits_for_what_is_under_way() -> None:
     """After `close` nothing is asked any more, and no task is left."""
 
@@ -506,17 +529,23 @@ def test_replies_elsewhere_make_a_crowd() -> None:
     assert together(2, main) == (True, False)
 
 
-def test_a_bug_of_the_ledger_holds_nobody_up() -> None:
-    """Whatever it raises, writes go on."""
+@pytest.mark.parametrize("after", [0.0, 0.05])
+def test_a_bug_of_the_ledger_holds_nobody_up(after: float) -> None:
+    """Whatever it raises, writes go on: those it was asked for, and those that wait until it was told something."""
 
     class Broken(Ledger):
         async def enter(self, worker: str, entries: Sequence[Entry]) -> list[Verdict]:
+            await asyncio.sleep(self.latency)
             raise ZeroDivisionError
 
     async def main() -> float:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        pacer, begin = Pacer(ledger=Broken()), now()
-        await pacer.admit(UPDATE, Urgency.ENDING)
+        pacer, begin = Pacer(ledger=Broken(0.1)), now()
+        if after:
+            pacer.refused(FEW, 1.0)
+        await asyncio.sleep(after)
+        async with asyncio.timeout(60.0):
+            await pacer.admit(UPDATE, Urgency.ENDING)
         await pacer.close()
         return now() - begin
 
