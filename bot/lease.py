@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 RETRY = 0.5
 """Seconds between renewals while the store does not answer."""
 
+PATIENCE = 0.5
+"""Seconds a write waits for a store that was silent for two thirds of the lease: a reader waits behind it."""
+
 
 class Order(enum.IntEnum):
     """What a running turn must do, the weightier the higher."""
@@ -122,7 +125,7 @@ class Hold(Orders):
     async def fence(self) -> None:
         """Return when a write may begin; raises LeaseLost when the turn is no longer ours.
 
-        Near the lease's end the store is asked first. When it cannot be reached the write goes on, since a reader waits
+        Near the lease's end the store is asked first. When it does not answer the write goes on, since a reader waits
         for it (two answers may then be seen, as the README says); but not when this process has slept, for then another
         worker had all the time to take over.
         """
@@ -131,8 +134,9 @@ class Hold(Orders):
         while self._clock() >= self._until - self._lease / 3:
             self._look_at_clock()
             try:
-                await self._renew()
-            except StoreUnavailable:
+                async with asyncio.timeout(PATIENCE):
+                    await self._renew()
+            except (StoreUnavailable, TimeoutError):
                 if not self._slept:
                     self._until = self._clock() + self._lease / 2
                     return

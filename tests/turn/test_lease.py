@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from bot.errors import LeaseLost, StoreUnavailable
-from bot.lease import Hold, Order
+from bot.lease import PATIENCE, Hold, Order
 from bot.store.memory import MemoryStore
 from tests.turn.fakes import message
 
@@ -129,6 +129,21 @@ async def test_a_store_that_hangs_is_no_sleep():
         await asyncio.sleep(3 * LEASE)
         async with asyncio.timeout(2 * LEASE):
             await hold.fence()
+
+
+async def test_a_store_that_hangs_holds_a_write_up_for_a_moment_only():
+    """While calls hang before they fail, a reader waits for half a second now and then, and never for their end."""
+    scene = Scene()
+
+    async def hang() -> None:
+        await asyncio.sleep(LEASE * 0.3)
+
+    async with scene.holding() as hold:
+        scene.store.away, scene.store.before = True, hang
+        for _ in range(40):
+            await asyncio.sleep(1.0)
+            async with asyncio.timeout(PATIENCE + 0.1):
+                await hold.fence()
 
 
 async def test_a_lease_is_renewed_as_soon_as_the_store_is_back():
