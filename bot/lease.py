@@ -88,6 +88,7 @@ class Hold(Orders):
         self._clock = clock
         self._awake = clock()
         self._slept = False
+        self._over = False
         self._looking = asyncio.Lock()
         self._wake = asyncio.Event()
         if claim.stopped:
@@ -102,13 +103,20 @@ class Hold(Orders):
         """Ask the store now what was ordered: somebody changed this thread."""
         self._wake.set()
 
+    def end(self) -> None:
+        """The turn is committed: there is nothing to renew. A store that forgot all would be told of it anew."""
+        self._over = True
+        self._wake.set()
+
     async def keep(self) -> None:
-        """Renew the lease until cancelled or lost; while the store is away it is tried more often."""
+        """Renew the lease until the turn ends, is lost or this is cancelled; while the store is away more often."""
         pause = self._lease / 3
         while self._order is not Order.LOST:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
+            if self._over:
+                return
             self._wake.clear()
             self._look_at_clock()
             try:

@@ -73,6 +73,7 @@ class Ledger:
         """
         await self._noted()
         await self._through(lambda: self._store.commit(self._hold.claim, turn, replaces=replaces))
+        self._hold.end()
 
     async def release(self, delay: float = 0.0) -> None:
         """Give the turn back, in a few tries: what is not given back is taken when the lease ends."""

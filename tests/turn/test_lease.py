@@ -10,6 +10,7 @@ import pytest
 
 from bot.errors import LeaseLost, StoreUnavailable
 from bot.lease import PATIENCE, Hold, Order
+from bot.ledger import Ledger
 from bot.store.memory import MemoryStore
 from tests.turn.fakes import message
 
@@ -144,6 +145,16 @@ async def test_a_store_that_hangs_holds_a_write_up_for_a_moment_only():
             await asyncio.sleep(1.0)
             async with asyncio.timeout(PATIENCE + 0.1):
                 await hold.fence()
+
+
+async def test_a_committed_turn_is_not_renewed():
+    """It has no lease: a store that forgot all would be told of the turn anew, and it would be answered again."""
+    scene = Scene()
+    async with scene.holding() as hold:
+        await Ledger(scene.store, hold).commit(None)
+        renewals = scene.store.renewals
+        await asyncio.sleep(LEASE)
+        assert (scene.store.renewals, hold.lost) == (renewals, False)
 
 
 async def test_a_lease_is_renewed_as_soon_as_the_store_is_back():
