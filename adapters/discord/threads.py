@@ -82,6 +82,7 @@ class ThreadOpener:
                 trouble = error
                 rest = error.retry_after or 0.0
                 if pause is None or rest > SHORT_REST:
+                    self._cooldown.limited(place.channel, rest)
                     break
                 await asyncio.sleep(rest)
             except PlatformError as error:

@@ -83,6 +83,19 @@ def test_a_channel_rests_after_refusals_in_a_row() -> None:
     assert cooldown.rests("1")
 
 
+def test_a_limited_channel_rests_for_as_long_as_it_was_told() -> None:
+    """One refusal for rate is enough, the time is Discord's, and strikes are not counted by it."""
+    now = 0.0
+    cooldown = Cooldown(lambda: now)
+    cooldown.limited("1", 5.0)
+    assert cooldown.rests("1")
+    assert not cooldown.rests("2")
+    now = 5.0
+    assert not cooldown.rests("1")
+    cooldown.refused("1")
+    assert not cooldown.rests("1")
+
+
 def test_what_is_recent_is_bounded() -> None:
     """The entry set longest ago goes first; setting one again makes it new."""
     recent: Recent[int, str] = Recent(2)
