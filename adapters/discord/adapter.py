@@ -156,7 +156,7 @@ class DiscordAdapter:
     async def _serve(self, inbox: Inbox, seat: Seat) -> None:
         """Listen until another process does, or should."""
         if self._intake is not None:
-            self._earlier.append(self._intake)
+            self._earlier = [earlier for earlier in (*self._earlier, self._intake) if earlier.reading]
         intake = self._intake = Intake(self._client, self.installation, inbox, self._follow_ups, self._own)
         tasks = [asyncio.create_task(it) for it in (self._connect(intake), seat.keep(), self._grow_impatient())]
         try:

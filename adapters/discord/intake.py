@@ -125,6 +125,11 @@ class Intake:
         worker.cancel()
         await asyncio.gather(worker, return_exceptions=True)
 
+    @property
+    def reading(self) -> bool:
+        """Whether something is still being read."""
+        return self._backfill.pending
+
     async def close(self) -> None:
         """End what is still being read; only when nothing is written any more."""
         await self._backfill.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 
 import aiohttp
@@ -13,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from adapters.discord import DiscordAdapter
+from adapters.discord.intake import Intake
 from bot.commands import Access, Reception
 from bot.errors import SettingsError
 from bot.store.memory import MemoryStore
@@ -147,12 +149,16 @@ async def test_closing_right_after_the_start_is_quick_and_clean(server: DiscordS
     assert time.monotonic() - before < 2.0
 
 
+def intakes() -> set[int]:
+    return {id(each) for each in gc.get_objects() if isinstance(each, Intake)}
+
+
 async def test_who_gets_no_connection_lets_another_try(server: DiscordServer) -> None:
     """Cut off from Discord alone, a process gives its place to one that may not be, and stands by for it."""
     store = MemoryStore(history_ttl=1000.0)
     adapter = DiscordAdapter(server.bot_token, api_url=server.url, identify_delay=0.0, patience=1.0)
     await adapter.start()
-    name = adapter.installation
+    name, before = adapter.installation, intakes()
     try:
         await adapter.listen(Reception(store, Access()))
         server.faults.add(Fault("GATEWAY connect", "status", status=503, times=None))
@@ -167,5 +173,7 @@ async def test_who_gets_no_connection_lets_another_try(server: DiscordServer) ->
             await store.lead(name, "another", 0.0)
             while adapter.health != "connected as assistant#0000":  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
+        gc.collect()
+        assert len(intakes() - before) == 1, "of the earlier connection nothing is kept"
     finally:
         await adapter.close()
