@@ -122,8 +122,9 @@ class Intake:
             log.warning(
                 "events were not stored; they are read again after the next start", extra={"events": len(self._jobs)}
             )
-        worker.cancel()
-        await asyncio.gather(worker, return_exceptions=True)
+        finally:  # also of who is cancelled while it waits
+            worker.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
 
     @property
     def reading(self) -> bool:

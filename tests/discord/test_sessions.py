@@ -11,7 +11,7 @@ from adapters.discord.intake import Intake
 from adapters.discord.own import OwnMessages
 from sandbox.discord import DiscordServer, payloads
 from sandbox.faults import Fault
-from tests.discord.harness import Box, adapter_for, calls, listening
+from tests.discord.harness import Box, adapter_for, calls, listening, logged_in
 
 
 async def ask(server: DiscordServer, text: str, channel: str = "general") -> str:
@@ -156,6 +156,21 @@ async def test_more_than_can_be_held_is_read_from_history(server: DiscordServer,
         await intake.close()
         await adapter.close()
     assert box.texts() == [str(number) for number in range(9)]
+
+
+async def test_a_stop_that_is_cut_short_leaves_no_task(server: DiscordServer, box: Box) -> None:
+    """Who is told to go while it waits for the store hands nothing in any more."""
+    async with logged_in(server) as adapter:
+        intake = Intake(adapter._client, adapter.installation, box, "all", OwnMessages())
+        await intake.start()
+        box.down = True
+        intake.deleted(1, None, [2])
+        await box.until(lambda: box.refused)
+        stopping = asyncio.create_task(intake.stop(60.0))
+        await asyncio.sleep(0)
+        stopping.cancel()
+        await asyncio.wait({stopping})
+        assert [task for task in asyncio.all_tasks() if task.get_name() == "discord intake"] == []
 
 
 async def test_history_that_fails_once_is_read_again(server: DiscordServer, box: Box) -> None:
