@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from bot.conversation import ThreadKey
 from bot.desk import Desk
@@ -81,9 +81,9 @@ class Worker:
     async def run(self) -> None:
         """Claim turns until `drain` is called or this is cancelled."""
         others = {
-            asyncio.create_task(self._listen(), name="signals"),
-            asyncio.create_task(self._attend(), name="attendance"),
-            asyncio.create_task(self._comfort(), name="waiting"),
+            asyncio.create_task(self._lasting(self._listen), name="signals"),
+            asyncio.create_task(self._lasting(self._attend), name="attendance"),
+            asyncio.create_task(self._lasting(self._comfort), name="waiting"),
         }
         try:
             while not self._draining:
@@ -100,6 +100,15 @@ class Worker:
             for task in others:
                 task.cancel()
             await asyncio.wait(others)
+
+    async def _lasting(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what goes on beside the turns until cancelled: an error nobody foresaw must not end it unseen."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("a worker's side task failed and begins again")
+            await asyncio.sleep(SWEEP)
 
     async def drain(self, seconds: float, hurry: asyncio.Event) -> None:
         """Claim nothing more; let running turns finish, and give back those that do not.
@@ -199,15 +208,13 @@ class Worker:
                 await store.attend(platforms, self._name, 0.0)
 
     async def _listen(self) -> None:
-        while True:
-            with contextlib.suppress(StoreUnavailable):
-                async for signal in self._desk.store.signals(self._platforms.keys()):
-                    if signal.kind == "ready":
-                        self._wake.set()
-                    elif signal.key is not None and signal.key in self._carried:
-                        hold, turn = self._carried[signal.key]
-                        if signal.kind == "deleted":
-                            turn.deleted(signal.message_id)
-                        else:
-                            hold.look()
-            await asyncio.sleep(SWEEP)
+        with contextlib.suppress(StoreUnavailable):
+            async for signal in self._desk.store.signals(self._platforms.keys()):
+                if signal.kind == "ready":
+                    self._wake.set()
+                elif signal.key is not None and signal.key in self._carried:
+                    hold, turn = self._carried[signal.key]
+                    if signal.kind == "deleted":
+                        turn.deleted(signal.message_id)
+                    else:
+                        hold.look()

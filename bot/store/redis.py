@@ -11,7 +11,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Collection, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from bot.conversation import Message, Place, ThreadKey, Turn
 from bot.errors import LeaseLost
@@ -352,7 +352,8 @@ class RedisStore:
         claim = replies.claim(installation, until, *found)
         if not claim.messages:
             # Nothing of it can be read, by this program or perhaps by any: the thread must go on.
-            await self.commit(claim, None)
+            with suppress(LeaseLost):
+                await self.commit(claim, None)
             return None
         return claim
 

@@ -65,6 +65,39 @@ async def test_who_lives_keeps_its_turn_through_an_outage(phase: float):
     assert len(model.requests) == 1
 
 
+class Stumbles(MemoryStore):
+    """A store whose signals end once with an error that nobody foresaw."""
+
+    stumbled = False
+
+    async def signals(self, installations):
+        if not self.stumbled:
+            self.stumbled = True
+            raise RuntimeError("an error nobody foresaw")
+        async for signal in super().signals(installations):
+            yield signal
+
+
+async def test_a_bug_beside_the_turns_is_logged_and_outlived(caplog):
+    """A worker whose listening failed says so and listens again: a deleted placeholder is still believed at once."""
+    store = Stumbles(history_ttl=1e6, clock=asyncio.get_running_loop().time)
+    platform, model = FakePlatform(), ScriptedModel([3600.0, "never seen"])
+    desk = Desk(model=model, store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda *_: 1.0)
+    worker = Worker(desk, {"fake:T": platform}, name="a", lease=LEASE, limit=4)
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(5.0)
+    await store.submit(message())
+    await asyncio.sleep(5.0)
+    assert worker.running == 1
+    [placeholder] = platform.messages
+    await store.amend(message().key, "fake:T", message_id=placeholder)
+    await asyncio.sleep(1.0)
+    assert worker.running == 0
+    assert "an error nobody foresaw" in caplog.text
+    await worker.drain(0.0, asyncio.Event())
+    await running
+
+
 async def test_workers_divide_the_budgets_by_who_is_alive():
     """Two workers of an installation write half as much each; when one ends, the other has it all again."""
     store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
