@@ -86,7 +86,7 @@ async def test_a_bug_beside_the_turns_is_logged_and_outlived(caplog):
     worker = Worker(desk, {"fake:T": platform}, name="a", lease=LEASE, limit=4)
     running = asyncio.create_task(worker.run())
     await asyncio.sleep(5.0)
-    await store.submit(message())
+    await store.submit(message("Why?", "a question"))
     await asyncio.sleep(5.0)
     assert worker.running == 1
     [placeholder] = platform.messages
