@@ -15,6 +15,7 @@ from bot import phrases
 from bot.app import open_store
 from bot.roles import Role
 from bot.settings import read
+from bot.store.embedded import EmbeddedServer
 from sandbox.slack.delivery import Outcome
 from sandbox.slack.http_events import HttpPush
 from tests.store.backing import ask
@@ -45,6 +46,8 @@ async def processes(side: Side, tmp_path, *kinds: dict[str, Any]) -> AsyncIterat
                 process.kill()
             await process.wait()
             await process.said  # type: ignore[attr-defined]
+        async with EmbeddedServer(tmp_path / "process"):
+            pass  # killed ones leave their server behind; whoever leaves last stops it
 
 
 async def ended(process: Process) -> None:
