@@ -103,6 +103,7 @@ class Link:
             self._client, self.name = _connect(target)
         else:
             self._client, self.name = target, "Redis"
+        self._sent: set[bytes] = set()
         self._queue: list[tuple[Sequence[Call], asyncio.Future[list[Any]]]] = []
         self._batches: set[asyncio.Task[None]] = set()
 
@@ -178,7 +179,13 @@ class Link:
                 waiting.set_exception(self.unavailable(failed) if isinstance(failed, FAILURES) else failed)
 
     async def _answers(self, calls: list[Call]) -> list[Any]:
-        answers = await self._pipeline(call.command() if isinstance(call, Run) else call for call in calls)
+        # A script's first call goes by its text: what travels with it would else be done while the script is refused,
+        # and stay done alone if this process died before the script was sent again.
+        answers = await self._pipeline(
+            call.command(by_text=call.script.digest not in self._sent) if isinstance(call, Run) else call
+            for call in calls
+        )
+        self._sent.update(call.script.digest for call in calls if isinstance(call, Run))
         unknown = [i for i, answer in enumerate(answers) if isinstance(answer, redis_errors.NoScriptError)]
         if unknown:
             runs = [call for i in unknown if isinstance(call := calls[i], Run)]
