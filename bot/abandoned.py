@@ -26,9 +26,9 @@ ATTEMPTS_OF_A_CLAIM = 100
 """By how much the attempts of one claim are numbered apart from those of the next."""
 
 
-def nonce_base(turn_id: str, attempt: int) -> str:
-    """The name of an attempt; with a message's number it is that message's nonce."""
-    return f"{turn_id}.{attempt}"
+def nonce_base(turn_id: str, attempt: int | None = None) -> str:
+    """What the nonces of an attempt's messages begin with, or those of all attempts of a turn."""
+    return f"{turn_id}." if attempt is None else f"{turn_id}.{attempt}."
 
 
 class Abandoned:
@@ -40,6 +40,7 @@ class Abandoned:
         self._ledger = ledger
         self._notes: list[MessageRef] = []
         self._waiting: list[tuple[list[MessageRef], bool]] = []
+        self._looked = False
 
     async def settle(self, place: Place, *, spare: Outcome | None, later: bool = False) -> int:
         """Bring them to their end.
@@ -57,7 +58,7 @@ class Abandoned:
         for part in claim.parts:
             messages[part.attempt].append(part.ref)
         last = max([claim.settled, claim.shown, *messages])
-        strays = await self._strays(place) if claim.claims > 1 else []
+        strays = await self._strays(patient=False)
         if spare is not None:
             self._waiting.append((strays, False))
         elif strays:
@@ -87,6 +88,8 @@ class Abandoned:
         while self._waiting:
             refs, seen = self._waiting.pop()
             await self._end(place, refs, seen=seen)
+        # A post that was under way when its worker died may have come only now.
+        await self._end(place, await self._strays(patient=not self._looked), seen=False)
 
     async def take_away(self) -> None:
         """Remove what this worker itself posted after it had lost the turn: nobody else knows of it."""
@@ -97,18 +100,23 @@ class Abandoned:
             except PlatformError as error:
                 log.warning("cannot remove a message of a lost turn", extra={"error": str(error)})
 
-    async def _strays(self, place: Place) -> list[MessageRef]:
-        """Messages posted by a worker that died before it could record them."""
-        recorded = {part.ref for part in self._claim.parts}
+    async def _strays(self, *, patient: bool) -> list[MessageRef]:
+        """Messages of this turn, and of no other, by a worker that died before it could record them.
+
+        The first look is one try, for a reader waits behind it; the last is not, where there was none before.
+        """
+        claim = self._claim
+        if claim.claims == 1:
+            return []
+        known = self._ledger.posted.union(self._notes, (part.ref for part in claim.parts))
+        before = [message.id for message in claim.messages] + ([claim.after] if claim.after else [])
         try:
-            return [
-                ref
-                for ref in await self._writer.own(place)
-                if ref not in recorded and not await self._ledger.recorded(ref)
-            ]
+            own = await self._writer.own(claim.place, nonce_base(claim.turn_id), before, patient=patient)
         except PlatformError as error:
             log.warning("cannot look for abandoned messages", extra={"error": str(error)})
             return []
+        self._looked = True
+        return [ref for ref in own if ref not in known]
 
     async def _end(self, place: Place, refs: list[MessageRef], *, seen: bool) -> None:
         while seen and refs:

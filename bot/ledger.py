@@ -37,20 +37,18 @@ class Ledger:
         self._hold = hold
         self._notes: deque[dict[str, Any]] = deque()
         self._writing: asyncio.Task[None] | None = None
+        self.posted: set[MessageRef] = set()
+        """Every message that this claim posted."""
         self.unknown: list[Part] = []
         """Messages that were posted and could not be recorded, because another worker holds the turn."""
 
     def note(self, **record: Any) -> None:
         """Have `record` written soon (the arguments of `TurnStore.record`); returns at once."""
+        if "part" in record:
+            self.posted.add(record["part"].ref)
         self._notes.append(record)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_notes(), name="ledger")
-
-    async def recorded(self, ref: MessageRef) -> bool:
-        """Whether a message of ours was ever recorded, of this turn or of an earlier one."""
-        claim = self._hold.claim
-        name = f"{ref.channel}:{ref.id}"
-        return await self._through(lambda: self._store.key_of(claim.installation, name)) is not None
 
     async def finish(self, outcome: Outcome) -> bool:
         """Put the answer into the outbox; False when the store did not answer in time. Raises LeaseLost."""
@@ -111,7 +109,7 @@ class Ledger:
             except StoreUnavailable:
                 self._notes.clear()
                 return
-            self._notes.popleft()
+            self._hold.claim = self._hold.claim.noted(**self._notes.popleft())
 
     async def _through(self, call: Callable[[], Awaitable[T]]) -> T:
         pauses = growing(BACKOFF, BACKOFF_CAP)

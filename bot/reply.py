@@ -37,7 +37,7 @@ class Reply:
     Args:
         writer: carries the writes out.
         place: where they go.
-        name: the attempt's name; with a message's number it makes that message's nonce (at most 25 characters).
+        name: what the nonces of its messages begin with; each ends with a number (at most 25 characters in all).
         attempt: its number.
         max_parts: messages the answer may fill.
         on_posted: told of every message posted; must not block.
@@ -287,7 +287,7 @@ class Reply:
             self._on_posted(Part(self.attempt, index, receipt.ref))
             self._confirm(index, receipt, text)
 
-        nonce = f"{self._name}.{self._posted}"
+        nonce = f"{self._name}{self._posted}"
         who = self._viewer if self._layout.source or self._ended else Urgency.FIRST
         await self._writer.post(self._place, lambda: self._newest(index), nonce, who, posted, admitted=admitted)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -161,12 +161,16 @@ class Writer:
         place = Place(ref.channel)
         await self._carry_through(lambda: self._call(self.platform.delete(place, ref)), ())
 
-    async def own(self, place: Place) -> tuple[MessageRef, ...]:
-        """Our messages there since this turn began; none where a platform does not tell. Raises as `post` does."""
+    async def own(self, place: Place, name: str, after: Sequence[str], *, patient: bool) -> tuple[MessageRef, ...]:
+        """See `ReadsOwn.own_since`; none where a platform does not tell. Raises as `post` does, or at once."""
         platform = self.platform
         if not isinstance(platform, ReadsOwn):
             return ()
-        return await self._carry_through(lambda: self._asked(platform.own_since(place, self._since)), ())
+
+        def look() -> Coroutine[Any, Any, tuple[MessageRef, ...]]:
+            return self._asked(platform.own_since(place, name, self._since, after))
+
+        return await (self._carry_through(look, ()) if patient else look())
 
     async def remove(self, place: Place, ref: MessageRef, otherwise: str, who: Viewer | Urgency) -> None:
         """Delete one of our messages; where that is refused, let it say `otherwise`. Raises as `post` does."""

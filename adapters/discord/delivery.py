@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from adapters.discord.calls import Calls
@@ -138,9 +139,9 @@ class Delivery:
         """
         return self._own.find(nonce)
 
-    async def own_since(self, place: Place, since: float) -> tuple[MessageRef, ...]:
-        """Our messages in the conversation posted at `since` (Unix s) or a little before; oldest first."""
-        return await self._calls.complete(own_since(self._client, place, since))
+    async def own_since(self, place: Place, name: str, since: float, after: Sequence[str]) -> tuple[MessageRef, ...]:
+        """Our messages in the conversation that are newer than `after`: Discord's history shows no nonces."""
+        return await self._calls.complete(own_since(self._client, place, since, after))
 
     async def thread_before(self, message: Message) -> tuple[Message, ...]:
         """What was said in the thread, or in the replies, before `message`; oldest first, at most 50 messages."""

@@ -57,13 +57,16 @@ async def _names(client: discord.Client, guild_id: int, found: Sequence[discord.
         return {}
 
 
-async def own_since(client: discord.Client, place: Place, since: float) -> tuple[MessageRef, ...]:
-    """The bot's own messages in the conversation of `place`, from `since` (Unix s) or a little before on, oldest first.
+async def own_since(
+    client: discord.Client, place: Place, since: float, after_all: Sequence[str]
+) -> tuple[MessageRef, ...]:
+    """The bot's own messages in the conversation of `place`, oldest first, but for those that answer one of its own.
 
+    They are newer than the messages `after_all` (ids), and than `since` (Unix s) by Discord's clock, or a little older.
     Where a thread was to be opened they stand in it, or in the channel as replies. Raises whatever discord.py raises.
     """
     moment = datetime.fromtimestamp(max(since, EPOCH) - LOOK_BACK, UTC)
-    after = discord.Object(max(0, discord.utils.time_snowflake(moment)))
+    after = discord.Object(max(0, discord.utils.time_snowflake(moment), *map(int, after_all)))
     found: list[discord.Message] = []
     if thread := place.thread or place.root:
         try:
@@ -79,9 +82,17 @@ async def own_since(client: discord.Client, place: Place, since: float) -> tuple
             if answered is None or (item.reference and str(item.reference.message_id) == answered)
         ]
     own = client.user.id if client.user else 0
-    ours = sorted(item.id for item in found if item.author.id == own and item.type in ORDINARY)
-    channels = {item.id: item.channel.id for item in found}
-    return tuple(MessageRef(str(channels[id_]), str(id_)) for id_ in ours)
+    ours = sorted(
+        (item for item in found if item.author.id == own and item.type in ORDINARY and not _tells(item, own)),
+        key=lambda item: item.id,
+    )
+    return tuple(MessageRef(str(item.channel.id), str(item.id)) for item in ours)
+
+
+def _tells(item: discord.Message, own: int) -> bool:
+    """Whether a message of ours is the notice that an answer is ready: it replies to that answer."""
+    answered = item.reference.resolved if item.reference else None
+    return isinstance(answered, discord.Message) and answered.author.id == own
 
 
 async def _after(client: discord.Client, channel: str, after: discord.Object) -> list[discord.Message]:

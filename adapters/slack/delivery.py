@@ -17,7 +17,7 @@ from adapters.slack.content import MARKDOWN, MRKDWN, SHORT_MARKDOWN, content, st
 from adapters.slack.errors import BLOCKS_REFUSED, TEXT_TOO_LONG
 from adapters.slack.events import Identity
 from adapters.slack.people import People
-from adapters.slack.threads import find_part, parts_since, read_before
+from adapters.slack.threads import find_part, find_parts, read_before
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import ContentRefused, OutcomeUnknown, PlatformError, RateLimited, TooLong, Unavailable
 from bot.ports import Budget, Receipt, Write
@@ -127,9 +127,9 @@ class Delivery:
         """Look for a message of ours with `nonce`, posted at `since` (Unix s) or later. Raises PlatformError."""
         return await find_part(self._api, self._us, place, PART, nonce, since)
 
-    async def own_since(self, place: Place, since: float) -> tuple[MessageRef, ...]:
-        """Our messages in the thread (or direct message) posted at `since` (Unix s) or later. Raises PlatformError."""
-        return await parts_since(self._api, self._us, place, PART, since)
+    async def own_since(self, place: Place, name: str, since: float, after: Sequence[str]) -> tuple[MessageRef, ...]:
+        """Our messages in the thread (or direct message) whose nonce begins with `name`. Raises PlatformError."""
+        return await find_parts(self._api, self._us, place, PART, name, since)
 
     async def _write(self, method: str, arguments: dict[str, Any], text: str) -> Answer:
         dialect = self._dialect

@@ -88,21 +88,19 @@ async def find_part(
 ) -> MessageRef | None:
     """Return the message of ours whose metadata hold `nonce`; None when there is none. Raises PlatformError."""
     async for message in _recent(api, place, since):
-        metadata = _metadata(message)
-        payload = metadata.get("event_payload")
-        if not isinstance(payload, Mapping) or payload.get("nonce") != nonce:
-            continue
-        if _is_ours(message, us) and metadata.get("event_type") == event_type:
+        if _is_ours(message, us) and _nonce(message, event_type) == nonce:
             return MessageRef(place.channel, field(message, "ts"))
     return None
 
 
-async def parts_since(api: Api, us: Identity, place: Place, event_type: str, since: float) -> tuple[MessageRef, ...]:
-    """Return our messages with such metadata posted at `since` or later, oldest first. Raises PlatformError."""
+async def find_parts(
+    api: Api, us: Identity, place: Place, event_type: str, name: str, since: float
+) -> tuple[MessageRef, ...]:
+    """Return our messages whose metadata hold a nonce that begins with `name`, oldest first. Raises PlatformError."""
     found = [
         field(message, "ts")
         async for message in _recent(api, place, since)
-        if _is_ours(message, us) and _metadata(message).get("event_type") == event_type
+        if _is_ours(message, us) and _nonce(message, event_type).startswith(name)
     ]
     return tuple(MessageRef(place.channel, ts) for ts in sorted(found, key=float))
 
@@ -118,9 +116,13 @@ def _is_ours(message: Mapping[str, Any], us: Identity) -> bool:
     return field(message, "user") == us.user or bool(us.bot and field(message, "bot_id") == us.bot)
 
 
-def _metadata(message: Mapping[str, Any]) -> Mapping[str, Any]:
+def _nonce(message: Mapping[str, Any], event_type: str) -> str:
+    """The nonce in a message's metadata; empty where there is none."""
     metadata = message.get("metadata")
-    return metadata if isinstance(metadata, Mapping) else {}
+    if not isinstance(metadata, Mapping) or metadata.get("event_type") != event_type:
+        return ""
+    payload = metadata.get("event_payload")
+    return field(payload, "nonce") if isinstance(payload, Mapping) else ""
 
 
 async def _pages(api: Api, method: str, arguments: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:

@@ -140,10 +140,16 @@ class ReadsThread(Protocol):
 class ReadsOwn(Protocol):
     """A platform on which our own messages can be read again: those of a worker that died before it recorded them."""
 
-    async def own_since(self, place: Place, since: float) -> tuple[MessageRef, ...]:
-        """Return our messages in the conversation of `place`, from `since` (Unix s) or a little before, oldest first.
+    async def own_since(self, place: Place, name: str, since: float, after: Sequence[str]) -> tuple[MessageRef, ...]:
+        """Return our messages whose nonce begins with `name`, oldest first.
 
-        `place` may be one that was to be opened: what was written there after somebody opened it counts as well.
+        Args:
+            place: whose conversation is searched. It may be one that was to be opened: what was written there after
+                somebody opened it counts as well.
+            name: what the nonces begin with.
+            since: Unix seconds before which none was posted.
+            after: ids of messages that were there before all of them. Where the platform keeps no nonces, every
+                message of ours that is newer counts, but for those of `notify`.
         """
         ...
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 from bot.conversation import Message, MessageRef, Place, Stop, ThreadKey, Turn, Usage
 
@@ -55,6 +55,7 @@ class Claim:
         history: the thread's turns, oldest first.
         lease_until: local `time.monotonic()` after which nothing more may be written.
         first_claimed_at: Unix seconds of this turn's first claim: where a search by nonce begins.
+        after: the id of the newest message that an earlier turn posted in the thread; None where none is known.
     """
 
     key: ThreadKey
@@ -73,6 +74,12 @@ class Claim:
     history: tuple[Turn, ...] = ()
     lease_until: float = 0.0
     first_claimed_at: float = 0.0
+    after: str | None = None
+
+    def noted(self, *, part: Part | None = None, partial: str | None = None, **record: Any) -> Claim:
+        """Return the claim with what `TurnStore.record` has stored of it since: what a store that forgot is told."""
+        parts = self.parts if part is None or part in self.parts else (*self.parts, part)
+        return replace(self, parts=parts, **{name: value for name, value in record.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class Flight:
     turn_id: str
     ids: list[str]
     first: float
+    after: str | None = None
     token: str = ""
     claims: int = 0
     attempts: int = 0

@@ -45,6 +45,7 @@ class MemoryStore:
         self._history: Expiring[tuple[str, ThreadKey], list[Turn]] = Expiring(clock, history_ttl)
         self._joined: Expiring[ThreadKey, str] = Expiring(clock, history_ttl)
         self._ours: Expiring[tuple[str, str], ThreadKey] = Expiring(clock, history_ttl)
+        self._newest: Expiring[tuple[str, ThreadKey], str] = Expiring(clock, rules.MAIL_TTL)
         self._partials: Expiring[tuple[str, int], str] = Expiring(clock, history_ttl)
         self._seen: Expiring[tuple[str, str], bool] = Expiring(clock, rules.SEEN_TTL)
         self._early: Expiring[tuple[str, str], tuple[str | None]] = Expiring(clock, rules.EARLY_TTL)
@@ -170,6 +171,7 @@ class MemoryStore:
                 history=tuple(self._history.get((thread.installation, thread.key)) or ()),
                 lease_until=until,
                 first_claimed_at=flight.first,
+                after=flight.after,
             )
         return None
 
@@ -356,10 +358,13 @@ class MemoryStore:
             if alone:
                 break
         if run:
-            thread.flight = Flight(rules.new_turn_id(), run, self._clock())
+            newest = self._newest.get((thread.installation, thread.key))
+            thread.flight = Flight(rules.new_turn_id(), run, self._clock(), newest)
         return run
 
     def _drop_flight(self, thread: Thread) -> None:
+        if thread.flight and thread.flight.parts:
+            self._newest[thread.installation, thread.key] = thread.flight.parts[-1].ref.id
         for id_ in thread.flight.ids if thread.flight else ():
             thread.mail.pop(id_, None)
         thread.flight = None

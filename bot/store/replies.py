@@ -50,6 +50,7 @@ def claim(
         history=history(turns),
         lease_until=until,
         first_claimed_at=int(flight[b"first"]) / 1000,
+        after=to_text(flight.get(b"after", b"")) or None,
     )
 
 

@@ -65,10 +65,11 @@ def restoration(claim: Claim, lease: float) -> Iterable[Argument]:
         "place": codec.place_to_bytes(claim.place),
         "shown": claim.shown,
         "settled": claim.settled,
+        "after": codec.to_bytes(claim.after or ""),
     }
     flight |= {b"part:" + codec.part_to_bytes(part): n for n, part in enumerate(claim.parts, 1)}
     if claim.parts:
-        flight["parts"] = len(claim.parts)
+        flight |= {"parts": len(claim.parts), "newest": codec.to_bytes(claim.parts[-1].ref.id)}
     if claim.outcome is not None:
         flight["outcome"] = codec.outcome_to_bytes(claim.outcome)
     yield from (round(lease * 1000), round(rules.FENCE_TTL * 1000), round(rules.SEEN_TTL * 1000), len(flight))

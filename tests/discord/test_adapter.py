@@ -80,7 +80,7 @@ async def test_answers_whose_type_names_a_charset_are_read(server: DiscordServer
         try:
             receipt = await adapter.platform.post(place(server), "there", "n")
             assert receipt.stored == "there"
-            assert await adapter.platform.own_since(place(server), 0.0) == (receipt.ref,)
+            assert await adapter.platform.own_since(place(server), "n", 0.0, ()) == (receipt.ref,)
         finally:
             await adapter.close()
 

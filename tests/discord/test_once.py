@@ -56,20 +56,25 @@ async def test_a_message_is_found_by_its_nonce(server: DiscordServer, platform: 
 
 
 async def test_our_own_messages_are_read_again(server: DiscordServer, platform: Delivery) -> None:
-    """In a thread, in one that was only to be opened, below a question, and in a direct message: ours alone."""
+    """In a thread, in one that was only to be opened, below a question, and in a direct message.
+
+    Ours alone, newer than what was there before, and no notice that an answer is ready.
+    """
     began = time.time()
     asked = [await server.say(server.channel("general"), server.user("ada"), f"<@{server.bot_id}> {n}") for n in "ab"]
     to_open = Place(server.channel("general"), root=asked[0])
-    assert await platform.own_since(to_open, began) == ()
+    assert await platform.own_since(to_open, "n", began, ()) == ()
     thread = await platform.open(to_open, "title")
     below = Place(server.channel("general"), reply_to=asked[1])
     direct = Place(server.dm(server.user("ada")), direct=True)
     for where in (thread, below, direct):
         ours = (await platform.post(where, "…", f"n{where.thread}{where.channel}"[-25:])).ref
         await server.say(where.thread or where.channel, server.user("ada"), "not ours")
-        assert await platform.own_since(where, began) == (ours,)
-        assert await platform.own_since(where, began + 3600) == ()
-    assert len(await platform.own_since(to_open, began)) == 1
+        await platform.notify(where, server.user("ada"), ours, f"t{where.thread}{where.channel}"[-25:])
+        assert await platform.own_since(where, "n", began, asked) == (ours,)
+        assert await platform.own_since(where, "n", began, (*asked, ours.id)) == ()
+        assert await platform.own_since(where, "n", began + 3600, ()) == ()
+    assert len(await platform.own_since(to_open, "n", began, ())) == 1
 
 
 async def test_an_edit_whose_answer_was_lost_may_be_repeated(server: DiscordServer, platform: Delivery) -> None:

@@ -186,16 +186,18 @@ async def test_finding(platform: Delivery, place: Place, slack: SlackServer, jou
 
 
 async def test_reading_our_own(platform: Delivery, place: Place, slack: SlackServer) -> None:
-    """Our messages of a conversation are read again, oldest first; nobody else's, and none of another thread."""
+    """Messages of one turn are read again, oldest first; no other turn's, nobody else's, and none of another thread."""
     direct = Place(slack.direct("ada"), direct=True)
     for where in (place, direct):
         ours = [(await platform.post(where, f"part {number}", f"n.{number}")).ref for number in range(2)]
         await slack.say(where.channel, "ada", "not ours", thread=where.thread, tell=())
         await platform.post(
-            Place(where.channel, await slack.say(where.channel, "ada", "root", tell=())), "other", "m.0"
+            Place(where.channel, await slack.say(where.channel, "ada", "root", tell=())), "other", "n.0"
         )
-        assert await platform.own_since(where, float(ours[0].id)) == tuple(ours)
-        assert await platform.own_since(where, float(ours[0].id) + 3600) == ()
+        await platform.post(where, "of another turn", "m.0")
+        await platform.edit(where, ours[0], "an edit takes no name away")
+        assert await platform.own_since(where, "n.", float(ours[0].id), ()) == tuple(ours)
+        assert await platform.own_since(where, "n.", float(ours[0].id) + 3600, ()) == ()
 
 
 async def test_nobody_there() -> None:

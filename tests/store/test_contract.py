@@ -164,6 +164,26 @@ async def test_an_ended_lease_is_taken_over_with_all_that_was_noted(backing: Any
     assert heir.first_claimed_at == dead.first_claimed_at
 
 
+async def test_a_turn_knows_the_newest_message_of_those_before_it(backing: Any, ask: Ask) -> None:
+    """What came after it, of ours in the thread, is of this turn; also for later claims, and after a silent turn."""
+    store, other = backing.store(), backing.store()
+    await store.submit(ask("1"))
+    first = await store.claim(T1, "w", 15)
+    assert first.after is None
+    for number in (5, 6, 5):
+        await store.record(first, part=Part(1, 0, MessageRef("C1", f"{number}.5")))
+    await store.submit(ask("2"))
+    await store.commit(first, turn(first))
+    silent = await store.claim(T1, "w", 15)
+    assert silent.after == "6.5"
+    await store.commit(silent, None)
+    await store.submit(ask("3"))
+    await store.record(dead := await store.claim(T1, "dead", 15), part=Part(1, 0, MessageRef("C1", "9.5")))
+    backing.advance(16)
+    heir = await other.claim(T1, "heir", 15)
+    assert (dead.after, heir.after, heir.turn_id) == ("6.5", "6.5", dead.turn_id)
+
+
 async def test_a_renewed_lease_lasts(backing: Any, ask: Ask) -> None:
     """A lease counts from its last renewal, and tells the local deadline."""
     store, other = backing.store(), backing.store()

@@ -57,6 +57,25 @@ async def test_whichever_step_finds_the_server_empty_goes_on(on_server: Any, ask
     assert [turn.id for turn in await store.load(claim.key)] == [claim.turn_id]
 
 
+async def test_what_was_noted_since_the_claim_is_put_back(on_server: Any, ask: Ask) -> None:
+    """A server that forgot all learns again which messages were posted, and the successor ends them."""
+    store, other = on_server.store(), on_server.store()
+    await store.submit(ask())
+    claim = await store.claim(T1, "w", 15)
+    parts = tuple(Part(1, n, MessageRef("C1", f"{n}.5")) for n in range(2))
+    for part in (*parts, parts[0]):
+        claim = claim.noted(part=part, place=Place("C1", "77"), shown=1)
+    for node in on_server.nodes:
+        node.flushall()
+    await store.renew(claim.noted(partial="half", attempts=1, settled=0), 15)
+    on_server.advance(16)
+    heir = await other.claim(T1, "heir", 15)
+    assert (heir.parts, heir.place, heir.shown, heir.attempts) == (parts, Place("C1", "77"), 1, 1)
+    await other.commit(heir, None)
+    await other.submit(ask("2"))
+    assert (await other.claim(T1, "heir", 15)).after == "1.5"
+
+
 async def test_steps_of_one_moment_go_on_together(on_server: Any, ask: Ask) -> None:
     """A renewal and a note that find the server empty at once do not take each other for another worker."""
     store = on_server.store()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bot.conversation import Author, Delta, Finished, Message, MessageRef, Place, Stop, ThreadKey, Usage
@@ -29,8 +29,11 @@ class FakePlatform:
 
     status_lasts = 60.0
 
-    def __init__(self, limit: int = 200, latency: float = 0.05) -> None:
+    def __init__(
+        self, limit: int = 200, latency: float = 0.05, *, keeps_nonces: bool = True, first_id: int = 1
+    ) -> None:
         self.installation = "fake:T"
+        self.keeps_nonces = keeps_nonces
         self.messages: dict[str, Seen] = {}
         self.limit = limit
         self.latency = latency
@@ -39,7 +42,7 @@ class FakePlatform:
         self.in_flight = 0
         self.most_in_flight = 0
         self.cancelled = 0
-        self._ids = itertools.count(1)
+        self._ids = itertools.count(first_id)
         self._faults: dict[str, deque[tuple[PlatformError, bool]]] = {}
 
     def fail(self, call: str, error: PlatformError, *, times: int = 1, lost: bool = False) -> None:
@@ -82,8 +85,15 @@ class FakePlatform:
         found = [seen.ref for seen in self.messages.values() if seen.nonce == nonce and not seen.deleted]
         return await self._call("find", lambda: found[0] if found else None)
 
-    async def own_since(self, place: Place, since: float) -> tuple[MessageRef, ...]:
-        return await self._call("own", lambda: tuple(seen.ref for seen in self.messages.values() if not seen.deleted))
+    async def own_since(self, place: Place, name: str, since: float, after: Sequence[str]) -> tuple[MessageRef, ...]:
+        def found() -> tuple[MessageRef, ...]:
+            left = (seen for seen in self.messages.values() if not seen.deleted)
+            if self.keeps_nonces:
+                return tuple(seen.ref for seen in left if seen.nonce.startswith(name))
+            first = max((int(id_) for id_ in after if id_.isdecimal()), default=0)
+            return tuple(seen.ref for seen in left if int(seen.ref.id) > first)
+
+        return await self._call("own", found)
 
     async def show_status(self, place: Place, text: str) -> None:
         self.statuses.append(text)

@@ -58,6 +58,14 @@ def slow_house(*scripts, **policy) -> tuple[House, SlowStore]:
 # --- what is recorded -------------------------------------------------------------------------------------------
 
 
+async def test_a_claim_knows_what_was_recorded_of_it():
+    """What the store was told of a turn, its worker can tell again to a store that forgets."""
+    house = House(["the whole answer"])
+    hold = await house.claim()
+    await house.run(hold)
+    assert ([part.ref.id for part in hold.claim.parts], hold.claim.shown) == (["1"], 1)
+
+
 async def test_a_turn_ends_after_its_last_note_was_written():
     """While the store is slow to learn of messages the turn is not ended: replies to them would find nobody."""
     house, store = slow_house(["the whole answer"])

@@ -78,7 +78,7 @@ async def test_redis_that_forgot_everything(side: Side, tmp_path, caplog):
 
 
 async def test_a_question_that_kills_every_worker(slack: Slack, tmp_path):
-    """A question whose every worker dies ends with an apology after five of them, and its thread goes on."""
+    """A question whose every worker dies ends with an apology after five, nothing is left of them, and it goes on."""
     claude = slack.house.box.claude
     claude.answer(LONG * 20, rate=25, times=5)
     claude.answer("The next answer.")
@@ -91,6 +91,8 @@ async def test_a_question_that_kills_every_worker(slack: Slack, tmp_path):
         await process.wait()
     process = await start_process(slack, tmp_path)
     await slack.shows_text(phrases.APOLOGY)
+    ends = {phrases.APOLOGY, phrases.INTERRUPTED_AGAIN}
+    await slack.house.until(lambda: ends.issuperset(slack.texts), "nothing left of the dead", SECONDS)
     await slack.follow_up(root, "Water?")
     await slack.shows_text("The next answer.")
     assert len(claude.asked()) == 6

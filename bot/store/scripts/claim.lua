@@ -46,7 +46,9 @@ local function freeze(thread)
     if alone then break end
   end
   if #run > 0 then
-    redis.call('HSET', key('flight', thread), 'ids', cjson.encode(run), 'turn', turn, 'first', now, 'claims', 0)
+    local after = redis.call('HGET', key('meta', thread), 'newest') or ''
+    redis.call('HSET', key('flight', thread), 'ids', cjson.encode(run), 'turn', turn, 'first', now, 'claims', 0,
+      'after', after)
   end
   return run
 end

@@ -6,7 +6,8 @@
 --   mail:<thread>    sorted set: message ids by platform time             body:<thread>   hash: m:<id> record, t:<id> new text
 --   flight:<thread>  hash: the turn that was claimed and not yet committed
 --   turns:<thread>   list: the history                                    meta:<thread>   hash: last, bytes, and of the
---   last message: lanes, since (when it came), place, and spot (where a status for it shows)
+--   last message: lanes, since (when it came), place, and spot (where a status for it shows); newest: the id of the
+--   newest message of ours
 --   seen:<message>   who handed it in first                               fence:<token>   what became of a claim
 --   early:<message>  hash: an edit or a deletion that came before the message itself: until, and text or delete
 --   pace  sorted set: person, channel or workspace, by its next turn      shown  sorted set: spots, by their status's end
@@ -70,9 +71,14 @@ local function holds(thread, token)
   return redis.call('HGET', key('flight', thread), 'token') == token
 end
 
--- Take a turn's messages out of the mailbox, and the turn with them.
+-- Take a turn's messages out of the mailbox, and the turn with them; what it posted last is known to the next turn.
 local function drop_flight(thread)
-  local flight = key('flight', thread)
+  local flight, meta = key('flight', thread), key('meta', thread)
+  local newest = redis.call('HGET', flight, 'newest')
+  if newest then
+    redis.call('HSET', meta, 'newest', newest)
+    if redis.call('PTTL', meta) < tonumber(KEEP) then keep(meta) end
+  end
   for _, id in ipairs(cjson.decode(redis.call('HGET', flight, 'ids'))) do
     redis.call('ZREM', key('mail', thread), id)
     redis.call('HDEL', key('body', thread), 'm:' .. id, 't:' .. id)

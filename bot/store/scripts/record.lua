@@ -9,7 +9,8 @@ for i = 9, #ARGV, 2 do
   if not (late and ARGV[i] == 'outcome') then redis.call('HSET', flight, ARGV[i], ARGV[i + 1]) end
 end
 if ARGV[5] ~= '' and redis.call('HEXISTS', flight, 'part:' .. ARGV[5]) == 0 then
-  redis.call('HSET', flight, 'part:' .. ARGV[5], redis.call('HINCRBY', flight, 'parts', 1))
+  redis.call('HSET', flight, 'part:' .. ARGV[5], redis.call('HINCRBY', flight, 'parts', 1),
+    'newest', cjson.decode(ARGV[5]).id)
 end
 if ARGV[6] ~= '' then
   local partial = key('partial', redis.call('HGET', flight, 'turn'))
