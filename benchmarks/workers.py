@@ -45,6 +45,10 @@ class Ledger:
         self.latency = latency
         self.entries = 0
 
+    def forget(self) -> None:
+        """Come back empty."""
+        self._books = MemoryBudgets(lambda: asyncio.get_running_loop().time())
+
     async def enter(self, worker: str, entries: Sequence[Entry]) -> list[Verdict]:
         """See `bot.ports.SharedBudgets`."""
         self.entries += len(entries)

@@ -17,9 +17,9 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from bot._elsewhere import Elsewhere
 from bot.ports import Budget, Observed
 from bot.ports.budgets import ANEW
 
@@ -33,29 +33,6 @@ _TOGETHER: Final = 2.0
 # Stock may run out this long before the first tokens of a long burst come back.
 _DRY: Final = 6.0
 _EPSILON: Final = 1e-9
-
-
-@dataclass(slots=True)
-class Elsewhere:
-    """What the ledger that all workers share said of a bucket (see `bot.ports.budgets`).
-
-    `replies` and `roots` are those of the other workers; `version` and `rest` name what is known of its calls and
-    rests, the calls up to `known_at`; `told` is how many replies of ours the others were told of.
-    """
-
-    replies: int = 0
-    roots: float = 0.0
-    version: int = 0
-    rest: int = 0
-    told: int = 0
-    known_at: float = -math.inf
-
-    def shares(self, workers: int) -> float:
-        """How many times the share of a worker that is cut off the budget is: the shares of all add up to one.
-
-        A worker's share is in proportion to its live replies and one more, since each may get new ones.
-        """
-        return (self.told + self.replies + max(workers, 2 if self.replies else 1)) / (self.told + 1)
 
 
 class Bucket:

@@ -205,7 +205,7 @@ class Schedule:
         if ticket.granted < 0:
             self._drop(ticket)
             return
-        buckets = ticket.choices[ticket.granted]
+        buckets = ticket.way
         for bucket in buckets:
             bucket.refund(ticket.granted_at)
         self._stir(buckets, now)

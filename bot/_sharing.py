@@ -95,10 +95,12 @@ class Sharing:
         Returns False when there is nobody to ask: it may go at once.
         """
         now = self._clock()
-        if self._closed or not ticket.choices[ticket.granted]:
+        if self._closed or not ticket.way:
             return False
         if self._alone and not self._joins(now):
-            self._tell(_Errand(Act.MADE, self._new_id(), ticket.choices[ticket.granted], now))
+            errand = _Errand(Act.MADE, self._new_id(), ticket.way, now)
+            self._tell(errand)
+            _remember(errand.buckets, errand.id, now)
             return False
         self._queue.append(ticket)
         self._wake()
@@ -170,7 +172,8 @@ class Sharing:
         urgencies = [ticket.urgency(now) for ticket in asked]
         for ticket, urgency in zip(asked, urgencies, strict=True):
             ticket.entry = self._new_id()
-            entries.append(self._entry(Act.ASK, ticket.entry, ticket.choices[ticket.granted], urgency))
+            entries.append(self._entry(Act.ASK, ticket.entry, ticket.way, urgency))
+        drawn = [*(errand.buckets for errand in errands), *(ticket.way for ticket in asked)]
         self._tired = asyncio.get_running_loop().call_later(PATIENCE * 0.8, self._tire)
         try:
             verdicts = await self._ledger.enter(self._name, entries)
@@ -182,6 +185,8 @@ class Sharing:
         finally:
             self._tired.cancel()
         self._answers(self._clock())
+        if self._emptied(drawn, verdicts):
+            return True
         told = len(errands)
         self._note(self._hear(errands, verdicts[:told]) + self._decide(asked, urgencies, verdicts[told:]))
         self._look()
@@ -231,12 +236,14 @@ class Sharing:
         for ticket, urgency, verdict in zip(asked, urgencies, verdicts, strict=True):
             if ticket not in self._asked:
                 continue  # given back meanwhile
-            heard.append((ticket.choices[ticket.granted], verdict))
+            heard.append((ticket.way, verdict))
             if not verdict.granted:
                 ticket.entry = ""
                 # Where its stream ended meanwhile, it need not leave what was asked of it then.
                 self._schedule.again(ticket, now, now + verdict.wait if ticket.urgency(now) >= urgency else now)
-            elif verdict.wait > 0.0:
+                continue
+            _remember(ticket.way, ticket.entry, now + verdict.wait)
+            if verdict.wait > 0.0:
                 asyncio.get_running_loop().call_later(verdict.wait, self._go, ticket)
             else:
                 self._go(ticket)
@@ -261,10 +268,27 @@ class Sharing:
                 known.rest = news.rest
                 bucket.refused(news.rests, now)
             if news.spent is not None:
-                waiting = [each.granted_at for each in self._queue if bucket in each.choices[each.granted]]
+                waiting = [each.granted_at for each in self._queue if bucket in each.way]
                 bucket.learn(sorted([*(now - ago for ago in news.spent), *waiting]), now)
             if changed:
                 self._schedule.learned(bucket, now)
+
+    def _emptied(self, drawn: Sequence[Sequence[Bucket]], verdicts: Sequence[Verdict]) -> bool:
+        """Whether the ledger came back empty. It is told all again, and not asked until the others have done so."""
+        now = self._clock()
+        forgotten = [
+            bucket
+            for buckets, verdict in zip(drawn, verdicts, strict=True)
+            for bucket, news in zip(buckets, verdict.news, strict=True)
+            if bucket.elsewhere.is_new(news.life, now - bucket.budget.window)
+        ]
+        for bucket in forgotten:
+            for id_, at in bucket.elsewhere.entered.items():
+                self._tell(_Errand(Act.MADE, id_, (bucket,), at))
+        if forgotten:
+            log.warning("the workers' common ledger was emptied, what was written is told again")
+            self._lose()
+        return bool(forgotten)
 
     def _answers(self, now: float) -> None:
         if self._alone and self._together_at == math.inf:
@@ -296,7 +320,9 @@ class Sharing:
 
     def _give_back(self, ticket: Ticket) -> None:
         if ticket.entry:
-            self._tell(_Errand(Act.BACK, ticket.entry, ticket.choices[ticket.granted]))
+            self._tell(_Errand(Act.BACK, ticket.entry, ticket.way))
+            for bucket in ticket.way:
+                bucket.elsewhere.entered.pop(ticket.entry, None)
             ticket.entry = ""
 
     def _tell(self, errand: _Errand) -> None:
@@ -309,6 +335,12 @@ class Sharing:
 
     def _new_id(self) -> str:
         return f"{self._name}{next(self._ids)}"
+
+
+def _remember(buckets: Sequence[Bucket], id_: str, at: float) -> None:
+    """Remember a write of ours for as long as it counts."""
+    for bucket in buckets:
+        bucket.elsewhere.enter(id_, at, at - bucket.budget.window * 1.1)
 
 
 def _counts(errand: _Errand, now: float) -> bool:

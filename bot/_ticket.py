@@ -64,6 +64,11 @@ class Ticket:
     entry: str = ""
     _deferred: dict[int, tuple[Urgency, float]] | None = None
 
+    @property
+    def way(self) -> tuple[Bucket, ...]:
+        """What the way it may go spends from."""
+        return self.choices[self.granted]
+
     def buckets(self) -> set[Bucket]:
         """All it may spend from."""
         return {bucket for choice in self.choices for bucket in choice}

@@ -79,6 +79,7 @@ class News:
     """What became known of one bucket.
 
     Args:
+        life: names the ledger that says this: another one has forgotten what the first was told.
         version: names this knowledge.
         rest: names the last rest that a platform asked for; 0 for none lately.
         rests: seconds until it is over; not above 0 when it is.
@@ -88,6 +89,7 @@ class News:
             will go then); None where the worker knew all but its own.
     """
 
+    life: int
     version: int
     rest: int
     rests: float

@@ -71,6 +71,8 @@ def _arguments(draw: Draw) -> Iterable[Argument]:
     yield _us(DEMAND_LASTS)
 
 
-def _news(version: int, rest: int, rests: int, replies: int, roots: int, spent: Sequence[int] | None = None) -> News:
+def _news(
+    life: int, version: int, rest: int, rests: int, replies: int, roots: int, spent: Sequence[int] | None = None
+) -> News:
     ago = None if spent is None else tuple(each / 1e6 for each in spent)
-    return News(version, rest, rests / 1e6, replies, roots / 1e3, ago)
+    return News(life, version, rest, rests / 1e6, replies, roots / 1e3, ago)

@@ -14,9 +14,10 @@ from bot.ports.budgets import DEMAND_LASTS, MOMENT, Act, Draw, Entry, News, Verd
 class _Bucket:
     """Writes of the last window by id; when a burst would be whole again; what each worker said, and till when.
 
-    `by` made it this version, with all his changes since version `since`.
+    `life` tells it from one that was forgotten. `by` made it this version, with all his changes since version `since`.
     """
 
+    life: int
     spent: dict[str, float] = field(default_factory=dict)
     at: float = -math.inf
     rest: float = -math.inf
@@ -56,7 +57,7 @@ class MemoryBudgets:
 
     def _enter(self, worker: str, entry: Entry) -> Verdict:
         now, granted, wait = self._clock(), True, 0.0
-        buckets = [self._buckets.setdefault(draw.bucket, _Bucket()) for draw in entry.draws]
+        buckets = [self._buckets.setdefault(draw.bucket, _Bucket(round(now * 1e6) + 1)) for draw in entry.draws]
         others = []
         for bucket, draw in zip(buckets, entry.draws, strict=True):
             bucket.spent = {id_: at for id_, at in bucket.spent.items() if at > now - draw.window}
@@ -99,6 +100,7 @@ class MemoryBudgets:
             wait,
             tuple(
                 News(
+                    bucket.life,
                     bucket.version,
                     bucket.rests,
                     max(0.0, bucket.rest - now),
@@ -114,7 +116,11 @@ class MemoryBudgets:
         for bucket, draw in zip(buckets, entry.draws, strict=True):
             if entry.id not in bucket.spent:
                 bucket.spent[entry.id] = at
-                bucket.at = max(bucket.at, at) + draw.window / draw.calls
+                times = [at]
+                if at < max(bucket.spent.values()):  # one that is told late takes its place among the others
+                    times, bucket.at = sorted(bucket.spent.values()), -math.inf
+                for each in times:
+                    bucket.at = max(bucket.at, each) + draw.window / draw.calls
                 self._change(bucket, worker)
 
     def _change(self, bucket: _Bucket, worker: str) -> None:

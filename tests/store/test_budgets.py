@@ -134,6 +134,28 @@ async def test_what_went_unasked_counts_from_when_it_went(backing: Any, about: A
     assert (await enter(store, entry(Act.ASK, one))).wait == about(20.0)
 
 
+async def test_what_is_told_late_takes_its_place_among_the_others(backing: Any, about: Any) -> None:
+    """Writes of long ago that are told after a new one space nothing that comes now."""
+    store, budget = backing.store(), draw(calls=10, burst=2)
+    await enter(store, entry(Act.ASK, budget))
+    for ago in (30.0, 50.0, 40.0):
+        await enter(store, entry(Act.MADE, budget, seconds=ago))
+    assert (await enter(store, entry(Act.ASK, budget))).granted
+    third = await enter(store, entry(Act.ASK, budget))
+    assert (third.granted, third.wait) == (False, about(6.0))
+
+
+async def test_a_ledger_that_was_emptied_is_told_from_the_one_before(on_server: Any) -> None:
+    """Whoever asks sees the same ledger until the server forgets, and then another."""
+    store = on_server.store()
+    before = [await enter(store, entry(act), worker=worker) for act in (Act.ASK, Act.LOOK) for worker in "ab"]
+    for node in on_server.nodes:
+        node.flushall()
+    after = await enter(store, entry(Act.ASK))
+    assert len({verdict.news[0].life for verdict in before}) == 1
+    assert after.news[0].life > before[0].news[0].life > 0
+
+
 async def test_a_rest_is_everybodys(backing: Any, about: Any) -> None:
     """What one worker's refusal asked for holds for all; who asks later still learns that there was one."""
     a, b = backing.store(), backing.store()

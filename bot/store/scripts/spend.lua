@@ -4,10 +4,10 @@
 -- ahead, µs that what it says of its replies lasts
 --
 --   spent:<bucket>   sorted set: writes of the last window by their time (µs)
---   budget:<bucket>  hash: version; by, who made it this, with all his changes since that version; at, when a burst
+--   budget:<bucket>  hash: life, when it was made; version; by, who made it this, with all his changes since that version; at, when a burst
 --                    would be whole again; rest, its end; w:<worker>, what it said
 --
--- returns {granted, µs to wait, then of every bucket {version, rest, µs it lasts, replies and 1000 × roots of the other
+-- returns {granted, µs to wait, then of every bucket {life, version, rest, µs it lasts, replies and 1000 × roots of the other
 -- workers, µs since each write, or nothing where the worker knew all others}}
 local worker, act, id, span = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local us = clock[1] * 1000000 + clock[2] + tonumber(ARGV[1]) * 1000
@@ -23,12 +23,12 @@ for i = 7, #ARGV, FIELDS do
     spent = key('spent', ARGV[i]), state = key('budget', ARGV[i]),
     calls = n[1], window = n[2], burst = n[3], soon = n[7], replies = n[8], roots = n[9], known = n[10],
     ahead = n[11], lasts = n[12],
-    version = 0, by = '', since = 0, at = 0, rest = 0, others = 0, others_roots = 0
+    life = us, version = 0, by = '', since = 0, at = 0, rest = 0, others = 0, others_roots = 0
   }
   local flat = redis.call('HGETALL', b.state)
   for f = 1, #flat, 2 do
     local name, value = flat[f], flat[f + 1]
-    if name == 'version' or name == 'since' or name == 'at' or name == 'rest' then
+    if name == 'life' or name == 'version' or name == 'since' or name == 'at' or name == 'rest' then
       b[name] = tonumber(value)
     elseif name == 'by' then
       b.by = value
@@ -80,7 +80,12 @@ end
 local function enter(at)
   for _, b in ipairs(buckets) do
     if redis.call('ZADD', b.spent, 'NX', whole(at), id) == 1 then
-      b.at = math.max(b.at, at) + b.window / b.calls
+      local times = {id, at}
+      if redis.call('ZRANGE', b.spent, -1, -1)[1] ~= id then
+        -- One that is told late takes its place among the others.
+        times, b.at = redis.call('ZRANGE', b.spent, 0, -1, 'WITHSCORES'), 0
+      end
+      for t = 2, #times, 2 do b.at = math.max(b.at, tonumber(times[t])) + b.window / b.calls end
       change(b)
     end
   end
@@ -118,17 +123,17 @@ end
 
 local answer = {granted, math.ceil(wait)}
 for _, b in ipairs(buckets) do
-  redis.call('HSET', b.state, 'version', whole(b.version), 'by', b.by, 'since', whole(b.since),
+  redis.call('HSET', b.state, 'life', whole(b.life), 'version', whole(b.version), 'by', b.by, 'since', whole(b.since),
     'at', whole(b.at), 'rest', whole(b.rest), 'w:' .. worker, string.format('%d %.3f %.0f', b.replies, b.roots, us + b.lasts))
   -- A rest is remembered for a window after its end, so that who did not write meanwhile learns of it.
   local ms = whole((math.max(b.at - us, b.rest - us, 0) + b.window + b.lasts) / 1000)
   redis.call('PEXPIRE', b.state, ms)
   redis.call('PEXPIRE', b.spent, ms)
-  local news = {b.version, b.rest, math.max(b.rest - us, 0), b.others, math.floor(b.others_roots * 1000)}
+  local news = {b.life, b.version, b.rest, math.max(b.rest - us, 0), b.others, math.floor(b.others_roots * 1000)}
   if b.stale then
     local times, spent = redis.call('ZRANGE', b.spent, 0, -1, 'WITHSCORES'), {}
     for t = 2, #times, 2 do spent[#spent + 1] = us - tonumber(times[t]) end
-    news[6] = spent
+    news[7] = spent
   end
   answer[#answer + 1] = news
 end
