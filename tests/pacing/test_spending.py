@@ -1,0 +1,199 @@
+"""What a bucket gives, in virtual time: refusals, cancelled waiters, several budgets at once, room for endings."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from benchmarks.virtual import run
+from bot.pacing import Pacer, Urgency
+from bot.ports import Budget, Observed
+from sandbox.limits import Limiter
+from tests.pacing.stage import ONE, SLACK, emptied, now, reply
+
+
+def test_room_is_kept_for_endings() -> None:
+    """Interim edits of many replies never take the tokens with which several of them could end now."""
+
+    async def main() -> float:
+        pacer = Pacer()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(reply(pacer, SLACK, [], [(0.1, 10)] * 1200)) for _ in range(9)]
+            await asyncio.sleep(90)
+            begin = now()
+            for _ in range(4):
+                await pacer.admit(SLACK, Urgency.ENDING)
+            late = now() - begin
+            for task in tasks:
+                task.cancel()
+        return late
+
+    assert run(main()) == 0.0
+
+
+def test_a_refusal_pauses_the_whole_bucket_and_loses_no_waiter() -> None:
+    """After a 429 nothing goes before its end, whoever waits; afterwards everyone goes."""
+
+    async def main() -> list[float]:
+        pacer = Pacer()
+        begin = now()
+        pacer.refused(SLACK, 20.0)
+        times: list[float] = []
+
+        async def wait(who: Urgency) -> None:
+            await pacer.admit(SLACK, who)
+            times.append(now() - begin)
+
+        async with asyncio.TaskGroup() as group:
+            for who in Urgency:
+                group.create_task(wait(who))
+        return times
+
+    times = run(main())
+    assert len(times) == 4
+    assert min(times) == 20.0
+
+
+def test_a_refusal_while_they_wait_holds_them_back() -> None:
+    """Waiters that were promised a time wait for the pause that comes in between."""
+
+    async def main() -> float:
+        pacer = Pacer()
+        await emptied(pacer, ONE)
+        begin = now()
+        waiting = asyncio.ensure_future(pacer.admit(ONE, Urgency.ENDING))
+        await asyncio.sleep(1)
+        pacer.refused(ONE, 60.0)
+        await waiting
+        return now() - begin
+
+    assert run(main()) == 61.0
+
+
+def test_cancelled_waiters_spend_nothing() -> None:
+    """Whoever stops waiting, before or just after being let go, leaves the token for the next."""
+
+    async def main() -> float:
+        pacer = Pacer()
+        await emptied(pacer, ONE)
+        begin = now()
+        cancelled = [asyncio.ensure_future(pacer.admit(ONE, Urgency.ENDING)) for _ in range(3)]
+        waiting = asyncio.ensure_future(pacer.admit(ONE, Urgency.INTERIM))
+        await asyncio.sleep(1)
+        cancelled[0].cancel()
+        asyncio.get_running_loop().call_at(begin + 10.2, cancelled[1].cancel)
+        # The first timer to fire at the moment of the grant: it cancels before the task has run.
+        original = pacer._look
+
+        def let_go_then_cancel() -> None:
+            original()
+            cancelled[1].cancel()
+            cancelled[2].cancel()
+
+        asyncio.get_running_loop().call_at(begin + 10.2, let_go_then_cancel)
+        await waiting
+        return now() - begin
+
+    assert run(main()) == pytest.approx(10.2, abs=0.01)
+
+
+def test_all_budgets_are_spent_at_once_or_none() -> None:
+    """A write on two budgets waits for both, and takes from neither while it waits."""
+
+    async def main() -> tuple[float, float]:
+        pacer = Pacer()
+        full = (Budget("full", 1, 10.0, 1),)
+        await emptied(pacer, ONE)
+        begin = now()
+        both = asyncio.ensure_future(pacer.admit((*ONE, *full), Urgency.INTERIM))
+        await asyncio.sleep(0.1)
+        await pacer.admit(full, Urgency.INTERIM)
+        alone = now() - begin
+        await both
+        return alone, now() - begin
+
+    alone, both = run(main())
+    assert alone == pytest.approx(0.1)
+    assert both == pytest.approx(10.3, abs=0.05)
+
+
+def test_an_ending_is_not_starved_of_its_second_budget() -> None:
+    """Others may use a budget an ending will need, but not its token for the time when the ending can go."""
+
+    async def main() -> float:
+        pacer = Pacer()
+        scarce = (Budget("scarce", 1, 5.0, 1),)
+        await emptied(pacer, ONE)
+        begin = now()
+
+        async def nibble() -> None:
+            while True:
+                await pacer.admit(scarce, Urgency.INTERIM)
+
+        ending = asyncio.ensure_future(pacer.admit((*ONE, *scarce), Urgency.ENDING))
+        await asyncio.sleep(4.8)  # so that its token comes back just before the ending's other one
+        nibblers = [asyncio.ensure_future(nibble()) for _ in range(3)]
+        await ending
+        for nibbler in nibblers:
+            nibbler.cancel()
+        return now() - begin
+
+    assert run(main()) == pytest.approx(10.2, abs=0.01)
+
+
+def test_sharing_divides_the_budget() -> None:
+    """With five workers each gets a fifth of the burst and of the calls."""
+
+    async def main() -> int:
+        pacer = Pacer(shares=1)
+        pacer.share(5)
+        begin, sent = now(), 0
+        while True:
+            await pacer.admit(SLACK, Urgency.ENDING)
+            if now() - begin > 60.0:
+                return sent
+            sent += 1
+
+    assert 9 <= run(main()) <= 10
+
+
+def test_a_window_is_used_up_by_interim_edits_only_shortly_before_its_end() -> None:
+    """In a Discord channel an ending never finds all calls of a window spent and the next window far away."""
+
+    async def main() -> tuple[int, float]:
+        pacer = Pacer()
+        budgets = (Budget("channel", 5, 5.0, 3), Budget("bot", 45, 1.0, 5))
+        limiter = Limiter(5, 5.0, "anchored")
+        viewer = pacer.viewer(budgets)
+        least, longest = 5, 0.0
+        for _ in range(30):
+            for _ in range(20):
+                viewer.received(5)
+                await asyncio.sleep(0.03)
+            await pacer.admit(budgets, viewer)
+            chars = viewer.unseen
+            assert not limiter.admit(now())
+            remaining, reset = limiter.state(now())
+            least = min(least, remaining)
+            longest = max(longest, 0.0 if remaining else reset)
+            pacer.observe(Observed("channel", 5, remaining, reset))
+            viewer.shown(10_000 if chars else 0)
+        return least, longest
+
+    least, longest = run(main())
+    assert least == 0
+    assert longest <= 0.6
+
+
+def test_buckets_that_nobody_uses_are_forgotten() -> None:
+    """Ten thousand channels written to once each leave a handful of buckets behind."""
+
+    async def main() -> int:
+        pacer = Pacer()
+        for number in range(10_000):
+            await pacer.admit((Budget(f"channel{number}", 5, 5.0, 2),), Urgency.FIRST)
+            await asyncio.sleep(0.5)
+        return len(pacer._schedule)
+
+    assert run(main()) <= 40

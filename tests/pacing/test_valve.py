@@ -1,0 +1,94 @@
+"""The other way of a final, in virtual time: not before its patience ends, and promptly then."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from benchmarks.virtual import run
+from bot.pacing import Pacer, Urgency
+from bot.ports import Budget
+from tests.pacing.stage import ONE, SLACK, emptied, now
+
+
+def test_the_valve_prefers_the_first_way() -> None:
+    """While the first way is free it is taken, whatever else is."""
+
+    async def main() -> int:
+        return await Pacer().admit_any((SLACK, ONE), Urgency.ENDING, patience=0.0)
+
+    assert run(main()) == 0
+
+
+def test_the_valve_opens_when_patience_ends() -> None:
+    """A final that the first way makes wait for longer than its patience takes the other."""
+
+    async def main() -> tuple[int, float]:
+        pacer = Pacer()
+        await emptied(pacer, ONE)
+        begin = now()
+        way = await pacer.admit_any((ONE, SLACK), Urgency.ENDING, patience=0.5)
+        return way, now() - begin
+
+    way, waited = run(main())
+    assert way == 1
+    assert waited == pytest.approx(0.5)
+
+
+def test_patience_counts_from_the_streams_end() -> None:
+    """An interim edit never takes the valve; its reply's final does, `patience` after the end."""
+
+    async def main() -> tuple[int, float]:
+        pacer = Pacer()
+        viewer = pacer.viewer(ONE)
+        viewer.received(1)
+        await pacer.admit(ONE, viewer)
+        viewer.shown(1)
+        viewer.received(50)
+        waiting = asyncio.ensure_future(pacer.admit_any((ONE, SLACK), viewer, patience=0.5))
+        await asyncio.sleep(5)
+        assert not waiting.done()
+        begin = now()
+        viewer.end()
+        return await waiting, now() - begin
+
+    way, waited = run(main())
+    assert way == 1
+    assert waited == pytest.approx(0.5)
+
+
+def test_ten_short_answers_that_end_together_end_promptly() -> None:
+    """With the valve, ten answers of five seconds that end together are all whole within two seconds."""
+
+    async def main() -> float:
+        pacer = Pacer()
+
+        async def answer(number: int) -> float:
+            viewer = pacer.viewer(SLACK)
+            ways = (SLACK, (Budget(f"post{number}", 60, 60.0, 1),))
+            total = 0
+
+            async def feed() -> None:
+                nonlocal total
+                for _ in range(150):
+                    total += 4
+                    viewer.received(4)
+                    await asyncio.sleep(1 / 30)
+                viewer.end()
+
+            async with asyncio.TaskGroup() as group:
+                group.create_task(feed())
+                await asyncio.sleep(0)
+                last = False
+                while not last:
+                    await pacer.admit_any(ways, viewer, patience=0.5)
+                    last, chars = viewer.urgency is Urgency.ENDING, total
+                    await asyncio.sleep(0.15)
+                    viewer.shown(chars)
+            viewer.close()
+            return now() - viewer.ended_at
+
+        return max(await asyncio.gather(*(answer(number) for number in range(10))))
+
+    assert run(main()) <= 2.0
