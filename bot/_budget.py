@@ -179,10 +179,6 @@ class Bucket:
         """How much of the stated limit is used, in (0, 1]: falls with a refusal and comes back over ten minutes."""
         return min(1.0, self._trust + (now - self._trust_at) / _RECOVERY)
 
-    def paused(self, now: float) -> bool:
-        """Whether the platform asked for a rest that is not over."""
-        return now < self._paused_until
-
     def _cap(self, trust: float) -> float:
         return self.burst if trust >= 1.0 else max(1.0, math.floor(self.burst * trust))
 
