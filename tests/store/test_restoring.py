@@ -73,7 +73,13 @@ async def test_what_was_noted_since_the_claim_is_put_back(on_server: Any, ask: A
     assert (heir.parts, heir.place, heir.shown, heir.attempts) == (parts, Place("C1", "77"), 1, 1)
     await other.commit(heir, None)
     await other.submit(ask("2"))
-    assert (await other.claim(T1, "heir", 15)).after == "1.5"
+    next_one = await other.claim(T1, "w", 15)
+    assert next_one.after == "1.5"
+    for node in on_server.nodes:
+        node.flushall()
+    await other.renew(next_one, 15)
+    on_server.advance(16)
+    assert (await store.claim(T1, "heir", 15)).after == "1.5"
 
 
 async def test_steps_of_one_moment_go_on_together(on_server: Any, ask: Ask) -> None:

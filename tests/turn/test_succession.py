@@ -196,6 +196,17 @@ async def test_a_post_that_outlives_its_worker_goes(keeps_nonces: bool):
     assert house.platform.shown == ["the whole answer"]
 
 
+async def test_the_note_stands_on_a_message_that_nobody_recorded():
+    """A dead worker's message that showed text, as was noted, becomes the note and is no stray any more."""
+    house = House(["the whole answer"])
+    hold = await house.claim()
+    await house.platform.post(hold.claim.place, "half an", f"{hold.claim.turn_id}.1.0")
+    await house.store.record(hold.claim, shown=1)
+    await expire()
+    await house.run(await house.claim(None))
+    assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, "the whole answer"]
+
+
 async def test_no_reader_waits_while_it_is_looked_for_what_the_dead_left():
     """A platform that will not be read for a minute delays no answer; what was left goes when it can be read."""
     house = House([5.0, "the whole answer"])
