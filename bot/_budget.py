@@ -175,6 +175,11 @@ class Bucket:
     def _weight(self, spent: float) -> float:
         return self._cut_weight if spent <= self._cut_at else 1.0
 
+    @property
+    def rests_until(self) -> float:
+        """When the rest is over that the platform asked for last (s)."""
+        return self._paused_until
+
     def trust(self, now: float) -> float:
         """How much of the stated limit is used, in (0, 1]: falls with a refusal and comes back over ten minutes."""
         return min(1.0, self._trust + (now - self._trust_at) / _RECOVERY)

@@ -11,8 +11,8 @@ class Elsewhere:
     """What the ledger that all workers share said of a bucket (see `bot.ports.budgets`).
 
     `replies` and `roots` are those of the other workers; `version` and `rest` name what is known of its calls and
-    rests, the calls up to `known_at`, and `life` the ledger that said it; `told` is how many replies of ours the others
-    were told of, and `entered` when the writes went that are ours, by their ids.
+    rests, the calls up to `known_at`; `told` is how many replies of ours the others were told of. `life` is the ledger
+    that was heard of at `heard_at`, and `entered` when the writes went that are ours, by their ids.
     """
 
     replies: int = 0
@@ -22,6 +22,7 @@ class Elsewhere:
     life: int = 0
     told: int = 0
     known_at: float = -math.inf
+    heard_at: float = -math.inf
     entered: dict[str, float] = field(default_factory=dict)
 
     def shares(self, workers: int) -> float:
@@ -31,10 +32,11 @@ class Elsewhere:
         """
         return (self.told + self.replies + max(workers, 2 if self.replies else 1)) / (self.told + 1)
 
-    def is_new(self, life: int, since: float) -> bool:
-        """Whether the ledger, heard of after `since` (s), has become another one: unused, it does so by itself."""
-        known, self.life = self.life, life
-        return known not in (0, life) and self.known_at > since
+    def forgot(self, life: int, now: float, window: float) -> bool:
+        """Hear of the ledger: is it another one than less than a window (s) ago? Unused for longer, it becomes one."""
+        known, heard_at = self.life, self.heard_at
+        self.life, self.heard_at = life, now
+        return known != life and now - heard_at < window
 
     def enter(self, id_: str, at: float, since: float) -> None:
         """A write of ours went, or will go, at `at`; what went before `since` counts no more."""

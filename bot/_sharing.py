@@ -33,6 +33,9 @@ PATIENCE: Final = 0.25
 GRACE: Final = 4.0
 """Seconds from the ledger's first answer after an outage until it is shared again: every worker attends more often."""
 
+GRACE_OF_EMPTIED: Final = 8.0
+"""The same for a ledger that came back empty: each worker must find that out, and tell what it knows, before."""
+
 LONGEST_GRACE: Final = 60.0
 """The same for a ledger that is late again and again: each time a write waits for it in vain."""
 
@@ -185,10 +188,18 @@ class Sharing:
         finally:
             self._tired.cancel()
         self._answers(self._clock())
-        if self._emptied(drawn, verdicts):
-            return True
         told = len(errands)
-        self._note(self._hear(errands, verdicts[:told]) + self._decide(asked, urgencies, verdicts[told:]))
+        heard = self._hear(errands, verdicts[:told])
+        if self._emptied(drawn, verdicts):
+            # Once it is told at once; one that forgets again and again, when the store is next attended to.
+            if again := self._alone:
+                log.info("the workers' common ledger was emptied again")
+            else:
+                log.warning("the workers' common ledger was emptied, what was written is told again")
+            self._lose()
+            self._grace = max(self._grace, GRACE_OF_EMPTIED)
+            return not again
+        self._note(heard + self._decide(asked, urgencies, verdicts[told:]))
         self._look()
         return True
 
@@ -280,14 +291,13 @@ class Sharing:
             bucket
             for buckets, verdict in zip(drawn, verdicts, strict=True)
             for bucket, news in zip(buckets, verdict.news, strict=True)
-            if bucket.elsewhere.is_new(news.life, now - bucket.budget.window)
+            if bucket.elsewhere.forgot(news.life, now, bucket.budget.window)
         ]
         for bucket in forgotten:
             for id_, at in bucket.elsewhere.entered.items():
                 self._tell(_Errand(Act.MADE, id_, (bucket,), at))
-        if forgotten:
-            log.warning("the workers' common ledger was emptied, what was written is told again")
-            self._lose()
+            if bucket.rests_until > now:
+                self._tell(_Errand(Act.REST, self._new_id(), (bucket,), bucket.rests_until))
         return bool(forgotten)
 
     def _answers(self, now: float) -> None:

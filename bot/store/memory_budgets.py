@@ -14,7 +14,8 @@ from bot.ports.budgets import DEMAND_LASTS, MOMENT, Act, Draw, Entry, News, Verd
 class _Bucket:
     """Writes of the last window by id; when a burst would be whole again; what each worker said, and till when.
 
-    `life` tells it from one that was forgotten. `by` made it this version, with all his changes since version `since`.
+    `life` tells it from one that was forgotten, as it is `until` then if nobody uses it. `by` made it this version,
+    with all his changes since version `since`.
     """
 
     life: int
@@ -26,6 +27,7 @@ class _Bucket:
     by: str = ""
     since: int = 0
     said: dict[str, tuple[int, float, float]] = field(default_factory=dict)
+    until: float = math.inf
 
     def due(self, draw: Draw, replies: int, now: float) -> float:
         """When it lets a write go; see `Room`."""
@@ -57,7 +59,7 @@ class MemoryBudgets:
 
     def _enter(self, worker: str, entry: Entry) -> Verdict:
         now, granted, wait = self._clock(), True, 0.0
-        buckets = [self._buckets.setdefault(draw.bucket, _Bucket(round(now * 1e6) + 1)) for draw in entry.draws]
+        buckets = [self._bucket(draw, now) for draw in entry.draws]
         others = []
         for bucket, draw in zip(buckets, entry.draws, strict=True):
             bucket.spent = {id_: at for id_, at in bucket.spent.items() if at > now - draw.window}
@@ -65,6 +67,7 @@ class MemoryBudgets:
             said = [said for name, said in bucket.said.items() if name != worker]
             others.append((sum(replies for replies, *_ in said), sum(roots for _, roots, _ in said)))
             bucket.said[worker] = (draw.replies, draw.roots, now + DEMAND_LASTS)
+            bucket.until = max(now, bucket.at, bucket.rest) + draw.window + DEMAND_LASTS
         stale = [
             bucket.version != draw.version and (bucket.by != worker or draw.version < bucket.since)
             for bucket, draw in zip(buckets, entry.draws, strict=True)
@@ -111,6 +114,12 @@ class MemoryBudgets:
                 for (bucket, _, (replies, roots)), new in zip(everything, stale, strict=True)
             ),
         )
+
+    def _bucket(self, draw: Draw, now: float) -> _Bucket:
+        bucket = self._buckets.get(draw.bucket)
+        if bucket is None or bucket.until <= now:
+            bucket = self._buckets[draw.bucket] = _Bucket(round(now * 1e6) + 1)
+        return bucket
 
     def _spend(self, worker: str, entry: Entry, buckets: Sequence[_Bucket], at: float) -> None:
         for bucket, draw in zip(buckets, entry.draws, strict=True):

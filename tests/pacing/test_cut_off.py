@@ -1,4 +1,4 @@
-"""A ledger that is away, late, empty or broken, in virtual time: nobody is held up and no limit is exceeded."""
+"""A ledger that is away, late or broken, in virtual time: nobody is held up and no limit is exceeded."""
 
 from __future__ import annotations
 
@@ -152,25 +152,3 @@ def test_a_bug_of_the_ledger_holds_nobody_up(after: float) -> None:
         return now() - begin
 
     assert run(main()) < math.inf
-
-
-@pytest.mark.parametrize("number", [1, 3])
-@pytest.mark.parametrize("away", [0.0, 10.0])
-def test_a_ledger_that_forgot_is_told_again(number: int, away: float) -> None:
-    """When the ledger comes back empty nothing is refused: each worker tells it what it wrote in the last minute."""
-
-    async def main(pacers: list[Pacer], ledger: Ledger) -> list[float]:
-        sent = list[float]()
-        writing = [asyncio.create_task(flood(pacer, UPDATE, sent, now() + 200.0)) for pacer in pacers]
-        for seconds in (20.0, 45.0, 3.0, 50.0):
-            await asyncio.sleep(seconds)
-            ledger.away = away > 0.0
-            await asyncio.sleep(away)
-            ledger.away = False
-            ledger.forget()
-        await asyncio.gather(*writing)
-        return sent
-
-    sent = together(number, main)
-    assert {how: refused(sent, how) for how in get_args(Counting)} == dict.fromkeys(get_args(Counting), 0)
-    assert len(sent) > 120

@@ -4,7 +4,8 @@
 -- ahead, µs that what it says of its replies lasts
 --
 --   spent:<bucket>   sorted set: writes of the last window by their time (µs)
---   budget:<bucket>  hash: life, when it was made; version; by, who made it this, with all his changes since that version; at, when a burst
+--   life:<bucket>    when the other two were made: another one has forgotten what there was
+--   budget:<bucket>  hash: version; by, who made it this, with all his changes since that version; at, when a burst
 --                    would be whole again; rest, its end; w:<worker>, what it said
 --
 -- returns {granted, µs to wait, then of every bucket {life, version, rest, µs it lasts, replies and 1000 × roots of the other
@@ -20,15 +21,15 @@ for i = 7, #ARGV, FIELDS do
   local n = {}
   for j = 1, FIELDS - 1 do n[j] = tonumber(ARGV[i + j]) end
   local b = {
-    spent = key('spent', ARGV[i]), state = key('budget', ARGV[i]),
+    spent = key('spent', ARGV[i]), state = key('budget', ARGV[i]), life_key = key('life', ARGV[i]),
     calls = n[1], window = n[2], burst = n[3], soon = n[7], replies = n[8], roots = n[9], known = n[10],
     ahead = n[11], lasts = n[12],
-    life = us, version = 0, by = '', since = 0, at = 0, rest = 0, others = 0, others_roots = 0
+    life = tonumber(redis.call('GET', key('life', ARGV[i])) or us), version = 0, by = '', since = 0, at = 0, rest = 0, others = 0, others_roots = 0
   }
   local flat = redis.call('HGETALL', b.state)
   for f = 1, #flat, 2 do
     local name, value = flat[f], flat[f + 1]
-    if name == 'life' or name == 'version' or name == 'since' or name == 'at' or name == 'rest' then
+    if name == 'version' or name == 'since' or name == 'at' or name == 'rest' then
       b[name] = tonumber(value)
     elseif name == 'by' then
       b.by = value
@@ -123,10 +124,11 @@ end
 
 local answer = {granted, math.ceil(wait)}
 for _, b in ipairs(buckets) do
-  redis.call('HSET', b.state, 'life', whole(b.life), 'version', whole(b.version), 'by', b.by, 'since', whole(b.since),
+  redis.call('HSET', b.state, 'version', whole(b.version), 'by', b.by, 'since', whole(b.since),
     'at', whole(b.at), 'rest', whole(b.rest), 'w:' .. worker, string.format('%d %.3f %.0f', b.replies, b.roots, us + b.lasts))
   -- A rest is remembered for a window after its end, so that who did not write meanwhile learns of it.
   local ms = whole((math.max(b.at - us, b.rest - us, 0) + b.window + b.lasts) / 1000)
+  redis.call('SET', b.life_key, whole(b.life), 'PX', ms)
   redis.call('PEXPIRE', b.state, ms)
   redis.call('PEXPIRE', b.spent, ms)
   local news = {b.life, b.version, b.rest, math.max(b.rest - us, 0), b.others, math.floor(b.others_roots * 1000)}
