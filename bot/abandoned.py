@@ -8,6 +8,7 @@ is left to do is to show a text, that comes first: readers wait for it, and so d
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import defaultdict
 
@@ -21,6 +22,10 @@ from bot.writer import Writer
 
 log = logging.getLogger(__name__)
 
+
+IMPATIENCE, PATIENCE = 3.0, 90.0
+"""Seconds that a look for messages may take: while a reader waits behind it, and once the answer stands (Slack lets
+some apps look once a minute)."""
 
 ATTEMPTS_OF_A_CLAIM = 100
 """By how much the attempts of one claim are numbered apart from those of the next."""
@@ -57,29 +62,25 @@ class Abandoned:
         messages: dict[int, list[MessageRef]] = defaultdict(list)
         for part in claim.parts:
             messages[part.attempt].append(part.ref)
-        last = max([claim.settled, claim.shown, *messages])
-        strays = await self._strays(patient=False)
+        last = max([claim.shown, *claim.settled, *messages])
+        strays = await self._strays(patient=False) if claim.claims > 1 else []
         if spare is not None:
             self._waiting.append((strays, False))
         elif strays:
-            last = max(last, claim.settled + 1)
+            last = max(last, 1 + max(claim.settled, default=0))
             messages[last] += strays
         for attempt in sorted(messages):
-            if attempt <= claim.settled or (spare is not None and attempt == spare.attempt):
+            if attempt in claim.settled or (spare is not None and attempt == spare.attempt):
                 continue
             if later:
                 self._waiting.append((messages[attempt], attempt <= claim.shown))
                 continue
+            noted = len(self._notes)
             await self._end(place, messages[attempt], seen=attempt <= claim.shown)
-            if not self._notes:
+            if len(self._notes) == noted:
                 self._ledger.note(settled=attempt)
         # No worker ever gives a message the name that another may still post it under.
         return max(last, ATTEMPTS_OF_A_CLAIM * (claim.claims - 1))
-
-    @property
-    def noted(self) -> bool:
-        """Whether there are notes that a worker which was only asleep may still write over."""
-        return bool(self._notes)
 
     async def clear(self, place: Place) -> None:
         """End what waits for it, and write the notes once more: who was only asleep may have written over them."""
@@ -88,8 +89,9 @@ class Abandoned:
         while self._waiting:
             refs, seen = self._waiting.pop()
             await self._end(place, refs, seen=seen)
-        # A post that was under way when its worker died may have come only now.
-        await self._end(place, await self._strays(patient=not self._looked), seen=False)
+        # A post that was under way when its worker died, or gave the turn back, may have come only now.
+        if self._claim.takes > 1 or self._writer.unsure:
+            await self._end(place, await self._strays(patient=not self._looked), seen=False)
 
     async def take_away(self) -> None:
         """Remove what this worker itself posted after it had lost the turn: nobody else knows of it."""
@@ -103,20 +105,23 @@ class Abandoned:
     async def _strays(self, *, patient: bool) -> list[MessageRef]:
         """Messages of this turn, and of no other, by a worker that died before it could record them.
 
-        The first look is one try, for a reader waits behind it; the last is not, where there was none before.
+        The first look is one short try, for a reader waits behind it; the last is not, where there was none before.
+        Nothing is one that anybody recorded, or where another worker has the turn: that one may have posted it.
         """
         claim = self._claim
-        if claim.claims == 1:
-            return []
         known = self._ledger.posted.union(self._notes, (part.ref for part in claim.parts))
         before = [message.id for message in claim.messages] + ([claim.after] if claim.after else [])
         try:
-            own = await self._writer.own(claim.place, nonce_base(claim.turn_id), before, patient=patient)
-        except PlatformError as error:
+            async with asyncio.timeout(PATIENCE if patient else IMPATIENCE):
+                own = await self._writer.own(claim.place, nonce_base(claim.turn_id), before, patient=patient)
+                strays = [ref for ref in own if ref not in known and not await self._ledger.recorded(ref)]
+                if strays:
+                    await self._ledger.confirm()
+        except (PlatformError, TimeoutError) as error:
             log.warning("cannot look for abandoned messages", extra={"error": str(error)})
             return []
         self._looked = True
-        return [ref for ref in own if ref not in known]
+        return strays
 
     async def _end(self, place: Place, refs: list[MessageRef], *, seen: bool) -> None:
         while seen and refs:

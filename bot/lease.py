@@ -152,6 +152,10 @@ class Hold(Orders):
             else:
                 return
 
+    async def confirm(self) -> None:
+        """Return when the store says that the turn is ours; raises LeaseLost, and StoreUnavailable."""
+        await self._renew()
+
     def _look_at_clock(self) -> None:
         """Notice whether this process has slept: awake, it comes by at least every third of the lease."""
         now = self._clock()

@@ -50,12 +50,23 @@ class Ledger:
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_notes(), name="ledger")
 
+    async def recorded(self, ref: MessageRef) -> bool:
+        """Whether a message of ours was ever recorded, of any turn."""
+        claim = self._hold.claim
+        name = f"{ref.channel}:{ref.id}"
+        return await self._through(lambda: self._store.key_of(claim.installation, name)) is not None
+
+    async def confirm(self) -> None:
+        """Return when the store says that the turn is still ours, however long that takes; raises as `commit` does."""
+        await self._through(self._hold.confirm)
+
     async def finish(self, outcome: Outcome) -> bool:
         """Put the answer into the outbox; False when the store did not answer in time. Raises LeaseLost."""
         try:
             async with asyncio.timeout(OUTBOX_PATIENCE):
                 await self._noted()
                 await self._store.finish(self._hold.claim, outcome)
+                self._hold.claim = self._hold.claim.noted(outcome=outcome)
         except (TimeoutError, StoreUnavailable) as error:
             log.warning("the outbox cannot be written, delivering without it", extra={"error": str(error)})
             return False

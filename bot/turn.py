@@ -42,9 +42,9 @@ from bot.errors import (
 )
 from bot.lease import Hold
 from bot.ledger import Ledger
+from bot.notice import tell_asker
 from bot.opening import opened
-from bot.pacing import Urgency
-from bot.ports import NotifiesAsker, Outcome, Part, Platform, ShowsStatus, Write
+from bot.ports import Outcome, Part, Platform, ShowsStatus, Write
 from bot.question import Question
 from bot.reply import PLACEHOLDER, Reply
 from bot.report import Figures, report
@@ -152,7 +152,7 @@ class TurnRun:
         claim = self._claim
         if claim.claims > POISONED + APOLOGIES:
             outcome = claim.outcome or Outcome(answer="", stop=Stop.FAILED, attempt=0)
-            await self._commit(outcome.answer, outcome.stop, outcome)
+            await self._store(self._turn(outcome.answer, outcome.stop, outcome))
             return
         later = claim.outcome is not None or claim.claims > POISONED
         self._attempt = await self._abandoned.settle(self._place, spare=claim.outcome, later=later)
@@ -180,6 +180,7 @@ class TurnRun:
                 if kind is Kind.RESET:
                     await self._desk.store.forget(self._claim.key)
                 await self._say(phrases.LOCAL[kind])
+                await self._abandoned.clear(self._place)
                 await self._ledger.commit(None)
                 self._report(self._turn("", Stop.LOCAL), None)
 
@@ -292,9 +293,8 @@ class TurnRun:
         return True
 
     def _settled(self, reply: Reply) -> None:
-        """Note that the attempt's messages are at their end; not while older ones may still be written over."""
-        if not self._abandoned.noted:
-            self._ledger.note(settled=reply.attempt)
+        """Note that the attempt's messages are at their end, which we know, since we brought them there."""
+        self._ledger.note(settled=reply.attempt)
 
     async def _give_back(self, reply: Reply, *, keep: bool) -> None:
         if keep:
@@ -312,8 +312,10 @@ class TurnRun:
         await self._ledger.finish(outcome)
         shown = await self._shown(reply.interrupt(outcome.detail, keep=keep))
         await self._commit(outcome.answer, outcome.stop, outcome, end)
-        if shown and outcome.stop not in (Stop.FAILED, Stop.STOPPED):
-            await self._tell_asker(reply)
+        long = 0 < self._policy.notify_after < _now() - self._began
+        if shown and long and outcome.stop not in (Stop.FAILED, Stop.STOPPED):
+            asker = self._question.messages[-1].author.id
+            await tell_asker(self._writer, self._place, asker, reply.first, self._claim.turn_id)
 
     async def _deliver_stored(self, outcome: Outcome) -> None:
         """Show the answer that an earlier worker finished and could not bring to its end."""
@@ -353,24 +355,15 @@ class TurnRun:
             return False
         return True
 
-    async def _tell_asker(self, reply: Reply) -> None:
-        """Point the asker to an answer that took long: edits notify nobody."""
-        platform, long = self._platform, 0 < self._policy.notify_after < _now() - self._began
-        if not long or self._place.direct or not isinstance(platform, NotifiesAsker) or reply.first is None:
-            return
-        asker, nonce = self._question.messages[-1].author.id, f"{self._claim.turn_id}.n"
-        try:
-            await self._desk.pacer.admit(platform.budgets(Write.POST, self._place), Urgency.HOUSEKEEPING)
-            await self._writer.once(platform.notify(self._place, asker, reply.first, nonce))
-        except PlatformError as error:
-            log.info("the asker could not be told", extra={**self._names(), "error": str(error)})
-
     # --- what is kept -----------------------------------------------------------------------------------------
 
     async def _commit(self, answer: str, stop: Stop, outcome: Outcome | None = None, end: End | None = None) -> None:
         turn = self._turn(answer, stop, outcome)
         self._desk.alerts.pop(self._claim.installation, None)
         await self._abandoned.clear(self._place)
+        await self._store(turn, end)
+
+    async def _store(self, turn: Turn, end: End | None = None) -> None:
         await self._ledger.commit(turn, replaces=self._question.replaces)
         self._report(turn, end)
 

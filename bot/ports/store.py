@@ -44,12 +44,13 @@ class Claim:
         turn_id: the same for every claim of this turn; at most 14 characters of [a-z0-9].
         token: the fence: every write names it and is refused when another claim was made since.
         claims: how often this turn was claimed, this one included (crashes count, releases do not).
+        takes: the same, releases included.
         attempts: streams of earlier claims that broke.
         messages: what is asked, frozen at the first claim, in platform order.
         place: where the answer goes; what `record` stored last, or else that of the last message.
         parts: what earlier claims posted, oldest first.
         shown: the latest attempt of which readers may have seen text; 0 for none.
-        settled: the latest attempt whose messages were brought to their end (noted or removed); 0 for none.
+        settled: the attempts whose messages were brought to their end (noted or removed) for good.
         outcome: the finished answer of an earlier claim, not yet delivered; None mostly.
         stopped: a person asked to stop this turn.
         history: the thread's turns, oldest first.
@@ -63,12 +64,13 @@ class Claim:
     turn_id: str
     token: str
     claims: int
+    takes: int
     attempts: int
     messages: tuple[Message, ...]
     place: Place
     parts: tuple[Part, ...] = ()
     shown: int = 0
-    settled: int = 0
+    settled: frozenset[int] = frozenset()
     outcome: Outcome | None = None
     stopped: bool = False
     history: tuple[Turn, ...] = ()
@@ -76,10 +78,15 @@ class Claim:
     first_claimed_at: float = 0.0
     after: str | None = None
 
-    def noted(self, *, part: Part | None = None, partial: str | None = None, **record: Any) -> Claim:
-        """Return the claim with what `TurnStore.record` has stored of it since: what a store that forgot is told."""
+    def noted(
+        self, *, part: Part | None = None, settled: int | None = None, partial: str | None = None, **record: Any
+    ) -> Claim:
+        """Return the claim with what `TurnStore.record` or `finish` stored since: what a store that forgot is told."""
         parts = self.parts if part is None or part in self.parts else (*self.parts, part)
-        return replace(self, parts=parts, **{name: value for name, value in record.items() if value is not None})
+        ended = self.settled if settled is None else self.settled | {settled}
+        return replace(
+            self, parts=parts, settled=ended, **{name: value for name, value in record.items() if value is not None}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +154,9 @@ class TurnStore(Protocol):
         """Change what waits or runs in a thread; returns whether there was anything to change.
 
         With `text`: the waiting message's new text. With `message_id` alone: the message is taken back, and a
-        running turn that asks it is stopped. With neither: the running turn is stopped. What comes before its message
-        (platforms deliver again, and out of order) waits for it a while.
+        running turn that asks nothing else is stopped, one that others asked along in counts as edited. With neither:
+        the running turn is stopped. What comes before its message (platforms deliver again, and out of order) waits
+        for it a while.
         """
         ...
 
@@ -187,7 +195,7 @@ class TurnStore(Protocol):
             attempts: how many streams broke so far.
             partial: the text of the attempt that broke, for inspection.
             shown: the attempt of which readers may see text from now on.
-            settled: the attempt whose messages were brought to their end.
+            settled: an attempt whose messages were brought to their end.
         """
         ...
 

@@ -27,8 +27,8 @@ def joined(key: ThreadKey) -> bytes:
 
 
 def ours(installation: str, message_id: str) -> bytes:
-    """Which thread a message of ours is in."""
-    return b"firsttoken:ours:%s:%s" % (to_bytes(installation), to_bytes(message_id))
+    """Which thread a message of ours is in; written with the turn's record of it, or not at all."""
+    return prefix(installation) + b"ours:" + to_bytes(message_id)
 
 
 def cursor(installation: str) -> bytes:

@@ -21,15 +21,25 @@ class Flight:
     after: str | None = None
     token: str = ""
     claims: int = 0
+    takes: int = 0
     attempts: int = 0
     place: Place | None = None
     parts: list[Part] = field(default_factory=list)
     shown: int = 0
-    settled: int = 0
+    settled: set[int] = field(default_factory=set)
     outcome: Outcome | None = None
     gone: set[str] = field(default_factory=set)
     stopped: bool = False
     edited: bool = False
+
+    def take_back(self, message_id: str) -> bool:
+        """Ask one message less; returns whether that was the last. Where others are left, they are asked without it."""
+        self.gone.add(message_id)
+        if self.gone.issuperset(self.ids):
+            self.stopped = self.stopped or bool(self.token)
+            return True
+        self.edited = self.edited or not self.outcome
+        return False
 
 
 @dataclass(slots=True)

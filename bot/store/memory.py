@@ -125,9 +125,7 @@ class MemoryStore:
                 flight.edited = True
                 self._tell(thread, hurry=False)
         elif flight and frozen:
-            flight.gone.add(message_id)
-            flight.stopped = flight.stopped or bool(flight.token)
-            self._tell(thread, hurry=flight.gone.issuperset(flight.ids))
+            self._tell(thread, hurry=flight.take_back(message_id))
         else:
             del thread.mail[message_id]
             self._tidy(thread)
@@ -151,6 +149,7 @@ class MemoryStore:
                 self._lines[thread.installation].begun(thread.place)
             flight.token = f"{worker}-{secrets.token_hex(8)}"
             flight.claims += 1
+            flight.takes += 1
             flight.edited = False
             thread.later = self._clock() + lease
             messages = tuple(thread.mail[id_][0] for id_ in asked)
@@ -160,12 +159,13 @@ class MemoryStore:
                 turn_id=flight.turn_id,
                 token=flight.token,
                 claims=flight.claims,
+                takes=flight.takes,
                 attempts=flight.attempts,
                 messages=messages,
                 place=flight.place or messages[-1].place,
                 parts=tuple(flight.parts),
                 shown=flight.shown,
-                settled=flight.settled,
+                settled=frozenset(flight.settled),
                 outcome=flight.outcome,
                 stopped=flight.stopped,
                 history=tuple(self._history.get((thread.installation, thread.key)) or ()),
@@ -214,7 +214,7 @@ class MemoryStore:
         if shown is not None:
             flight.shown = shown
         if settled is not None:
-            flight.settled = settled
+            flight.settled.add(settled)
         if partial is not None:
             number = claim.attempts if attempts is None else attempts
             self._partials[flight.turn_id, number] = partial[: rules.MAX_TEXT]

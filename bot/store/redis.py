@@ -1,8 +1,8 @@
 """TurnStore on Redis or Valkey, alone or as a cluster: each step of the mailbox is one Lua script (`scripts/`).
 
 What holds together (the mail, turns and history of an installation's threads, and the queues they wait in) lies under
-one hash tag, so that every step is atomic and who is next is decided among all. Looked up without an installation, and
-hence in slots of their own: the bot's own messages, the threads it takes part in, the cursors.
+one hash tag, so that every step is atomic and who is next is decided among all. The threads that the bot takes part in
+are looked up without an installation, and hence in slots of their own, as are the cursors.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class RedisStore:
     ) -> None:
         """See `TurnStore.record`. `partial` is filed under `attempts`; the last one of each number is kept."""
         fields: list[Argument] = [] if place is None else ["place", codec.place_to_bytes(place)]
-        for name, value in (("attempts", attempts), ("shown", shown), ("settled", settled)):
+        for name, value in (("attempts", attempts), ("shown", shown), (f"settled:{settled}", settled)):
             if value is not None:
                 fields += [name, value]
         number = "" if partial is None else str(claim.attempts if attempts is None else attempts)
@@ -167,14 +167,7 @@ class RedisStore:
             _ms(self._history_ttl),
             *fields,
         )
-        names = () if part is None else (part.ref.id, f"{part.ref.channel}:{part.ref.id}")
-        kept, *_ = await self._link.call(
-            note,
-            *(
-                ("SET", keys.ours(claim.installation, name), keys.text(claim.key), "PX", _ms(self._history_ttl))
-                for name in names
-            ),
-        )
+        (kept,) = await self._link.call(note)
         _held(kept, claim)
 
     @restoring

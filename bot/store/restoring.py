@@ -60,11 +60,12 @@ def restoration(claim: Claim, lease: float) -> Iterable[Argument]:
         "turn": claim.turn_id,
         "token": claim.token,
         "claims": claim.claims,
+        "takes": claim.takes,
         "attempts": claim.attempts,
         "first": round(claim.first_claimed_at * 1000),
         "place": codec.place_to_bytes(claim.place),
         "shown": claim.shown,
-        "settled": claim.settled,
+        **{f"settled:{attempt}": attempt for attempt in claim.settled},
         "after": codec.to_bytes(claim.after or ""),
     }
     flight |= {b"part:" + codec.part_to_bytes(part): n for n, part in enumerate(claim.parts, 1)}

@@ -132,9 +132,9 @@ async def test_a_thread_with_nothing_left_is_passed_over(store: Any, ask: Ask) -
 
 
 async def test_deleting_a_running_question_stops_its_turn(backing: Any, ask: Ask) -> None:
-    """Also where others asked along; and a successor knows it."""
+    """At once, and a successor knows it."""
     store, other = backing.store(), backing.store()
-    await waiting(store, ask("1", at=1), ask("2", at=2))
+    await waiting(store, ask("1", at=1))
     claim = await store.claim(T1, "w", 15)
     assert await other.amend(claim.key, claim.installation, message_id="C1:1")
     assert not await other.amend(claim.key, claim.installation, message_id="C1:1")
@@ -144,7 +144,35 @@ async def test_deleting_a_running_question_stops_its_turn(backing: Any, ask: Ask
     backing.advance(16)
     heir = await other.claim(T1, "w", 15)
     assert heir.stopped
-    assert texts(heir) == ["2"]
+    assert texts(heir) == ["1"]
+
+
+async def test_deleting_one_of_several_running_questions_leaves_the_others(backing: Any, ask: Ask) -> None:
+    """Who asked along is answered: the worker hears of an edit, and the next claim asks what is left."""
+    store, other = backing.store(), backing.store()
+    await waiting(store, ask("1", at=1), ask("2", at=2))
+    claim = await store.claim(T1, "w", 15)
+    assert await other.amend(claim.key, claim.installation, message_id="C1:1")
+    lease = await store.renew(claim, 15)
+    assert (lease.stopped, lease.edited) == (False, True)
+    await store.finish(claim, Outcome(answer="to both", stop=Stop.END_TURN, attempt=1))
+    backing.advance(16)
+    heir = await other.claim(T1, "w", 15)
+    assert (texts(heir), heir.stopped, heir.outcome) == (["2"], False, None)
+    await other.finish(heir, Outcome(answer="to one", stop=Stop.END_TURN, attempt=2))
+    assert await store.amend(claim.key, claim.installation, message_id="C1:2")
+    lease = await other.renew(heir, 15)
+    assert (lease.stopped, lease.edited) == (True, False)
+
+
+async def test_deleting_one_of_several_that_are_answered_changes_nothing(store: Any, ask: Ask) -> None:
+    """The answer is there, and shown to those who asked along."""
+    await waiting(store, ask("1", at=1), ask("2", at=2))
+    claim = await store.claim(T1, "w", 15)
+    await store.finish(claim, Outcome(answer="to both", stop=Stop.END_TURN, attempt=1))
+    assert await store.amend(claim.key, claim.installation, message_id="C1:1")
+    lease = await store.renew(claim, 15)
+    assert (lease.stopped, lease.edited) == (False, False)
 
 
 async def test_deleting_what_waits_behind_stops_nothing(store: Any, ask: Ask) -> None:

@@ -150,6 +150,7 @@ async def test_an_ended_lease_is_taken_over_with_all_that_was_noted(backing: Any
     for part in parts:
         await store.record(dead, part=part)
     await store.record(dead, place=place, attempts=1, partial="half \ud800", shown=1, settled=1, part=parts[0])
+    await store.record(dead, settled=3)
     outcome = Outcome(answer="\x00whole\ud800", stop=Stop.MAX_TOKENS, attempt=2, usage=Usage(1, 2), detail="cut")
     await store.finish(dead, outcome)
     await store.finish(dead, outcome)
@@ -159,7 +160,7 @@ async def test_an_ended_lease_is_taken_over_with_all_that_was_noted(backing: Any
     heir = await other.claim(T1, "heir", 15)
     assert (heir.turn_id, heir.key, heir.messages) == (dead.turn_id, dead.key, dead.messages)
     assert heir.token != dead.token
-    assert (heir.claims, heir.attempts, heir.shown, heir.settled) == (2, 1, 1, 1)
+    assert (heir.claims, heir.attempts, heir.shown, heir.settled) == (2, 1, 1, {1, 3})
     assert (heir.place, heir.parts, heir.outcome) == (place, parts, outcome)
     assert heir.first_claimed_at == dead.first_claimed_at
 

@@ -266,9 +266,12 @@ class Mailbox(RuleBasedStateMachine):
         self.taken_back.add(id_)
         if flight and id_ in flight.ids:
             flight.gone.add(id_)
-            flight.stopped = flight.stopped or flight.holder is not None
-            if flight.holder is None and flight.gone.issuperset(flight.ids):
+            if not flight.gone.issuperset(flight.ids):
+                flight.edited = flight.edited or not flight.outcome
+            elif flight.holder is None:
                 flight.due = min(flight.due, self.now)
+            else:
+                flight.stopped = True
         else:
             del self.mail[id_]
 

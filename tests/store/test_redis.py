@@ -159,8 +159,8 @@ async def test_expiries_are_as_long_as_promised(on_server: Any, ask: Ask) -> Non
     assert left[b"partial"] == pytest.approx(3600, abs=5)
     await store.commit(claim, Turn(id=claim.turn_id, questions=(), answer="a", stop=Stop.END_TURN))
     names = {key.rpartition(b"}:")[2].split(b":")[0]: node.pttl(key) / 1000 for key in on_server.all_keys()}
-    assert names[b"turns"] == pytest.approx(3600, abs=5)
-    kinds = {b"turns", b"meta", b"seen", b"fence", b"partial", b"pace"}
+    assert (names[b"turns"], names[b"ours"]) == (pytest.approx(3600, abs=5), pytest.approx(3600, abs=5))
+    kinds = {b"turns", b"meta", b"seen", b"fence", b"partial", b"pace", b"ours"}
     assert {name for name in names if name != b"firsttoken"} == kinds
     await store.close()
 

@@ -67,10 +67,11 @@ async def test_what_was_noted_since_the_claim_is_put_back(on_server: Any, ask: A
         claim = claim.noted(part=part, place=Place("C1", "77"), shown=1)
     for node in on_server.nodes:
         node.flushall()
-    await store.renew(claim.noted(partial="half", attempts=1, settled=0), 15)
+    await store.renew(claim.noted(partial="half", attempts=1, settled=1).noted(settled=3), 15)
     on_server.advance(16)
     heir = await other.claim(T1, "heir", 15)
     assert (heir.parts, heir.place, heir.shown, heir.attempts) == (parts, Place("C1", "77"), 1, 1)
+    assert heir.settled == {1, 3}
     await other.commit(heir, None)
     await other.submit(ask("2"))
     next_one = await other.claim(T1, "w", 15)

@@ -49,7 +49,11 @@ if change == 'text' then
   end
 elseif frozen then
   redis.call('HSET', flight, 'gone:' .. id, 1)
-  if token ~= '' then redis.call('HSET', flight, 'stop', 1) end
+  if left == 0 then
+    if token ~= '' then redis.call('HSET', flight, 'stop', 1) end
+  elseif redis.call('HEXISTS', flight, 'outcome') == 0 then
+    redis.call('HSET', flight, 'edited', 1)  -- others asked along: they are asked without it
+  end
   tell(left == 0)
 else
   redis.call('ZREM', mail, id)

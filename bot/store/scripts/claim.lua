@@ -74,6 +74,7 @@ for _ = 1, 100 do
   if #ids > 0 then
     redis.call('HSET', flight, 'token', token, 'worker', worker)
     redis.call('HINCRBY', flight, 'claims', 1)
+    redis.call('HINCRBY', flight, 'takes', 1)
     redis.call('HDEL', flight, 'edited')
     redis.call('SET', fence, thread, 'PX', remember)
     put_off(thread, now + lease)

@@ -11,7 +11,7 @@
 --   seen:<message>   who handed it in first                               fence:<token>   what became of a claim
 --   early:<message>  hash: an edit or a deletion that came before the message itself: until, and text or delete
 --   pace  sorted set: person, channel or workspace, by its next turn      shown  sorted set: spots, by their status's end
---   partial:<turn>   hash: texts of broken streams
+--   partial:<turn>   hash: texts of broken streams                         ours:<message>  the thread it was posted in
 --
 -- Times are milliseconds of the server's clock. ARGV[1] is added to it (0, except where a test moves time);
 -- ARGV[2] is how long what belongs to a mailbox is kept.

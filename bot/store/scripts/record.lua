@@ -1,5 +1,5 @@
 -- record, finish: thread, token, part ('' for none), attempt and text of a broken stream ('' for none), ms that
--- such texts are kept, then field, value ... of the flight
+-- such texts, and whose message it was, are kept, then field, value ... of the flight
 -- returns 1, or 0 when the token is stale
 local thread, flight = ARGV[3], key('flight', ARGV[3])
 if not holds(thread, ARGV[4]) then return 0 end
@@ -9,8 +9,11 @@ for i = 9, #ARGV, 2 do
   if not (late and ARGV[i] == 'outcome') then redis.call('HSET', flight, ARGV[i], ARGV[i + 1]) end
 end
 if ARGV[5] ~= '' and redis.call('HEXISTS', flight, 'part:' .. ARGV[5]) == 0 then
-  redis.call('HSET', flight, 'part:' .. ARGV[5], redis.call('HINCRBY', flight, 'parts', 1),
-    'newest', cjson.decode(ARGV[5]).id)
+  local part = cjson.decode(ARGV[5])
+  redis.call('HSET', flight, 'part:' .. ARGV[5], redis.call('HINCRBY', flight, 'parts', 1), 'newest', part.id)
+  for _, name in ipairs({part.id, part.channel .. ':' .. part.id}) do
+    redis.call('SET', key('ours', name), thread, 'PX', ARGV[8])
+  end
 end
 if ARGV[6] ~= '' then
   local partial = key('partial', redis.call('HGET', flight, 'turn'))
