@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
 from bot import phrases
 from bot.conversation import Place, Stop
-from bot.errors import RateLimited, Unavailable
+from bot.errors import Unavailable
 from bot.lease import Order
 from bot.ports import Part, Write
-from bot.store.memory import MemoryStore
 from bot.turn import APOLOGIES, POISONED
-from tests.turn.fakes import FakePlatform, message
 from tests.turn.house import House, expire, outboxed
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -127,98 +124,6 @@ async def test_a_late_edit_of_the_dead_does_not_stay():
     house.platform.messages["1"].versions.append("half an answer")
     await house.run(await house.claim(None))
     assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, "the whole answer"]
-
-
-async def test_a_bare_placeholder_of_a_dead_worker_goes():
-    """When the worker died before any text, its placeholder goes, also one whose id was never recorded."""
-    house = House([100.0], ["the whole answer"])
-    hold = await house.claim()
-    await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
-    await expire()
-    await house.run(await house.claim(None))
-    assert house.platform.shown == ["the whole answer"]
-
-
-@pytest.mark.parametrize("keeps_nonces", [True, False])
-@pytest.mark.parametrize("asked", ["while the first ran", "after the first"])
-async def test_what_nobody_recorded_goes_and_other_turns_keep_theirs(keeps_nonces: bool, asked: str):
-    """A dead worker's unrecorded message goes, whatever it shows; the answers of earlier turns stay as they are."""
-    house = House(["the first ", 5.0, "answer"], ["the second answer"])
-    house.platform = FakePlatform(keeps_nonces=keeps_nonces, first_id=10)
-    running = asyncio.create_task(house.ask("One?", "1"))
-    await asyncio.sleep(1)
-    if asked == "while the first ran":
-        await house.store.submit(message("Two?", "2", at=2.0))
-    await running
-    hold = await house.claim("Two?" if asked == "after the first" else None, "2")
-    await house.platform.post(hold.claim.place, "half an", f"{hold.claim.turn_id}.1.0")
-    await expire()
-    await house.run(await house.claim(None))
-    assert house.platform.shown == ["the first answer", "the second answer"]
-
-
-async def test_an_answer_that_no_store_remembers_is_no_stray():
-    """A store that forgot everything costs no finished answer: nothing is removed that has another turn's name."""
-    house = House(["the first answer"], ["the second answer"])
-    await house.ask("One?", "1")
-    house.store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
-    house.desk = replace(house.desk, store=house.store)
-    await house.claim("Two?", "2")
-    await expire()
-    await house.run(await house.claim(None))
-    assert house.platform.shown == ["the first answer", "the second answer"]
-
-
-async def test_an_answer_older_than_the_question_is_no_stray():
-    """Where no names are kept, what was there before the question is not of its turn, whatever the store forgot."""
-    house = House(["the first answer"], ["the second answer"])
-    house.platform = FakePlatform(keeps_nonces=False)
-    await house.ask("One?", "1")
-    house.store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
-    house.desk = replace(house.desk, store=house.store)
-    await house.claim("Two?", "7")
-    await expire()
-    await house.run(await house.claim(None))
-    assert house.platform.shown == ["the first answer", "the second answer"]
-
-
-@pytest.mark.parametrize("keeps_nonces", [True, False])
-async def test_a_post_that_outlives_its_worker_goes(keeps_nonces: bool):
-    """What the dead had sent and the platform shows only while the successor answers is gone in the end."""
-    house = House(["the whole ", 20.0, "answer"])
-    house.platform = FakePlatform(keeps_nonces=keeps_nonces, first_id=10)
-    hold = await house.claim()
-    await expire()
-    running = asyncio.create_task(house.run(await house.claim(None)))
-    await asyncio.sleep(10)
-    await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
-    await running
-    assert house.platform.shown == ["the whole answer"]
-
-
-async def test_the_note_stands_on_a_message_that_nobody_recorded():
-    """A dead worker's message that showed text, as was noted, becomes the note and is no stray any more."""
-    house = House(["the whole answer"])
-    hold = await house.claim()
-    await house.platform.post(hold.claim.place, "half an", f"{hold.claim.turn_id}.1.0")
-    await house.store.record(hold.claim, shown=1)
-    await expire()
-    await house.run(await house.claim(None))
-    assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, "the whole answer"]
-
-
-async def test_no_reader_waits_while_it_is_looked_for_what_the_dead_left():
-    """A platform that will not be read for a minute delays no answer; what was left goes when it can be read."""
-    house = House([5.0, "the whole answer"])
-    hold = await house.claim()
-    await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
-    await expire()
-    house.platform.fail("own", RateLimited("429", retry_after=60.0), times=2)
-    running = asyncio.create_task(house.run(await house.claim(None)))
-    await asyncio.sleep(10)
-    assert house.platform.shown == ["…", "the whole answer"]
-    await running
-    assert house.platform.shown == ["the whole answer"]
 
 
 async def test_no_two_workers_use_one_name():
