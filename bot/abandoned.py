@@ -89,8 +89,9 @@ class Abandoned:
         while self._waiting:
             refs, seen = self._waiting.pop()
             await self._end(place, refs, seen=seen)
-        # A post that was under way when its worker died, or gave the turn back, may have come only now.
-        if self._claim.takes > 1 or self._writer.unsure:
+        # A post that was under way when its worker died may have come only now; and who gave the turn back may not
+        # have known that it had posted.
+        if self._claim.takes > 1:
             await self._end(place, await self._strays(patient=not self._looked), seen=False)
 
     async def take_away(self) -> None:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+from annotated_types import Ge, Le
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.conversation import FollowUps
 from bot.errors import SettingsError
-from bot.telemetry import clean
+from bot.telemetry import Redactor
 
 LONGEST = 3650 * 86400.0
 """Seconds of the longest duration: past it timers and Redis' expiries overflow."""
@@ -37,10 +41,7 @@ def _seconds(value: Any) -> Any:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w|)\s*", value)
     if not match:
         raise ValueError("expected a duration such as 15s, 2m, 12h or 30d")
-    seconds = float(match[1]) * _UNITS[match[2]]
-    if seconds > LONGEST:
-        raise ValueError(f"expected a duration of at most {LONGEST / 86400:.0f}d")
-    return seconds
+    return float(match[1]) * _UNITS[match[2]]
 
 
 def _ids(value: Any) -> Any:
@@ -88,7 +89,7 @@ def _api_url(ending: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Le(LONGEST)]
 Ids = Annotated[frozenset[str], NoDecode, BeforeValidator(_ids)]
 Url = Annotated[str | None, AfterValidator(_base_url)]
 Secret = Annotated[SecretStr | None, BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)]
@@ -180,14 +181,26 @@ class Settings(BaseSettings):
         return tuple(v.get_secret_value() for v in values if isinstance(v, SecretStr) and v.get_secret_value())
 
 
+class WrongSettings(SettingsError):
+    """Several values may be wrong.
+
+    Args:
+        problems: a sentence for each.
+        rest: the settings, with the default in the place of each wrong value; None where they could not be read.
+    """
+
+    def __init__(self, problems: Sequence[str], rest: Settings | None = None) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+        self.rest = rest
+
+
 _EXPECTED = {
     "int_parsing": "expected a whole number",
     "int_from_float": "expected a whole number",
-    "greater_than_equal": "expected at least {ge}",
-    "greater_than": "expected more than {gt}",
-    "less_than_equal": "expected at most {le}",
     "literal_error": "expected {expected}",
 }
+_OUT_OF_RANGE = {"greater_than_equal", "greater_than", "less_than_equal", "int_parsing_size"}
 
 
 def read(**overrides: Any) -> Settings:
@@ -197,7 +210,7 @@ def read(**overrides: Any) -> Settings:
         overrides: values that win over the environment, by field name.
 
     Raises:
-        SettingsError: one sentence per wrong value that names the variable and what was expected; never the
+        WrongSettings: one sentence per wrong value that names the variable and what was expected; never the
             value of a secret.
     """
     file = overrides.get("_env_file", Settings.model_config.get("env_file"))
@@ -206,21 +219,43 @@ def read(**overrides: Any) -> Settings:
             raise IsADirectoryError(errno.EISDIR, "it is a directory")
         return Settings(**overrides)
     except UnicodeDecodeError:
-        raise SettingsError(f"{file}: expected text in UTF-8; save it again as UTF-8, or remove it.") from None
+        raise WrongSettings([f"{file}: expected text in UTF-8; save it again as UTF-8, or remove it."]) from None
     except OSError as error:
-        raise SettingsError(
-            f"{file}: cannot be read ({error.strerror}); let this user read it, or remove it."
+        raise WrongSettings(
+            [f"{file}: cannot be read ({error.strerror}); let this user read it, or remove it."]
         ) from None
     except ValidationError as error:
-        sentences = []
-        for problem in error.errors(include_url=False):
-            name = ".".join(str(part) for part in problem["loc"])
-            expected = _EXPECTED.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-            expected = expected.format(**problem.get("ctx", {}))
-            field = Settings.model_fields.get(name)
-            shown = field is not None and "SecretStr" not in str(field.annotation)
-            given = (
-                f", got {clean(str(problem['input']))[:60]!r}" if shown else ""
-            )  # a token in the wrong place is one, too
-            sentences.append(f"{name.upper()}: {expected}{given}.")
-        raise SettingsError(" ".join(sentences)) from None
+        problems = error.errors(include_url=False)
+    fields = Settings.model_fields
+    wrong = {name: fields[name].get_default() for name in (str(problem["loc"][0]) for problem in problems)}
+    rest = Settings(**{**overrides, **wrong})
+    redactor = Redactor(rest.secrets)
+    raise WrongSettings([_sentence(problem, redactor) for problem in problems], rest)
+
+
+def _sentence(problem: ErrorDetails, redactor: Redactor) -> str:
+    name = str(problem["loc"][0])
+    field = Settings.model_fields[name]
+    if problem["type"] in _OUT_OF_RANGE:
+        expected = _range(name, field)
+    else:
+        expected = _EXPECTED.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+        expected = expected.format(**problem.get("ctx", {}))
+    shown = "SecretStr" not in str(field.annotation)
+    # A token in the wrong place is one, too.
+    given = f", got {redactor.clean(str(problem['input']))[:60]!r}" if shown else ""
+    return f"{name.upper()}: {expected}{given}."
+
+
+def _range(name: str, field: FieldInfo) -> str:
+    """What a number may be, in words, from its least to its greatest."""
+    least = next((it.ge for it in field.metadata if isinstance(it, Ge)), None)
+    most = next((it.le for it in field.metadata if isinstance(it, Le)), None)
+    if field.annotation is float:
+        longest = f"{LONGEST / 86400:.0f}d"
+        return f"expected a duration of more than 0s, at most {longest}" if least is None else (
+            f"expected a duration from {least}s to {longest}"
+        )
+    if most is None:
+        return f"expected at least {least}"
+    return f"expected a {'port' if name.endswith('_port') else 'number'} from {least} to {most}"

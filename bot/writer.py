@@ -59,12 +59,6 @@ class Writer:
         self._fence = fence
         self._since = since
         self._calls: set[asyncio.Task[Any]] = set()
-        self._lost: set[str] = set()
-
-    @property
-    def unsure(self) -> bool:
-        """Whether a message may have been posted of which nobody was told."""
-        return bool(self._lost)
 
     async def post(
         self,
@@ -94,17 +88,7 @@ class Writer:
         unsure = False
 
         async def call(content: str) -> None:
-            first = nonce not in self._lost
-            self._lost.add(nonce)
-            try:
-                receipt = await self.platform.post(place, content, nonce)
-            except OutcomeUnknown:
-                raise
-            except PlatformError:
-                if first:
-                    self._lost.discard(nonce)
-                raise
-            self._lost.discard(nonce)
+            receipt = await self.platform.post(place, content, nonce)
             self.tally.posts += 1
             self._observe(receipt)
             posted(receipt, content)
@@ -112,7 +96,6 @@ class Writer:
         async def attempt() -> None:
             nonlocal unsure, admitted
             if unsure and (ref := await self._find_or_none(place, nonce)):
-                self._lost.discard(nonce)
                 posted(Receipt(ref), None)
                 return
             unsure = False

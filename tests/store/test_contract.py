@@ -285,7 +285,7 @@ async def test_a_released_turn_counts_as_no_crash(backing: Any, ask: Ask) -> Non
     for _ in range(2):
         await store.release(claim)
     again = await other.claim(T1, "w", 15)
-    assert (again.turn_id, again.claims, again.attempts) == (claim.turn_id, 1, 2)
+    assert (again.turn_id, again.claims, again.takes, again.attempts) == (claim.turn_id, 1, 2, 2)
     await store.release(claim)
     with pytest.raises(LeaseLost):
         await store.commit(claim, None)

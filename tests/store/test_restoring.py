@@ -13,6 +13,7 @@ from bot.conversation import Message, MessageRef, Place, Stop, Turn
 from bot.errors import LeaseLost
 from bot.ports import Claim, Outcome, Part
 from bot.store import rules
+from bot.store.redis import RedisStore
 
 Ask = Callable[..., Message]
 
@@ -28,6 +29,31 @@ def forget(on_server: Any, pattern: str) -> None:
     for node in on_server.nodes:
         for key in node.scan_iter(match=pattern):
             node.delete(key)
+
+
+async def test_a_turn_put_back_leaves_nothing_for_ever(on_server: Any, ask: Ask) -> None:
+    """What a restored turn tells of itself expires, also where it ends without a word in the history."""
+    store = on_server.store()
+    await store.submit(ask())
+    claim = await store.claim(T1, "w", 15)
+    for node in on_server.nodes:
+        node.flushall()
+    await store.record(claim, part=Part(1, 0, MessageRef("C1", "1")))
+    await store.commit(claim, None)
+    assert all(node.pttl(key) > 0 for node in on_server.nodes for key in node.scan_iter())
+
+
+async def test_a_long_history_is_not_cut_short_by_its_last_turn(on_server: Any, ask: Ask) -> None:
+    """What is known of a thread lives as long as its history, though mail is kept for a week only."""
+    store = RedisStore(on_server.url, history_ttl=30 * 24 * 3600.0)
+    for text in ("1", "2"):
+        await store.submit(ask(text))
+        claim = await store.claim(T1, "w", 15)
+        await store.record(claim, part=Part(1, 0, MessageRef("C1", text)))
+        await store.commit(claim, answered(claim) if text == "1" else None)
+    lives = [node.pttl(key) for node in on_server.nodes for key in node.scan_iter(match="*meta:*")]
+    assert min(lives) > 29 * 24 * 3600 * 1000
+    await store.close()
 
 
 @pytest.mark.parametrize("step", ["renew", "record", "finish", "commit", "release"])
@@ -128,7 +154,11 @@ async def test_a_successor_finds_all_of_a_turn_that_was_put_back(on_server: Any,
     third = await store.claim(T1, "w", 15)
     for name in ("key", "turn_id", "attempts", "messages", "place", "parts", "shown", "settled", "outcome"):
         assert getattr(third, name) == getattr(second, name), name
-    assert (third.claims, third.first_claimed_at) == (3, pytest.approx(second.first_claimed_at, abs=0.001))
+    assert (third.claims, third.takes, third.first_claimed_at) == (
+        3,
+        3,
+        pytest.approx(second.first_claimed_at, abs=0.001),
+    )
 
 
 async def test_a_claim_that_a_new_primary_had_not_heard_of_stands(on_server: Any, ask: Ask) -> None:
