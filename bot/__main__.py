@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from bot.errors import BotError, SettingsError
+from bot.invocation import COMMAND
 from bot.roles import Role
 
 SANDBOX_PORT = 8090
@@ -21,7 +22,7 @@ SANDBOX_PORT = 8090
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, or 2 for what the operator must mend."""
     parser = argparse.ArgumentParser(
-        prog="firsttoken", description="A Slack and Discord bot that answers with Claude as it writes."
+        prog=COMMAND, description="A Slack and Discord bot that answers with Claude as it writes."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is and leave")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
@@ -42,7 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     except BotError as error:
         from bot.telemetry import clean  # noqa: PLC0415 - --help needs nothing of it
 
-        print(" ".join(clean(str(error)).splitlines()), file=sys.stderr)
+        for problem in getattr(error, "problems", (str(error),)):
+            print(" ".join(clean(problem).splitlines()), file=sys.stderr)
         return 2 if isinstance(error, SettingsError) else 1
     except KeyboardInterrupt:
         return 130
@@ -64,8 +66,8 @@ def _role(command: argparse.ArgumentParser, what: str) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     with _leaving():
-        settings, role = _settings(), Role(options.role)
-        if options.or_sandbox and role is Role.ALL and not settings.any_platform:
+        settings, role = _needed(options), Role(options.role)
+        if _without_platform(options, settings):
             return _sandbox(argparse.Namespace(port=SANDBOX_PORT))
         from bot.app import App  # noqa: PLC0415 - --help needs none of the libraries behind it
 
@@ -91,7 +93,7 @@ def _sandbox(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    settings = _settings()
+    settings = _needed(options)
     from bot.check import check  # noqa: PLC0415 - as above
 
     found = _on_loop(lambda: check(settings, Role(options.role)))
@@ -136,6 +138,26 @@ def _leaving() -> Iterator[None]:
 
 def _leave(*_: object) -> None:
     os._exit(0)
+
+
+def _needed(options: argparse.Namespace) -> Any:
+    """The settings of `run` and `check`; where some cannot be read, what is wrong with the rest is told, too."""
+    from bot.settings import WrongSettings  # noqa: PLC0415 - as above
+
+    try:
+        return _settings()
+    except WrongSettings as error:
+        if error.rest is None or _without_platform(options, error.rest):
+            raise
+        from bot import foresight  # noqa: PLC0415 - as above
+
+        raise WrongSettings([*error.problems, *foresight.wrong(error.rest, Role(options.role))]) from None
+
+
+def _without_platform(options: argparse.Namespace, settings: Any) -> bool:
+    """Whether the sandbox is started in the place of the bot."""
+    may = options.command == "run" and options.or_sandbox and Role(options.role) is Role.ALL
+    return may and not settings.any_platform
 
 
 def _settings(*, quiet: bool = False, **overrides: Any) -> Any:

@@ -24,11 +24,12 @@ class ModelFacts:
     max_tokens: int | None
 
 
-def bad_key() -> SettingsError:
-    """The error for a key that cannot be one."""
-    return SettingsError(
-        f"ANTHROPIC_API_KEY is empty or holds characters no key has: copy the key again from {KEYS_PAGE}."
-    )
+def check_key(key: str) -> None:
+    """Raise SettingsError for a key that cannot be one."""
+    if not key or not (key.isascii() and key.isprintable() and " " not in key):
+        raise SettingsError(
+            f"ANTHROPIC_API_KEY is empty or holds characters no key has: copy the key again from {KEYS_PAGE}."
+        )
 
 
 def judge(variable: str, model: str, facts: ModelFacts, *, max_tokens: int, now: datetime) -> list[str]:

@@ -21,7 +21,7 @@ from functools import partial
 from aiohttp import web
 from pydantic import SecretStr
 
-from bot import sessions
+from bot import foresight, sessions
 from bot.backoff import backoff
 from bot.chat import Chat
 from bot.claude import Claude
@@ -32,19 +32,13 @@ from bot.health import Health, serve
 from bot.pacing import Pacer
 from bot.ports import Adapter, Model
 from bot.roles import Role
-from bot.settings import Settings
+from bot.settings import Settings, WrongSettings
 from bot.store.embedded import EmbeddedServer
 from bot.store.redis import RedisStore
 from bot.store_watch import StoreWatch
 from bot.worker import Worker
 
 log = logging.getLogger(__name__)
-
-NO_PLATFORM = (
-    "No platform is configured: set SLACK_BOT_TOKEN (with SLACK_APP_TOKEN or SLACK_SIGNING_SECRET) or "
-    "DISCORD_BOT_TOKEN. To try it without any token, run `python -m bot sandbox` or `python -m bot chat --sandbox`."
-)
-
 
 APART = (
     "REDIS_URL is not set: this process shares its work only with those on this machine that have the same DATA_DIR; "
@@ -55,11 +49,6 @@ APART = (
 def adapters(settings: Settings, role: Role = Role.ALL) -> list[Adapter]:
     """Build an adapter for every platform that has a token; their libraries are imported only then."""
     built: list[Adapter] = []
-    if (settings.slack_app_token or settings.slack_signing_secret) and not settings.slack_bot_token:
-        raise SettingsError(
-            "SLACK_BOT_TOKEN: set it, too (OAuth & Permissions > Bot User OAuth Token, it begins with xoxb-); "
-            "SLACK_APP_TOKEN and SLACK_SIGNING_SECRET alone answer nobody."
-        )
     if settings.slack_bot_token:
         from adapters.slack.adapter import SlackAdapter  # noqa: PLC0415 - slack_bolt is imported only where it is used
 
@@ -94,10 +83,8 @@ def _value(secret: SecretStr | None) -> str | None:
 
 def claude(settings: Settings) -> Claude:
     """Build the process's one Claude client."""
-    if settings.anthropic_api_key is None:
-        raise SettingsError("ANTHROPIC_API_KEY: set it to a key of the Claude API (console, Settings > API keys).")
     return Claude(
-        api_key=settings.anthropic_api_key.get_secret_value(),
+        api_key=foresight.key(settings),
         base_url=settings.anthropic_base_url,
         model=settings.claude_model,
         small_model=settings.claude_small_model,
@@ -244,9 +231,9 @@ class App:
         Raises:
             SettingsError: something the operator must mend, found at start or said by a platform later.
         """
+        if problems := foresight.wrong(self._settings, self._role, asks=self._model is None):
+            raise WrongSettings(problems)
         built = adapters(self._settings, self._role)
-        if not built:
-            raise SettingsError(NO_PLATFORM)
         with self._signals():
             async with AsyncExitStack() as stack:
                 model: Model | None = None

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from bot.app import NO_PLATFORM, adapters, claude, open_store
-from bot.errors import BotError, SettingsError
+from bot import foresight
+from bot.app import adapters, claude, open_store
+from bot.errors import BotError
 from bot.health import PortTaken, serve
-from bot.ports import Adapter
 from bot.roles import Role
 from bot.settings import Settings
 
@@ -30,24 +30,20 @@ class Findings:
         try:
             yield
         except BotError as error:
-            self.errors.append(str(error))
+            if str(error) not in self.errors:  # as it was foreseen
+                self.errors.append(str(error))
 
 
 async def check(settings: Settings, role: Role = Role.ALL) -> Findings:
     """Try everything `run` needs in that role, each thing whatever the others came to."""
-    found = Findings()
+    found = Findings(errors=foresight.wrong(settings, role))
     async with AsyncExitStack() as stack:
         if role.answers:
             with found.trying():
                 model = claude(settings)
                 stack.push_async_callback(model.close)
                 found.warnings += await model.check()
-        built: list[Adapter] = []
-        with found.trying():
-            built = adapters(settings, role)
-            if not built:
-                raise SettingsError(NO_PLATFORM)
-        for adapter in built:
+        for adapter in adapters(settings, role):
             with found.trying():
                 stack.push_async_callback(adapter.close)
                 await adapter.start()

@@ -21,7 +21,7 @@ from anthropic import AsyncAnthropic
 from anthropic.types import AssistantMessageParam, MessageParam, ModelInfo, UserMessageParam
 
 from bot._claude_answer import AnswerReader, failure_of
-from bot._claude_check import ModelFacts, bad_key, judge, judge_failure
+from bot._claude_check import ModelFacts, check_key, judge, judge_failure
 from bot._claude_errors import ApiFailure, to_model_error
 from bot._claude_watch import Silent, Watch
 from bot._claude_wire import BODY, BROKEN, Body, Wire
@@ -85,8 +85,7 @@ class Claude:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
-        if not api_key or not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
-            raise bad_key()
+        check_key(api_key)
         self._key = api_key
         self._model, self._small_model, self._max_tokens = model, small_model, max_tokens
         self._host = urlsplit(base_url or BASE_URL).hostname

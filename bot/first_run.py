@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from adapters.terminal.console import Console
 from bot.app import App, open_chat
 from bot.errors import SettingsError
+from bot.foresight import NO_KEY
+from bot.invocation import COMMAND
 from bot.settings import Settings
 from sandbox.app import Sandbox
 from sandbox.claude import ClaudeServer
@@ -59,7 +61,7 @@ async def sandbox(read: Read, port: int) -> None:
             reason = os.strerror(error.errno) if error.errno else error.strerror
             raise SettingsError(
                 f"--port: the sandbox's page cannot be on 127.0.0.1:{port} ({reason}); "
-                "choose another with `python -m bot sandbox --port`, 0 takes any free one."
+                f"`{COMMAND} sandbox --port 0` takes any free one."
             ) from None
         settings = read(**_environment(box), **_apart(own))
         app = App(settings)
@@ -93,10 +95,7 @@ async def chat(read: Read, *, sandbox: bool, resume: str | None, stats: bool) ->
             await stack.enter_async_context(box)
             settings = read(**_environment(box), **_apart(settings))
         elif settings.anthropic_api_key is None:
-            raise SettingsError(
-                "ANTHROPIC_API_KEY: set it to a key of the Claude API (console, Settings > API keys), "
-                "or try `python -m bot chat --sandbox`, which needs none."
-            )
+            raise SettingsError(f"{NO_KEY}, or try `{COMMAND} chat --sandbox`, which needs none.")
         who = STAND_IN if sandbox else _described(settings)
         session = await stack.enter_async_context(open_chat(settings, resume))
         return await Console(session, who=who, resumed=resume is not None, stats=stats).run()

@@ -253,8 +253,10 @@ def _range(name: str, field: FieldInfo) -> str:
     most = next((it.le for it in field.metadata if isinstance(it, Le)), None)
     if field.annotation is float:
         longest = f"{LONGEST / 86400:.0f}d"
-        return f"expected a duration of more than 0s, at most {longest}" if least is None else (
-            f"expected a duration from {least}s to {longest}"
+        return (
+            f"expected a duration of more than 0s, at most {longest}"
+            if least is None
+            else (f"expected a duration from {least}s to {longest}")
         )
     if most is None:
         return f"expected at least {least}"

@@ -103,6 +103,10 @@ class Journal:
         """The message with that id, deleted or not; raises KeyError."""
         return self._messages[service, channel, id_]
 
+    def knows(self, service: str, channel: str, id_: str) -> bool:
+        """Whether there is a message with that id, or was one."""
+        return (service, channel, id_) in self._messages
+
     def messages(
         self,
         service: str,

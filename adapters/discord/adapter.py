@@ -37,6 +37,12 @@ GIVE_WAY = 2.5
 """Seconds for which a process that gave its place up leaves it to others, who look every second."""
 
 
+def check_form(token: str) -> None:
+    """Raise SettingsError for a token that cannot be one."""
+    if not re.fullmatch(r"[!-~]+", token):
+        raise SettingsError("DISCORD_BOT_TOKEN is no token: copy it, without 'Bot', from your application's Bot page")
+
+
 class DiscordAdapter:
     """One Discord bot.
 
@@ -85,10 +91,7 @@ class DiscordAdapter:
         Raises:
             SettingsError: DISCORD_BOT_TOKEN is not accepted, or no Discord API answers.
         """
-        if not re.fullmatch(r"[!-~]+", self._token):
-            raise SettingsError(
-                "DISCORD_BOT_TOKEN is no token: copy it, without 'Bot', from your application's Bot page"
-            )
+        check_form(self._token)
         if self._api_url is not None:
             set_api(self._api_url)
         try:

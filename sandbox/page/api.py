@@ -74,7 +74,7 @@ class Api:
         id_ = await self._stage(request).say(
             _text(body, "room"),
             _text(body, "user"),
-            _text(body, "text"),
+            _words(body),
             thread=_text(body, "thread") if body.get("thread") is not None else None,
             mention=body.get("mention") is True,
         )
@@ -82,7 +82,7 @@ class Api:
 
     async def _edit(self, request: web.Request) -> web.Response:
         body = await _body(request)
-        await self._stage(request).edit(_text(body, "channel"), _text(body, "id"), _text(body, "text"))
+        await self._stage(request).edit(_text(body, "channel"), _text(body, "id"), _words(body))
         return web.json_response({})
 
     async def _delete(self, request: web.Request) -> web.Response:
@@ -141,6 +141,14 @@ def _text(body: Json, name: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"expected a text as {name!r}")  # noqa: TRY004 -- likewise
     return value
+
+
+def _words(body: Json) -> str:
+    """The `text` of a message, which no platform takes without a word in it."""
+    text = _text(body, "text")
+    if not text.strip():
+        raise ValueError("there is nothing to send")
+    return text
 
 
 def _fault(body: Json) -> Fault:

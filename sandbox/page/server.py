@@ -1,4 +1,4 @@
-"""The page's web server: its three files, the calls of `Api` and the stream of changes, on loopback only."""
+"""The page's web server: its files, the calls of `Api` and the stream of changes, on loopback only."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ FILES = {
     "/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
+    "/scroll.js": ("scroll.js", "text/javascript"),
 }
 """The page's files and their types, by path."""
 

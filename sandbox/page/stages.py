@@ -23,10 +23,14 @@ class Stage(Protocol):
     """
 
     name: str
+    title: str
     faults: Faults
 
     def describe(self) -> Json:
-        """The bot, the people, and the rooms with those who may write there and whether the bot is among them."""
+        """The bot, the people, and the rooms with those who may write there and whether the bot is among them.
+
+        A room that is not what it seems has `about`: a sentence that says what is special about it, else "".
+        """
         ...
 
     def room_of(self, shown: Shown) -> str:
@@ -34,7 +38,10 @@ class Stage(Protocol):
         ...
 
     def view(self, shown: Shown) -> Json:
-        """A message in the form the page shows: its `text`, and `drawn`, the same as `sandbox.page.drawing` has it."""
+        """A message in the form the page shows: its `text`, and `drawn`, the same as `sandbox.page.drawing` has it.
+
+        `gone` is None, or what stands in place of a deleted one.
+        """
         ...
 
     def change(self, entry: Entry, journal: Journal) -> Json | None:
@@ -72,7 +79,7 @@ def _common(stage: str, shown: Shown, author: str, *, bot: bool, text: str, draw
         "at": shown.versions[0][0],
         "changed": shown.versions[-1][0],
         "versions": len(shown.versions),
-        "deleted": shown.deleted_at is not None,
+        "gone": None if shown.deleted_at is None else "(deleted)",
         "pings": list(shown.extra.get("pings") or ()) if bot else [],
         "drawn": drawn,
     }
@@ -82,6 +89,7 @@ class SlackStage:
     """Slack's side of the page."""
 
     name = "slack"
+    title = "Slack"
 
     def __init__(self, slack: SlackServer) -> None:
         self.faults = slack.faults
@@ -100,13 +108,22 @@ class SlackStage:
             name = f"@{people[members[0]].name}" if channel.kind == "im" and members else channel.name
             here = space.bot.id in channel.members
             room = {"id": channel.id, "name": name, "direct": channel.kind == "im", "bot": here, "people": members}
-            rooms.append(room)
+            rooms.append(room | {"about": self._about(private=channel.kind == "group", here=here)})
         return {
             "name": self.name,
+            "title": self.title,
             "bot": {"id": space.bot.id, "name": space.bot.name},
             "people": [{"id": user.id, "name": user.name} for user in people.values()],
             "rooms": rooms,
         }
+
+    def _about(self, *, private: bool, here: bool) -> str:
+        bot = self._slack.workspace.bot.name
+        if not here:
+            return f"A channel that {bot} is not in: it hears nothing of it, and Slack takes no message of its there."
+        if private:
+            return f"A private channel: only its members see it; {bot} is one and answers as anywhere."
+        return ""
 
     def room_of(self, shown: Shown) -> str:
         """See `Stage`."""
@@ -167,9 +184,13 @@ def _mentioning(text: str, ids: Mapping[str, str]) -> str:
 
 
 class DiscordStage:
-    """Discord's side of the page: a thread, there a channel of its own, is shown under its message if it has one."""
+    """Discord's side of the page: a thread, there a channel of its own, is shown under its message if it had one.
+
+    A message that was deleted keeps its place for the sake of its thread, which lives on.
+    """
 
     name = "discord"
+    title = "Discord"
 
     def __init__(self, discord: DiscordServer) -> None:
         self.faults = discord.faults
@@ -188,6 +209,7 @@ class DiscordStage:
                 "direct": place.kind == "dm",
                 "bot": True,
                 "people": [place.user] if place.kind == "dm" else [user.id for user in people],
+                "about": "A thread that was opened by itself, from no message." if place.kind == "thread" else "",
             }
             for place in self._discord.channels()
             if place.kind != "thread" or self._root(place.id) is None
@@ -195,16 +217,17 @@ class DiscordStage:
         bot = next(user for user in self._discord.users() if user.bot)
         return {
             "name": self.name,
+            "title": self.title,
             "bot": {"id": bot.id, "name": bot.name},
             "people": [{"id": user.id, "name": user.name} for user in people],
             "rooms": rooms,
         }
 
     def _root(self, thread: str) -> str | None:
-        """The channel that holds the message a thread was opened from; None for any other channel."""
+        """The channel that holds, or held, the message a thread was opened from; None for any other channel."""
         channel = self._discord.world.channels.get(thread)
         parent = channel.parent if channel is not None else None
-        if parent is None or self._discord.world.find_message(parent, thread) is None:
+        if parent is None or not self._discord.journal.knows(self.name, parent, thread):
             return None
         return parent
 
@@ -228,7 +251,14 @@ class DiscordStage:
             text=world.display_text(shown.text),
             drawn=drawing.discord(shown.text, names),
         )
+        if shown.deleted_at is not None and self._answered(shown):
+            view["gone"] = "Original message was deleted"  # what Discord says above that which hangs from it
         return view | {"room": room, "thread": shown.channel if room != shown.channel else shown.extra.get("reply_to")}
+
+    def _answered(self, shown: Shown) -> bool:
+        """Whether a thread or a reply hangs from a message."""
+        beside = self._discord.journal.messages(self.name, shown.channel)
+        return shown.id in self._discord.world.channels or any(m.extra.get("reply_to") == shown.id for m in beside)
 
     def change(self, entry: Entry, journal: Journal) -> Json | None:
         """See `Stage`."""

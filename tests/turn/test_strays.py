@@ -180,7 +180,7 @@ async def test_a_worker_that_is_back_removes_nothing_that_is_not_recorded_yet():
     await asyncio.sleep(1393)
     store.slow["record"] = 30.0
     successor = asyncio.create_task(house.run(await house.claim(None)))
-    await asyncio.sleep(5)
+    await asyncio.sleep(3)
     assert "the" in house.platform.shown
     way.cut = False
     await asyncio.gather(running, successor)
