@@ -76,7 +76,7 @@ class Reply:
         self._superseded: list[MessageRef] = []
         self._posted = 0
         self._relimits = 0
-        self._ended = self._frozen = self._gone = False
+        self._ended = self._whole = self._frozen = self._gone = False
         self._refused: dict[int, str] = {}
         self._trailer = ""
         self._placeholder: str | None = None
@@ -160,12 +160,12 @@ class Reply:
 
         Args:
             note: the sentence that says so.
-            keep: the partial text stays with the note below it; otherwise the first message becomes the note and
-                the others go.
+            keep: the partial text stays as it last looked, with the note below it; otherwise the first message becomes
+                the note and the others go.
         """
         if not keep:
             self._layout = Layout(self._writer.platform.dialect(self._place))
-        self._end(note)
+        self._end(note, whole=False)
         await self._edited()
 
     async def withdraw(self) -> None:
@@ -210,8 +210,8 @@ class Reply:
     def _new_viewer(self) -> Viewer:
         return self._writer.pacer.viewer(self._writer.platform.budgets(Write.EDIT, self._place))
 
-    def _end(self, trailer: str) -> None:
-        self._trailer = trailer
+    def _end(self, trailer: str, *, whole: bool = True) -> None:
+        self._trailer, self._whole = trailer, whole
         self._ended = True
         self._viewer.end()
         self._changed.set()
@@ -226,7 +226,7 @@ class Reply:
 
     def _pages(self) -> list[str]:
         """What each message should show now."""
-        pages = self._layout.pages(final=self._ended, trailer=self._trailer)
+        pages = self._layout.pages(final=self._whole, trailer=self._trailer)
         if self._ended:
             return pages
         if not pages and self._placeholder is not None:
@@ -362,7 +362,7 @@ class Reply:
 
     def _settled_pages(self, index: int) -> int:
         """How many pages before `index` stay as they are when the rest is laid out anew."""
-        pages = self._layout.pages(final=self._ended)
+        pages = self._layout.pages(final=self._whole)
         settled = 0
         while settled < min(index, len(pages)) and self._slots[settled].shown == pages[settled]:
             settled += 1

@@ -154,6 +154,8 @@ class TurnRun:
             outcome = claim.outcome or Outcome(answer="", stop=Stop.FAILED, attempt=0)
             await self._store(self._turn(outcome.answer, outcome.stop, outcome))
             return
+        if claim.takes > 1:
+            log.info("going on with the turn of another worker", extra={**self._names(), "takes": claim.takes})
         later = claim.outcome is not None or claim.claims > POISONED
         self._attempt = await self._abandoned.settle(self._place, spare=claim.outcome, later=later)
         if claim.outcome is not None:
@@ -308,9 +310,11 @@ class TurnRun:
     async def _deliver(self, reply: Reply, end: End) -> None:
         """Outbox, last edit, commit."""
         outcome = self._outcome(reply, end)
-        keep = outcome.stop is not Stop.FAILED or self._policy.keep_partials
         await self._ledger.finish(outcome)
-        shown = await self._shown(reply.interrupt(outcome.detail, keep=keep))
+        torn = outcome.stop is Stop.FAILED
+        shown = await self._shown(
+            reply.interrupt(outcome.detail, keep=self._policy.keep_partials) if torn else reply.finish(outcome.detail)
+        )
         await self._commit(outcome.answer, outcome.stop, outcome, end)
         long = 0 < self._policy.notify_after < _now() - self._began
         if shown and long and outcome.stop not in (Stop.FAILED, Stop.STOPPED):

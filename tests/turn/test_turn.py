@@ -71,6 +71,13 @@ async def test_discard_leaves_only_the_note():
     assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, "the whole answer"]
 
 
+async def test_what_was_torn_off_stays_as_it_last_looked():
+    """Half a link, an open mark or a broken word of Markdown is closed or held back above the note, as while it grew."""
+    house = House(["some **bold", 3.0, " and [a link](https://exam", 3.0, Interrupted("reset")], ["the whole answer"])
+    await house.ask()
+    assert house.platform.shown[0] == f"some **bold and a link**\n\n{phrases.INTERRUPTED_AGAIN}"
+
+
 async def test_a_break_before_any_text_is_no_interruption():
     """While nobody saw text, a broken stream goes on behind the same placeholder, without a note."""
     house = House([2.0, Interrupted("reset")], ["answer"])
