@@ -61,17 +61,20 @@ function dress(element, node) {
 function list(platforms) {
   el("rooms").replaceChildren();
   for (const platform of platforms) {
-    el("rooms").append(make("h2", "", platform.name));
+    el("rooms").append(make("h2", "", platform.title));
     for (const room of platform.rooms) {
       const key = `${platform.name} ${room.id}`;
       const button = make("button", "", room.direct ? `${room.name} to ${platform.bot.name}` : `# ${room.name}`);
       button.type = "button";
+      button.title = room.about;
+      button.classList.toggle("unread", Boolean(rooms.get(key)?.button.classList.contains("unread")));
       button.onclick = () => attempt(() => show(key));
       if (open === key) button.setAttribute("aria-current", "true");
       rooms.set(key, {platform, room, button});
       el("rooms").append(button);
     }
   }
+  fade();
 }
 
 async function refresh() {
@@ -89,15 +92,18 @@ async function show(key) {
   document.documentElement.dataset.platform = platform.name;
   location.hash = encodeURIComponent(key);
   nodes.clear();
-  el("log").replaceChildren();
-  el("title").textContent = `${platform.name} · ${room.direct ? "direct message with " + platform.bot.name : "#" + room.name}`;
+  log.replaceChildren();
+  el("title").textContent = `${platform.title} · ${room.direct ? "direct message with " + platform.bot.name : "#" + room.name}`;
+  document.title = `${room.direct ? room.name : "#" + room.name} · ${platform.title} · firsttoken sandbox`;
+  el("about").textContent = room.about;
+  el("about").hidden = !room.about;
   el("bot").textContent = "@" + platform.bot.name;
   el("user").replaceChildren(...platform.people.filter(p => room.people.includes(p.id)).map(p => new Option(p.name, p.id)));
   el("mentions").hidden = room.direct;
   aim(null);
   messages.forEach(place);
   if (!messages.length) hint(platform, room);
-  el("log").scrollTop = el("log").scrollHeight;
+  follow(log);
 }
 
 function hint(platform, room) {
@@ -105,13 +111,13 @@ function hint(platform, room) {
   box.id = "hint";
   const say = text => box.append(make("p", "", text));
   const bot = platform.bot.name;
-  if (!room.bot) say(`${bot} is not in this channel: nothing written here reaches it.`);
+  if (!room.bot) say(`Nothing written here is answered: ask in another channel, or write ${bot} a direct message.`);
   else say(`Ask ${bot} something below. Its answer appears ${room.direct ? "here" : "in the thread of your message"} and grows while it is written; “reply” goes on with the conversation.`);
   if (room.bot && madeUp) {
     say("Claude is a stand-in here and makes its answers up. Words in your question steer it: short, long, very long, code, table, list, think.");
     say("To see an answer break and begin again, write fault:drop@200 into it.");
   }
-  el("log").append(box);
+  log.append(box);
 }
 
 function aim(id) {
@@ -124,9 +130,7 @@ function aim(id) {
 }
 
 function place(message) {
-  const log = el("log");
   if (el("hint")) el("hint").remove();
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   let node = nodes.get(message.id);
   if (!node) {
     node = make("article");
@@ -138,10 +142,9 @@ function place(message) {
   }
   if (Number(node.dataset.versions) > message.versions) return;
   node.dataset.versions = message.versions;
-  node.className = (message.bot ? "bot" : "person") + (message.deleted ? " deleted" : "");
-  draw(node.querySelector(".text"), message.deleted ? ["(deleted)"] : message.drawn);
+  node.className = (message.bot ? "bot" : "person") + (message.gone ? " deleted" : "");
+  draw(node.querySelector(".text"), message.gone ? [message.gone] : message.drawn);
   fill(node.querySelector(".head"), message);
-  if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
 function avatar(name) {
@@ -156,9 +159,13 @@ function fill(head, message) {
   head.replaceChildren(make("b", "", message.author));
   if (message.bot) head.append(make("span", "badge", "APP"));
   head.append(make("span", "", new Date(message.at * 1000).toLocaleTimeString()));
-  if (edits) head.append(make("span", "", `${edits} edit${edits > 1 ? "s" : ""}, ${(message.changed - message.at).toFixed(1)} s`));
-  if (message.pings.length) head.append(make("span", "pings", "pings " + message.pings.join(" ")));
-  if (message.deleted) return;
+  const note = (className, text, title) => { head.append(make("span", className, text)); head.lastChild.title = title; };
+  const seconds = (message.changed - message.at).toFixed(1);
+  if (edits) note("", `${edits} edit${edits > 1 ? "s" : ""}, ${seconds} s`,
+    `How often the text was changed since it was posted, and how long after that the last change came: ${edits} times, ${seconds} seconds`);
+  if (message.pings.length) note("pings", "pings " + message.pings.join(" "),
+    "Whom this message notified, in any of its versions: mentions in it that the platform takes as such");
+  if (message.gone) return;
   const act = (name, action) => {
     const button = make("button", name, name);
     button.type = "button";
@@ -185,15 +192,19 @@ function status(change) {
   if (!change.text || (change.thread !== null && !root)) return;
   const line = make("div", "status", `${rooms.get(open).platform.bot.name} ${change.text}`);
   line.dataset.thread = change.thread || "";
-  (root ? root.querySelector(".replies") : el("log")).append(line);
+  line.title = change.until;
+  (root ? root.querySelector(".replies") : log).append(line);
   setTimeout(() => line.remove(), change.seconds * 1000);
 }
 
 async function heard(change) {
   const key = `${change.platform} ${change.room}`;
   if (!rooms.has(key)) await refresh();
-  if (key === open) change.kind === "status" ? status(change) : place(change);
-  else if (change.kind === "message" && rooms.has(key)) rooms.get(key).button.classList.add("unread");
+  if (key === open) {
+    change.kind === "status" ? status(change) : place(change);
+    keep();
+    if (change.kind === "message" && !change.gone) announce(nodes.get(change.id));
+  } else if (change.kind === "message" && rooms.has(key)) rooms.get(key).button.classList.add("unread");
 }
 
 const uncover = event => {
@@ -202,18 +213,32 @@ const uncover = event => {
   event.preventDefault();
   spoiler.setAttribute("aria-expanded", String(spoiler.getAttribute("aria-expanded") !== "true"));
 };
-el("log").addEventListener("click", uncover);
-el("log").addEventListener("keydown", uncover);
+log.addEventListener("click", uncover);
+log.addEventListener("keydown", uncover);
 el("leave").onclick = () => aim(null);
 el("text").onkeydown = event => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); el("composer").requestSubmit(); }
 };
+async function send(path, body, where) {
+  try {
+    await call(path, body);
+  } catch (error) {
+    el("text").value = [body.text, el("text").value].filter(Boolean).join("\n");
+    throw error;
+  }
+  if (open === where) follow(flow(nodes.get(body.thread)));
+}
+
+let sent = Promise.resolve();   // one after the other, in the order in which they were written
 el("composer").onsubmit = event => {
   event.preventDefault();
   const {platform, room} = rooms.get(open);
   const body = {room: room.id, user: el("user").value, text: el("text").value, thread,
     mention: !room.direct && el("mention").checked};
-  attempt(async () => { await call(`/api/${platform.name}/say`, body); el("text").value = ""; });
+  if (!body.text.trim()) return;
+  el("text").value = "";   // at once: what is sent is not there to be sent again
+  const where = open;
+  sent = sent.then(() => attempt(() => send(`/api/${platform.name}/say`, body, where)));
 };
 
 attempt(async () => {

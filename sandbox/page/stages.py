@@ -120,9 +120,9 @@ class SlackStage:
     def _about(self, *, private: bool, here: bool) -> str:
         bot = self._slack.workspace.bot.name
         if not here:
-            return f"A channel that {bot} is not in: it hears nothing of it, and Slack takes no message of its there."
+            return f"{bot} is not in this channel: it hears nothing of it, and Slack refuses what it posts here."
         if private:
-            return f"A private channel: only its members see it; {bot} is one and answers as anywhere."
+            return f"A private channel, seen by its members only: {bot} is one of them and answers as anywhere."
         return ""
 
     def room_of(self, shown: Shown) -> str:
@@ -146,7 +146,8 @@ class SlackStage:
         """See `Stage`."""
         if entry.kind == "status":
             status = {"kind": "status", "platform": self.name, "room": entry["channel"], "text": entry["text"]}
-            return status | {"channel": entry["channel"], "thread": entry["thread"], "seconds": 120}
+            until = "Slack shows it until the app posts in the thread, takes it back, or two minutes have passed."
+            return status | {"channel": entry["channel"], "thread": entry["thread"], "seconds": 120, "until": until}
         return _message_change(self, entry, journal)
 
     async def say(self, room: str, user: str, text: str, *, thread: str | None, mention: bool) -> str:
@@ -266,7 +267,8 @@ class DiscordStage:
             channel = entry["channel"]
             room = self._root(channel) or channel
             status = {"kind": "status", "platform": self.name, "room": room, "text": "is typing…", "channel": channel}
-            return status | {"thread": channel if room != channel else None, "seconds": 10}
+            until = "Discord shows it for ten seconds or until the bot's next message; an edit does not end it."
+            return status | {"thread": channel if room != channel else None, "seconds": 10, "until": until}
         return _message_change(self, entry, journal)
 
     async def say(self, room: str, user: str, text: str, *, thread: str | None, mention: bool) -> str:

@@ -88,8 +88,8 @@ async def test_people_reply_edit_and_delete(sandbox: Sandbox, browser: Browser) 
     await browser.call("/api/slack/edit", {**where, "text": "r & r"})
     await browser.call("/api/slack/delete", where)
     first, second = (await browser.call(f"/api/slack/messages?room={room}"))["messages"]
-    assert (first["thread"], first["deleted"]) == (None, False)
-    assert (second["thread"], second["text"], second["versions"], second["deleted"]) == (root, "r & r", 2, True)
+    assert (first["thread"], first["gone"]) == (None, None)
+    assert (second["thread"], second["text"], second["versions"], second["gone"]) == (root, "r & r", 2, "(deleted)")
 
 
 async def test_discord_thread_stands_under_its_message(sandbox: Sandbox, browser: Browser) -> None:
