@@ -72,7 +72,7 @@ async def test_discard_leaves_only_the_note():
 
 
 async def test_what_was_torn_off_stays_as_it_last_looked():
-    """Half a link, an open mark or a broken word of Markdown is closed or held back above the note, as while it grew."""
+    """Half a link or an open mark of Markdown is closed or held back above the note, as while it grew."""
     house = House(["some **bold", 3.0, " and [a link](https://exam", 3.0, Interrupted("reset")], ["the whole answer"])
     await house.ask()
     assert house.platform.shown[0] == f"some **bold and a link**\n\n{phrases.INTERRUPTED_AGAIN}"
