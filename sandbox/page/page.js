@@ -137,7 +137,8 @@ function place(message) {
     node.append(avatar(message.author), make("div", "head"), make("div", "text"), make("div", "replies"));
     nodes.set(message.id, node);
     const root = message.thread !== null && nodes.get(message.thread);
-    (root ? root.querySelector(".replies") : log).append(node);
+    const box = root ? root.querySelector(".replies") : log;
+    box.insertBefore(node, box.querySelector(":scope > .status"));   // a status stands last
     if (message.bot) root ? settle(message.thread) : settle(null);
   }
   if (Number(node.dataset.versions) > message.versions) return;

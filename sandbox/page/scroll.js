@@ -34,9 +34,9 @@ function keep() {
   notice();
 }
 
-// A text came: when the reader cannot see its end, the button leads there.
+// A text came: when the reader cannot see its end, the button leads there; who follows one is not called back up.
 function announce(article) {
-  if (!inSight(article)) unseen = article;
+  if (!inSight(article) && !(followed && below(article) < 0)) unseen = article;
   notice();
 }
 

@@ -1,6 +1,5 @@
 """The page's HTTP surface, the composed sandbox and its command line."""
 
-import asyncio
 import json
 import re
 import signal
@@ -17,6 +16,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sandbox.app import Sandbox
 from sandbox.journal import Journal
 from sandbox.page import PageServer, drawing
+from sandbox.page.server import FILES
+from tests.sandbox.page_harness import Browser, next_change
 
 
 @pytest.fixture
@@ -25,44 +26,10 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield running
 
 
-class Browser:
-    """Calls the page's API as its script does."""
-
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
-        self.url = url.rstrip("/")
-        self.session = session
-
-    async def call(self, path: str, body: Any = None, *, method: str | None = None, status: int = 200) -> Any:
-        method = method or ("GET" if body is None else "POST")
-        async with self.session.request(method, self.url + path, json=body) as answer:
-            assert answer.status == status, await answer.text()
-            return await answer.json()
-
-
 @pytest.fixture
 async def browser(sandbox: Sandbox) -> AsyncIterator[Browser]:
     async with aiohttp.ClientSession() as session:
         yield Browser(sandbox.page_url, session)
-
-
-async def next_change(stream: aiohttp.ClientResponse) -> dict[str, Any]:
-    async with asyncio.timeout(5):
-        async for line in stream.content:
-            if line.startswith(b"data: "):
-                change: dict[str, Any] = json.loads(line[6:])
-                return change
-    raise AssertionError("the stream ended")
-
-
-async def test_state_lists_rooms_and_people(sandbox: Sandbox, browser: Browser) -> None:
-    """Both platforms are listed with their bot, people and rooms, direct messages for one person each."""
-    slack, discord = (await browser.call("/api/state"))["platforms"]
-    assert (slack["name"], discord["name"]) == ("slack", "discord")
-    assert slack["bot"]["id"] == sandbox.slack.workspace.bot.id
-    assert {room["name"] for room in slack["rooms"]} >= {"general", "@ada"}
-    assert {room["name"] for room in discord["rooms"]} >= {"general", "@Ada"}
-    assert all(len(room["people"]) == 1 for room in slack["rooms"] + discord["rooms"] if room["direct"])
-    assert slack["bot"]["id"] not in {person["id"] for person in slack["people"]}
 
 
 async def test_what_is_typed_on_slack_arrives_as_slack_writes_it(sandbox: Sandbox, browser: Browser) -> None:
@@ -90,23 +57,6 @@ async def test_people_reply_edit_and_delete(sandbox: Sandbox, browser: Browser) 
     first, second = (await browser.call(f"/api/slack/messages?room={room}"))["messages"]
     assert (first["thread"], first["gone"]) == (None, None)
     assert (second["thread"], second["text"], second["versions"], second["gone"]) == (root, "r & r", 2, "(deleted)")
-
-
-async def test_discord_thread_stands_under_its_message(sandbox: Sandbox, browser: Browser) -> None:
-    """Messages in a thread opened from a message are in that message's room and thread; so is what is written there."""
-    discord = sandbox.discord
-    room, ada = discord.channel("general"), discord.user("ada")
-    body = {"room": room, "user": ada, "text": "hello @assistant", "mention": False}
-    root = (await browser.call("/api/discord/say", body))["id"]
-    assert sandbox.journal.message("discord", room, root).text == f"hello <@{discord.bot_id}>"
-    reply = (await browser.call("/api/discord/say", {**body, "text": "a reply", "thread": root}))["id"]
-    thread = await discord.open_thread(room, discord.bot_id, "hello", message=root)
-    inside = (await browser.call("/api/discord/say", {**body, "text": "inside", "thread": root}))["id"]
-    assert sandbox.journal.message("discord", thread, inside).text == "inside"
-    messages = (await browser.call(f"/api/discord/messages?room={room}"))["messages"]
-    assert {(m["id"], m["thread"]) for m in messages} >= {(root, None), (reply, root), (inside, root)}
-    rooms = (await browser.call("/api/state"))["platforms"][1]["rooms"]
-    assert thread not in {each["id"] for each in rooms}
 
 
 @pytest.mark.parametrize(
@@ -215,7 +165,7 @@ def test_page_listens_on_loopback_only() -> None:
 async def test_page_loads_nothing_from_elsewhere(browser: Browser) -> None:
     """The page names no other address, makes no HTML out of text, and its policy lets nothing else run."""
     html_makers = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "setHTML", "DOMParser", "srcdoc")
-    for path in ("/", "/page.css", "/page.js"):
+    for path in FILES:
         async with browser.session.get(browser.url + path) as answer:
             text, policy = await answer.text(), answer.headers["Content-Security-Policy"]
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
