@@ -3,7 +3,7 @@
 const log = document.getElementById("log"), news = document.getElementById("news"), strip = document.getElementById("rooms");
 const NEAR = 40;              // px from an end that still count as being there
 let followed = log;           // whose end stays in view while text comes: the log, a thread's article, or null
-let unseen = null;            // the article of the newest text that was out of sight when it came
+let unseen = null;            // the lowest article whose text came out of sight
 
 // How far below the log's lower edge the end of an article, or of the log itself, is (px; negative: above it).
 function below(node) {
@@ -28,22 +28,21 @@ function follow(node) {
 }
 
 function keep() {
+  if (followed ? !followed.isConnected : below(log) < NEAR) followed = log;   // or so much went that all can be seen
   if (!followed) return;
-  if (followed !== log && !followed.isConnected) followed = log;
   if (below(followed) > 0) log.scrollTop += followed === log ? log.scrollHeight : below(followed) + 8;
   notice();
 }
 
-// A text came: when the reader cannot see its end, the button leads there; who follows one is not called back up.
+// A text came: when its end is further down than the reader sees, the button leads there. Nobody is called back up.
 function announce(article) {
-  if (!inSight(article) && !(followed && below(article) < 0)) unseen = article;
+  if (below(article) > (unseen ? below(unseen) : NEAR)) unseen = article;
   notice();
 }
 
 function notice() {
-  if (unseen && (!unseen.isConnected || inSight(unseen))) unseen = null;
+  if (unseen && (!unseen.isConnected || below(unseen) <= NEAR)) unseen = null;
   news.hidden = !unseen;
-  if (unseen) news.classList.toggle("above", below(unseen) < 0);
 }
 
 news.onclick = () => follow(flow(unseen.parentElement.closest("article") || unseen));
