@@ -19,10 +19,21 @@ from sandbox.slack import Rates, SlackServer
 
 NAMES = ("slack", "discord", "claude")
 
+CONNECTING = """\
+to connect a bot to them:
+  made=$(mktemp); .venv/bin/python -m sandbox --page-port 0 > $made &
+  until grep "the page" $made; do sleep 0.2; done; . $made
+  HTTP_PORT=0 DATA_DIR=$(mktemp -d) .venv/bin/firsttoken run"""
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    line = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    line = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description=__doc__,
+        epilog=CONNECTING,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     line.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="the stand-ins to start (all)")
     line.add_argument("--page-port", type=int, default=8090, metavar="PORT", help="port of the page (%(default)s)")
     for name in NAMES:

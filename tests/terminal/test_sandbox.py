@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import signal
 import socket
+import sys
 import time
 
 import aiohttp
@@ -13,7 +16,8 @@ import pytest
 from bot import first_run
 from bot.errors import SettingsError
 from bot.settings import read
-from tests.terminal.program import PATIENCE, Program, piped
+from sandbox.__main__ import CONNECTING
+from tests.terminal.program import PATIENCE, ROOT, Program, piped
 
 
 async def ask(program: Program, platform: str) -> dict:
@@ -67,3 +71,17 @@ async def test_a_port_that_is_taken_is_one_clear_line():
             SettingsError, match=rf"^--port: .*{port} \(Address already in use\); .*sandbox --port 0` takes any"
         ):
             await first_run.sandbox(lambda **more: read(_env_file=None, **more), port)
+
+
+async def test_the_lines_that_connect_a_bot_to_the_stand_ins_work_as_they_are_copied(tmp_path):
+    """The three lines of shell in the README and in the help of `python -m sandbox` start a bot that reaches them."""
+    lines = CONNECTING.split(":\n", 1)[1].replace("  ", "")
+    assert f"```sh\n{lines}\n```" in (ROOT / "README.md").read_text()
+    script = lines.replace(".venv/bin/python", sys.executable)
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", script.replace(".venv/bin/firsttoken run", f"{sys.executable} -m bot check; kill $!; wait $!"),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        cwd=tmp_path, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert re.fullmatch(r"# the page: http://\S+\neverything needed works\n", out.decode()), err
