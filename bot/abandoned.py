@@ -45,6 +45,7 @@ class Abandoned:
         self._ledger = ledger
         self._notes: list[MessageRef] = []
         self._waiting: list[tuple[list[MessageRef], bool]] = []
+        self._texts: dict[MessageRef, str | None] = {}
         self._looked = False
 
     async def settle(self, place: Place, *, spare: Outcome | None, later: bool = False) -> int:
@@ -84,15 +85,15 @@ class Abandoned:
 
     async def clear(self, place: Place) -> None:
         """End what waits for it, and write the notes once more: who was only asleep may have written over them."""
+        # A post that was under way when its worker died may have come only now; and who gave the turn back may not
+        # have known that it had posted.
+        strays = await self._strays(patient=not self._looked) if self._claim.takes > 1 else []
         for ref in self._notes:
             await self._note(place, ref)
         while self._waiting:
             refs, seen = self._waiting.pop()
             await self._end(place, refs, seen=seen)
-        # A post that was under way when its worker died may have come only now; and who gave the turn back may not
-        # have known that it had posted.
-        if self._claim.takes > 1:
-            await self._end(place, await self._strays(patient=not self._looked), seen=False)
+        await self._end(place, strays, seen=False)
 
     async def take_away(self) -> None:
         """Remove what this worker itself posted after it had lost the turn: nobody else knows of it."""
@@ -111,17 +112,20 @@ class Abandoned:
         """
         claim = self._claim
         known = self._ledger.posted.union(self._notes, (part.ref for part in claim.parts))
+        known.update(ref for refs, _ in self._waiting for ref in refs)
+        self._texts.clear()
         before = [message.id for message in claim.messages] + ([claim.after] if claim.after else [])
         try:
             async with asyncio.timeout(PATIENCE if patient else IMPATIENCE):
                 own = await self._writer.own(claim.place, nonce_base(claim.turn_id), before, patient=patient)
-                strays = [ref for ref in own if ref not in known and not await self._ledger.recorded(ref)]
+                strays = [it.ref for it in own if it.ref not in known and not await self._ledger.recorded(it.ref)]
                 if strays:
                     await self._ledger.confirm()
         except (PlatformError, TimeoutError) as error:
             log.warning("cannot look for abandoned messages", extra={"error": str(error)})
             return []
         self._looked = True
+        self._texts.update((it.ref, it.text) for it in own)
         return strays
 
     async def _end(self, place: Place, refs: list[MessageRef], *, seen: bool) -> None:
@@ -137,7 +141,12 @@ class Abandoned:
                 log.warning("cannot remove an abandoned message", extra={"error": str(error)})
 
     async def _note(self, place: Place, ref: MessageRef) -> bool:
-        """Write the note over a message; False when the message is gone."""
+        """Write the note over a message, unless it was just seen there; False when the message is gone.
+
+        Each claim comes by here for all who died before, while edits are few and others wait for them.
+        """
+        if self._texts.get(ref) == phrases.INTERRUPTED_AGAIN:
+            return True
         try:
             await self._writer.edit(place, ref, lambda: phrases.INTERRUPTED_AGAIN, Urgency.ENDING)
         except MessageGone:

@@ -16,7 +16,7 @@ from bot.backoff import growing
 from bot.conversation import MessageRef, Place
 from bot.errors import MessageFrozen, OutcomeUnknown, PlatformError, RateLimited, Unavailable
 from bot.pacing import Pacer, Urgency, Viewer
-from bot.ports import Budget, Platform, ReadsOwn, Receipt, Write
+from bot.ports import Budget, Platform, Posted, ReadsOwn, Receipt, Write
 
 log = logging.getLogger(__name__)
 
@@ -161,13 +161,13 @@ class Writer:
         place = Place(ref.channel)
         await self._carry_through(lambda: self._call(self.platform.delete(place, ref)), ())
 
-    async def own(self, place: Place, name: str, after: Sequence[str], *, patient: bool) -> tuple[MessageRef, ...]:
+    async def own(self, place: Place, name: str, after: Sequence[str], *, patient: bool) -> tuple[Posted, ...]:
         """See `ReadsOwn.own_since`; none where a platform does not tell. Raises as `post` does, or at once."""
         platform = self.platform
         if not isinstance(platform, ReadsOwn):
             return ()
 
-        def look() -> Coroutine[Any, Any, tuple[MessageRef, ...]]:
+        def look() -> Coroutine[Any, Any, tuple[Posted, ...]]:
             return self._asked(platform.own_since(place, name, self._since, after))
 
         return await (self._carry_through(look, ()) if patient else look())

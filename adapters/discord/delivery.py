@@ -18,7 +18,7 @@ from adapters.discord.threads import ThreadOpener
 from adapters.discord.typing import Typing
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, RateLimited, TooLong
-from bot.ports import Budget, Receipt, Write
+from bot.ports import Budget, Posted, Receipt, Write
 from bot.text import Dialect
 from bot.text.fences import three_backticks
 from bot.text.measure import utf16
@@ -139,7 +139,7 @@ class Delivery:
         """
         return self._own.find(nonce)
 
-    async def own_since(self, place: Place, name: str, since: float, after: Sequence[str]) -> tuple[MessageRef, ...]:
+    async def own_since(self, place: Place, name: str, since: float, after: Sequence[str]) -> tuple[Posted, ...]:
         """Our messages in the conversation that are newer than `after`: Discord's history shows no nonces."""
         return await self._calls.complete(own_since(self._client, place, since, after))
 

@@ -10,6 +10,7 @@ import discord
 from adapters.discord.content import attachments_of, name_of, text_of
 from adapters.discord.reading import ORDINARY
 from bot.conversation import Author, Message, MessageRef, Place
+from bot.ports import Posted
 
 THREAD_MESSAGES = 50
 """Messages read of a thread that the bot is first mentioned in the middle of."""
@@ -57,9 +58,7 @@ async def _names(client: discord.Client, guild_id: int, found: Sequence[discord.
         return {}
 
 
-async def own_since(
-    client: discord.Client, place: Place, since: float, after_all: Sequence[str]
-) -> tuple[MessageRef, ...]:
+async def own_since(client: discord.Client, place: Place, since: float, after_all: Sequence[str]) -> tuple[Posted, ...]:
     """The bot's own messages in the conversation of `place`, oldest first, but for those that answer one of its own.
 
     They are newer than the messages `after_all` (ids), and than `since` (Unix s) by Discord's clock, or a little older.
@@ -86,7 +85,7 @@ async def own_since(
         (item for item in found if item.author.id == own and item.type in ORDINARY and not _tells(item, own)),
         key=lambda item: item.id,
     )
-    return tuple(MessageRef(str(item.channel.id), str(item.id)) for item in ours)
+    return tuple(Posted(MessageRef(str(item.channel.id), str(item.id)), item.content) for item in ours)
 
 
 def _tells(item: discord.Message, own: int) -> bool:

@@ -71,9 +71,8 @@ def plain(text: str) -> str:
     return escaped if escaped.strip() else "…"
 
 
-def stored_text(answer: Mapping[str, Any]) -> str | None:
-    """The text a message now holds, where Slack hands a markdown block back as it came; None where it rewrites it."""
-    message = answer.get("message")
+def stored_text(message: object) -> str | None:
+    """The text a message holds, where Slack hands a markdown block back as it came; None where it rewrites it."""
     blocks = message.get("blocks") if isinstance(message, Mapping) else None
     if isinstance(blocks, list) and len(blocks) == 1 and isinstance(blocks[0], Mapping):
         text = blocks[0].get("text")

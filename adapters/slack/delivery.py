@@ -20,7 +20,7 @@ from adapters.slack.people import People
 from adapters.slack.threads import find_part, find_parts, read_before
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import ContentRefused, OutcomeUnknown, PlatformError, RateLimited, TooLong, Unavailable
-from bot.ports import Budget, Receipt, Write
+from bot.ports import Budget, Posted, Receipt, Write
 from bot.text import Dialect
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Delivery:
     async def edit(self, place: Place, ref: MessageRef, text: str) -> Receipt:
         """Replace the text of one of our messages. Raises PlatformError."""
         answer = await self._write("chat.update", {"channel": ref.channel, "ts": ref.id}, text)
-        return Receipt(ref, stored_text(answer.data))
+        return Receipt(ref, stored_text(answer.data.get("message")))
 
     async def delete(self, place: Place, ref: MessageRef) -> None:
         """Delete one of our messages; one that is gone is success. Raises PlatformError."""
@@ -127,7 +127,7 @@ class Delivery:
         """Look for a message of ours with `nonce`, posted at `since` (Unix s) or later. Raises PlatformError."""
         return await find_part(self._api, self._us, place, PART, nonce, since)
 
-    async def own_since(self, place: Place, name: str, since: float, after: Sequence[str]) -> tuple[MessageRef, ...]:
+    async def own_since(self, place: Place, name: str, since: float, after: Sequence[str]) -> tuple[Posted, ...]:
         """Our messages in the thread (or direct message) whose nonce begins with `name`. Raises PlatformError."""
         return await find_parts(self._api, self._us, place, PART, name, since)
 
@@ -238,4 +238,4 @@ class Delivery:
 def _receipt(answer: Answer, channel: str) -> Receipt:
     if not (ts := answer.text("ts")):
         raise OutcomeUnknown("chat.postMessage: the answer names no message")
-    return Receipt(MessageRef(answer.text("channel") or channel, ts), stored_text(answer.data))
+    return Receipt(MessageRef(answer.text("channel") or channel, ts), stored_text(answer.data.get("message")))

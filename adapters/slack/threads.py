@@ -10,9 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from adapters.slack.api import Api
+from adapters.slack.content import stored_text
 from adapters.slack.events import ORDINARY, Event, Identity, field, is_time, to_message
 from adapters.slack.mrkdwn import readable, text_of
 from bot.conversation import Message, MessageRef, Place
+from bot.ports import Posted
 
 MESSAGES = 50
 """Messages of a thread that Claude is told at most: the first one and the newest."""
@@ -95,14 +97,18 @@ async def find_part(
 
 async def find_parts(
     api: Api, us: Identity, place: Place, event_type: str, name: str, since: float
-) -> tuple[MessageRef, ...]:
+) -> tuple[Posted, ...]:
     """Return our messages whose metadata hold a nonce that begins with `name`, oldest first. Raises PlatformError."""
     found = [
-        field(message, "ts")
+        message
         async for message in _recent(api, place, since)
         if _is_ours(message, us) and _nonce(message, event_type).startswith(name)
     ]
-    return tuple(MessageRef(place.channel, ts) for ts in sorted(found, key=float))
+    found.sort(key=lambda message: float(field(message, "ts")))
+    return tuple(
+        Posted(MessageRef(place.channel, field(message, "ts")), stored_text(message) or field(message, "text"))
+        for message in found
+    )
 
 
 def _recent(api: Api, place: Place, since: float) -> AsyncIterator[Mapping[str, Any]]:

@@ -7,10 +7,10 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Protocol
 
-from adapters.terminal.keyboard import Keyboard, Piped
+from adapters.terminal.keyboard import Keyboard, Piped, unseen
 from adapters.terminal.screen import Screen
 from bot.conversation import Stop, Turn, Usage
 from bot.errors import BotError
@@ -53,7 +53,7 @@ class Session(Protocol):
 
     @property
     def session(self) -> str:
-        """Its name, for `--resume`."""
+        """Its name."""
         ...
 
     def stop(self) -> None:
@@ -62,6 +62,10 @@ class Session(Protocol):
 
     async def turns(self) -> tuple[Turn, ...]:
         """What was said so far."""
+        ...
+
+    def shown(self, turn: Turn) -> str:
+        """The answer of an earlier turn, as it was read; empty where there was none."""
         ...
 
     async def say(self, text: str, screen: Screen) -> Exchange:
@@ -76,13 +80,15 @@ class Console:
         session: whom to talk to.
         who: what answers, in words.
         resumed: the session is meant to go on.
+        again: the command that goes on with it later.
         stats: show tokens and times after each answer.
     """
 
-    def __init__(self, session: Session, *, who: str, resumed: bool, stats: bool) -> None:
+    def __init__(self, session: Session, *, who: str, resumed: bool, again: str, stats: bool) -> None:
         self._session = session
         self._who = who
         self._resumed = resumed
+        self._again = again
         self._stats = stats
         self._typed = sys.stdin.isatty() and sys.stdout.isatty()
         self._screen = Screen(live=self._typed, on_left=session.stop)
@@ -109,7 +115,7 @@ class Console:
                 lines = Keyboard(question.text for turn in turns for question in turn.questions)
             status = await self._talk(lines)
             if self._typed and self._said:
-                self._screen.line(f"To go on with this conversation: --resume {self._session.session}")
+                self._screen.line(f"To go on with this conversation: {self._again}")
         if self._screen.trouble:
             self._screen.problem(f"The answer cannot be written: {self._screen.trouble}.")
             status = 1
@@ -121,7 +127,7 @@ class Console:
         for turn in turns[-SHOWN_AGAIN:]:
             for question in turn.questions:
                 self._screen.line(f"> {question.text}")
-            self._screen.line(f"{turn.answer or '(no answer)'}\n")
+            self._screen.line(f"{self._session.shown(turn) or '(no answer)'}\n")
 
     async def _talk(self, lines: Keyboard | Piped) -> int:
         failed = False
@@ -153,7 +159,8 @@ class Console:
 
     async def _exchange(self, line: str) -> bool:
         try:
-            answered = await self._session.say(line, self._screen)
+            with unseen() if self._typed else nullcontext():
+                answered = await self._session.say(line, self._screen)
         except BotError as error:
             self._screen.problem(f"{error} What was said last is not remembered.")
             return False

@@ -8,10 +8,36 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 PROMPT = "> "
+
+
+@contextmanager
+def unseen() -> Iterator[None]:
+    """Keep what is typed meanwhile off the screen; it waits to be read, and Ctrl-C is still a signal.
+
+    Does nothing where the terminal has no such switch, or is gone.
+    """
+    try:
+        import termios  # noqa: PLC0415 - there is none on Windows
+    except ImportError:
+        yield
+        return
+    try:
+        before = termios.tcgetattr(sys.stdin)
+        quiet = [*before]
+        quiet[3] &= ~termios.ECHO
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, quiet)
+    except termios.error:
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(termios.error):
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
 
 
 class Piped:

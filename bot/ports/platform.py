@@ -57,6 +57,14 @@ class Receipt:
     observed: tuple[Observed, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A message of ours as a platform shows it now; `text` is None where it does not tell."""
+
+    ref: MessageRef
+    text: str | None
+
+
 class Platform(Protocol):
     """A place where answers are written. Every method raises only `bot.errors.PlatformError`s.
 
@@ -140,7 +148,7 @@ class ReadsThread(Protocol):
 class ReadsOwn(Protocol):
     """A platform on which our own messages can be read again: those of a worker that died before it recorded them."""
 
-    async def own_since(self, place: Place, name: str, since: float, after: Sequence[str]) -> tuple[MessageRef, ...]:
+    async def own_since(self, place: Place, name: str, since: float, after: Sequence[str]) -> tuple[Posted, ...]:
         """Return our messages whose nonce begins with `name`, oldest first.
 
         Args:

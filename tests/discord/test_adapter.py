@@ -17,6 +17,7 @@ from adapters.discord import DiscordAdapter
 from adapters.discord.intake import Intake
 from bot.commands import Access, Reception
 from bot.errors import SettingsError
+from bot.ports import Posted
 from bot.store.memory import MemoryStore
 from sandbox.discord import DiscordServer
 from sandbox.faults import Fault
@@ -80,7 +81,7 @@ async def test_answers_whose_type_names_a_charset_are_read(server: DiscordServer
         try:
             receipt = await adapter.platform.post(place(server), "there", "n")
             assert receipt.stored == "there"
-            assert await adapter.platform.own_since(place(server), "n", 0.0, ()) == (receipt.ref,)
+            assert await adapter.platform.own_since(place(server), "n", 0.0, ()) == (Posted(receipt.ref, "there"),)
         finally:
             await adapter.close()
 

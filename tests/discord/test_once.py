@@ -15,7 +15,7 @@ from bot.errors import (
     RateLimited,
     Unavailable,
 )
-from bot.ports import Write
+from bot.ports import Posted, Write
 from sandbox.discord import DiscordServer
 from sandbox.faults import Fault
 from tests.discord.harness import Box, calls, listening, logged_in, place, shown
@@ -71,7 +71,7 @@ async def test_our_own_messages_are_read_again(server: DiscordServer, platform: 
         ours = (await platform.post(where, "…", f"n{where.thread}{where.channel}"[-25:])).ref
         await server.say(where.thread or where.channel, server.user("ada"), "not ours")
         await platform.notify(where, server.user("ada"), ours, f"t{where.thread}{where.channel}"[-25:])
-        assert await platform.own_since(where, "n", began, asked) == (ours,)
+        assert await platform.own_since(where, "n", began, asked) == (Posted(ours, "…"),)
         assert await platform.own_since(where, "n", began, (*asked, ours.id)) == ()
         assert await platform.own_since(where, "n", began + 3600, ()) == ()
     assert len(await platform.own_since(to_open, "n", began, ())) == 1

@@ -14,7 +14,7 @@ from adapters.slack.errors import MEANING
 from adapters.slack.events import Identity
 from bot import errors
 from bot.conversation import Place
-from bot.ports import CompletesMessages, NotifiesAsker, Platform, ReadsThread, ShowsStatus, Write
+from bot.ports import CompletesMessages, NotifiesAsker, Platform, Posted, ReadsThread, ShowsStatus, Write
 from bot.text.defuse import defuse
 from sandbox.faults import Fault
 from sandbox.journal import Journal
@@ -196,7 +196,10 @@ async def test_reading_our_own(platform: Delivery, place: Place, slack: SlackSer
         )
         await platform.post(where, "of another turn", "m.0")
         await platform.edit(where, ours[0], "an edit takes no name away")
-        assert await platform.own_since(where, "n.", float(ours[0].id), ()) == tuple(ours)
+        assert await platform.own_since(where, "n.", float(ours[0].id), ()) == (
+            Posted(ours[0], "an edit takes no name away"),
+            Posted(ours[1], "part 1"),
+        )
         assert await platform.own_since(where, "n.", float(ours[0].id) + 3600, ()) == ()
 
 

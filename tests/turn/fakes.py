@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from bot.conversation import Author, Delta, Finished, Message, MessageRef, Place, Stop, ThreadKey, Usage
 from bot.errors import MessageGone, ModelError, PlatformError
-from bot.ports import Budget, Receipt, Request, Write
+from bot.ports import Budget, Posted, Receipt, Request, Write
 from bot.text import Dialect
 
 
@@ -85,13 +85,13 @@ class FakePlatform:
         found = [seen.ref for seen in self.messages.values() if seen.nonce == nonce and not seen.deleted]
         return await self._call("find", lambda: found[0] if found else None)
 
-    async def own_since(self, place: Place, name: str, since: float, after: Sequence[str]) -> tuple[MessageRef, ...]:
-        def found() -> tuple[MessageRef, ...]:
+    async def own_since(self, place: Place, name: str, since: float, after: Sequence[str]) -> tuple[Posted, ...]:
+        def found() -> tuple[Posted, ...]:
             left = (seen for seen in self.messages.values() if not seen.deleted)
             if self.keeps_nonces:
-                return tuple(seen.ref for seen in left if seen.nonce.startswith(name))
+                return tuple(Posted(seen.ref, seen.versions[-1]) for seen in left if seen.nonce.startswith(name))
             first = max((int(id_) for id_ in after if id_.isdecimal()), default=0)
-            return tuple(seen.ref for seen in left if int(seen.ref.id) > first)
+            return tuple(Posted(seen.ref, seen.versions[-1]) for seen in left if int(seen.ref.id) > first)
 
         return await self._call("own", found)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot import phrases
-from bot.conversation import MessageRef, Place
+from bot.conversation import Place
 from bot.errors import OutcomeUnknown, RateLimited, StoreUnavailable, Unavailable
 from bot.lease import Hold, Order
 from bot.store.memory import MemoryStore
@@ -210,7 +210,7 @@ async def test_it_is_looked_for_in_the_conversation_of_the_question():
     looked: list[Place] = []
 
     class Looking(FakePlatform):
-        async def own_since(self, place, name, since, after) -> tuple[MessageRef, ...]:
+        async def own_since(self, place, name, since, after):
             looked.append(place)
             return await super().own_since(place, name, since, after)
 
@@ -288,3 +288,18 @@ async def test_an_attempt_that_its_worker_ended_keeps_its_text():
     await house.run(await house.claim(None))
     note = phrases.INTERRUPTED_AGAIN
     assert house.platform.shown == [note, f"half an\n\n{note}", "the whole answer"]
+
+
+async def test_a_note_that_stands_is_not_written_again():
+    """However many workers died, each is noted once: edits are few, and others wait for them."""
+    house = House(*(["half an", 100.0] for _ in range(4)), ["the whole answer"])
+    for crash in range(4):
+        running = asyncio.create_task(house.run(await house.claim(None if crash else "Why?")))
+        await asyncio.sleep(20)
+        running.cancel()
+        await asyncio.wait({running})
+        await expire()
+    await house.run(await house.claim(None))
+    note = phrases.INTERRUPTED_AGAIN
+    assert house.platform.shown == [note] * 4 + ["the whole answer"]
+    assert sum(seen.versions.count(note) for seen in house.platform.messages.values()) == 4
