@@ -113,6 +113,10 @@ class Chat:
         """The session so far, oldest first. Raises StoreUnavailable."""
         return await self._history.load(self._key)
 
+    def shown(self, turn: Turn) -> str:
+        """The answer of an earlier turn as the person read it, with what stood below; empty where there was none."""
+        return "\n\n".join(filter(None, (turn.answer, phrases.below(turn.stop))))
+
     async def say(self, text: str, screen: Screen) -> Answered:
         """Answer `text` on `screen`, every piece as it arrives.
 

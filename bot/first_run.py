@@ -98,7 +98,8 @@ async def chat(read: Read, *, sandbox: bool, resume: str | None, stats: bool) ->
             raise SettingsError(f"{NO_KEY}, or try `{COMMAND} chat --sandbox`, which needs none.")
         who = STAND_IN if sandbox else _described(settings)
         session = await stack.enter_async_context(open_chat(settings, resume))
-        return await Console(session, who=who, resumed=resume is not None, stats=stats).run()
+        again = f"{COMMAND} chat{' --sandbox' * sandbox} --resume {session.session}"
+        return await Console(session, who=who, resumed=resume is not None, again=again, stats=stats).run()
 
 
 def _stand_in(journal: Journal) -> ClaudeServer:

@@ -150,10 +150,12 @@ async def test_a_person_types_edits_interrupts_and_leaves(claude, environment, t
         claude.answer("as asked before")
         program.say("last\r")
         await program.shows("many words")
+        assert not program.modes & termios.ECHO
         program.say("typed ahead\r\x04")
         await program.shows("\n> typed ahead\n")
+        assert program.screen.count("typed ahead") == 1
         await program.shows("as asked before\n")
-        await program.shows("To go on with this conversation: --resume ")
+        await program.shows("To go on with this conversation: ")
         assert await program.ends() == 0
         assert program.modes & (termios.ICANON | termios.ECHO) == termios.ICANON | termios.ECHO
     assert questions(claude)[0].endswith("hello world")
@@ -180,6 +182,30 @@ async def test_the_stand_in_needs_no_key_and_closing_the_terminal_leaves_nothing
     assert "Traceback" not in program.output
     assert list((tmp_path / "data" / "sandbox").glob("server.log"))
     assert not list((tmp_path / "data" / "sandbox").glob("server.json"))
+
+
+async def test_the_command_that_goes_on_works_and_shows_what_was_stopped(tmp_path):
+    """On leaving it names a command that goes on without a key, which shows the answer with why it ends in mid-word."""
+    async with on_terminal(tmp_path / "data", "chat", "--sandbox") as program:
+        await program.shows("> ")
+        program.say("a very long one\r")
+        await program.shows("\n…")
+        await program.shows(".")
+        assert not program.modes & termios.ECHO
+        program.say("\x03")
+        await program.shows("\n\n(Stopped.)\n\n> ")
+        assert "^C" not in program.screen
+        program.say("exit\r")
+        await program.shows("To go on with this conversation: ")
+        assert await program.ends() == 0
+        assert program.modes & termios.ECHO
+    command = program.screen.rstrip().rsplit("conversation: ", 1)[1].split()
+    assert command[-4:-1] == ["chat", "--sandbox", "--resume"]
+    async with on_terminal(tmp_path / "data", *command[-4:]) as program:
+        await program.shows("> a very long one\n")
+        await program.shows("\n\n(Stopped.)\n\n> ")
+        program.say("\x04")
+        assert await program.ends() == 0
 
 
 async def test_its_version_is_one_line(tmp_path):
