@@ -88,7 +88,7 @@ class Sharing:
         self._task: asyncio.Task[None] | None = None
         self._tired: asyncio.TimerHandle | None = None
         self._closed = False
-        self._alone = False
+        self._alone = self._emptied_before = False
         self._together_at = math.inf
         self._grace = GRACE
 
@@ -192,7 +192,8 @@ class Sharing:
         heard = self._hear(errands, verdicts[:told])
         if self._emptied(drawn, verdicts):
             # Once it is told at once; one that forgets again and again, when the store is next attended to.
-            if again := self._alone:
+            again, self._emptied_before = self._emptied_before, True
+            if again:
                 log.info("the workers' common ledger was emptied again")
             else:
                 log.warning("the workers' common ledger was emptied, what was written is told again")
@@ -309,7 +310,8 @@ class Sharing:
         """Share again if it is time, and if everything is told."""
         if now < self._together_at or self._errands or self._task is not None:
             return False
-        self._alone, self._together_at = False, math.inf
+        self._alone = self._emptied_before = False
+        self._together_at = math.inf
         self._schedule.join_others(now)
         log.info("the workers share their budgets again")
         return True

@@ -46,7 +46,7 @@ class Abandoned:
         self._notes: list[MessageRef] = []
         self._waiting: list[tuple[list[MessageRef], bool]] = []
         self._texts: dict[MessageRef, str | None] = {}
-        self._looked = False
+        self._owes_a_look = claim.claims > 1
 
     async def settle(self, place: Place, *, spare: Outcome | None, later: bool = False) -> int:
         """Bring them to their end.
@@ -87,7 +87,7 @@ class Abandoned:
         """End what waits for it, and write the notes once more: who was only asleep may have written over them."""
         # A post that was under way when its worker died may have come only now; and who gave the turn back may not
         # have known that it had posted.
-        strays = await self._strays(patient=not self._looked) if self._claim.takes > 1 else []
+        strays = await self._strays(patient=self._owes_a_look) if self._claim.takes > 1 else []
         for ref in self._notes:
             await self._note(place, ref)
         while self._waiting:
@@ -107,7 +107,8 @@ class Abandoned:
     async def _strays(self, *, patient: bool) -> list[MessageRef]:
         """Messages of this turn, and of no other, by a worker that died before it could record them.
 
-        The first look is one short try, for a reader waits behind it; the last is not, where there was none before.
+        The first look is one short try, for a reader waits behind it; the last is not, where a worker died and there
+        was none before.
         Nothing is one that anybody recorded, or where another worker has the turn: that one may have posted it.
         """
         claim = self._claim
@@ -124,7 +125,7 @@ class Abandoned:
         except (PlatformError, TimeoutError) as error:
             log.warning("cannot look for abandoned messages", extra={"error": str(error)})
             return []
-        self._looked = True
+        self._owes_a_look = False
         self._texts.update((it.ref, it.text) for it in own)
         return strays
 

@@ -34,7 +34,7 @@ class Order(enum.IntEnum):
     """What a running turn must do, the weightier the higher."""
 
     DRAIN = 1  # the process shuts down: give the turn back
-    EDITED = 2  # a person changed the question: give the turn back, its next claim asks the new one
+    EDITED = 2  # a person changed what is asked: give the turn back, its next claim asks the new one
     STOP = 3  # a person wants no more of it
     LOST = 4  # another worker holds it: write nothing more
 

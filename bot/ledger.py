@@ -66,7 +66,6 @@ class Ledger:
             async with asyncio.timeout(OUTBOX_PATIENCE):
                 await self._noted()
                 await self._store.finish(self._hold.claim, outcome)
-                self._hold.claim = self._hold.claim.noted(outcome=outcome)
         except (TimeoutError, StoreUnavailable) as error:
             log.warning("the outbox cannot be written, delivering without it", extra={"error": str(error)})
             return False

@@ -155,7 +155,7 @@ class TurnRun:
             await self._store(self._turn(outcome.answer, outcome.stop, outcome))
             return
         if claim.takes > 1:
-            log.info("going on with the turn of another worker", extra={**self._names(), "takes": claim.takes})
+            log.info("going on with a turn that was claimed before", extra={**self._names(), "takes": claim.takes})
         later = claim.outcome is not None or claim.claims > POISONED
         self._attempt = await self._abandoned.settle(self._place, spare=claim.outcome, later=later)
         if claim.outcome is not None:
@@ -311,10 +311,7 @@ class TurnRun:
         """Outbox, last edit, commit."""
         outcome = self._outcome(reply, end)
         await self._ledger.finish(outcome)
-        torn = outcome.stop is Stop.FAILED
-        shown = await self._shown(
-            reply.interrupt(outcome.detail, keep=self._policy.keep_partials) if torn else reply.finish(outcome.detail)
-        )
+        shown = await self._shown(self._ending(reply, outcome))
         await self._commit(outcome.answer, outcome.stop, outcome, end)
         long = 0 < self._policy.notify_after < _now() - self._began
         if shown and long and outcome.stop not in (Stop.FAILED, Stop.STOPPED):
@@ -330,8 +327,14 @@ class TurnRun:
         reply.adopt([part for part in self._claim.parts if part.attempt == outcome.attempt])
         reply.write(outcome.answer)
         reply.begin(None, open_place=self._open)
-        await self._shown(reply.finish(outcome.detail))
+        await self._shown(self._ending(reply, outcome))
         await self._commit(outcome.answer, outcome.stop, outcome)
+
+    def _ending(self, reply: Reply, outcome: Outcome) -> Awaitable[None]:
+        """Bring the reply to its end: an answer whole, what a failure has torn off as it last looked."""
+        if outcome.stop is Stop.FAILED:
+            return reply.interrupt(outcome.detail, keep=self._policy.keep_partials)
+        return reply.finish(outcome.detail)
 
     def _outcome(self, reply: Reply, end: End) -> Outcome:
         """What goes into the outbox; the reply is brought to the very text that is stored."""

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from adapters.discord.calls import Calls
 from adapters.discord.delivery import Delivery
-from adapters.discord.gateway import FINAL, INTENT_CURE, Gateway, set_api, set_gateway
+from adapters.discord.gateway import FINAL, INTENT_CURE, Gateway, end, set_api, set_gateway
 from adapters.discord.intake import Intake
 from adapters.discord.own import OwnMessages
 from adapters.discord.seat import Seat
@@ -165,9 +165,7 @@ class DiscordAdapter:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()  # both only listen: no call of ours is cut off
-            await asyncio.wait(tasks)
+            await end(tasks)  # they only listen: no call of ours is cut off
             await self._client.hang_up()
             await intake.stop(STORE_GRACE)
         if not tasks[0].cancelled():

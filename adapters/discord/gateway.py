@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Collection
 
 import aiohttp
 import discord
@@ -70,6 +71,18 @@ def read_any_json() -> None:
         return json.loads(text) if response.content_type == "application/json" else text
 
     vars(discord.http)["json_or_text"] = json_or_text  # there is no public way
+
+
+async def end(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel the tasks, and return when all have ended.
+
+    More than once where it must be: discord.py connects by `asyncio.wait_for`, which before Python 3.12 swallows a
+    cancellation that comes in the moment in which the connection stands.
+    """
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=1.0)
 
 
 class Gateway(discord.Client):

@@ -81,7 +81,7 @@ class Claim:
     def noted(
         self, *, part: Part | None = None, settled: int | None = None, partial: str | None = None, **record: Any
     ) -> Claim:
-        """Return the claim with what `TurnStore.record` or `finish` stored since: what a store that forgot is told."""
+        """Return the claim with what `TurnStore.record` stored since: what a store that forgot is told."""
         parts = self.parts if part is None or part in self.parts else (*self.parts, part)
         ended = self.settled if settled is None else self.settled | {settled}
         return replace(
@@ -93,7 +93,8 @@ class Claim:
 class Lease:
     """A renewed lease: the local deadline (`time.monotonic()`), and what people asked for meanwhile.
 
-    `edited` says that a question's text changed since the claim: the next claim of the turn has the new one.
+    `edited` says that a question's text changed since the claim, or that one of several was taken back: the next claim
+    of the turn asks what is asked now.
     """
 
     until: float

@@ -39,7 +39,7 @@ def claim(
         turn_id=to_text(flight[b"turn"]),
         token=to_text(flight[b"token"]),
         claims=int(flight[b"claims"]),
-        takes=int(flight.get(b"takes", flight[b"claims"])),
+        takes=max(int(flight[b"claims"]), int(flight.get(b"takes", 0))),
         attempts=int(flight.get(b"attempts", 0)),
         messages=messages,
         place=place or (messages[-1].place if messages else Place("")),

@@ -9,6 +9,7 @@ import pytest
 
 from adapters.discord import DiscordAdapter
 from adapters.discord.delivery import Delivery
+from adapters.discord.gateway import end
 from bot.conversation import MessageRef, Place
 from bot.errors import (
     OutcomeUnknown,
@@ -168,3 +169,21 @@ async def test_a_caller_that_is_cancelled_cancels_no_call(server: DiscordServer,
     await adapter.close()
     assert [message.text for message in server.journal.messages("discord", author=server.bot_id)] == ["goes through"]
     assert list(server.journal.of("discord", "answer", call="POST message", status=200))
+
+
+async def test_a_cancellation_that_is_swallowed_is_repeated() -> None:
+    """Who is cancelled in the moment its `wait_for` returns goes on, before Python 3.12, and ends all the same."""
+    stands = asyncio.Event()
+
+    async def connect() -> None:
+        await asyncio.wait_for(stands.wait(), 60.0)
+        await asyncio.Event().wait()
+
+    connecting = asyncio.create_task(connect())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    stands.set()
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10.0):
+        await end([connecting])
+    assert connecting.cancelled()

@@ -183,6 +183,8 @@ async def test_a_turn_knows_the_newest_message_of_those_before_it(backing: Any, 
     backing.advance(16)
     heir = await other.claim(T1, "heir", 15)
     assert (dead.after, heir.after, heir.turn_id) == ("6.5", "6.5", dead.turn_id)
+    known = [await other.key_of("slack:T1", name) for name in ("9.5", "C1:9.5", "C1:6.5", "C2:9.5")]
+    assert known == [heir.key, heir.key, heir.key, None]
 
 
 async def test_a_renewed_lease_lasts(backing: Any, ask: Ask) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from bot import phrases
 from bot.conversation import Place
-from bot.errors import OutcomeUnknown, RateLimited, StoreUnavailable, Unavailable
+from bot.errors import Interrupted, OutcomeUnknown, RateLimited, StoreUnavailable, Unavailable
 from bot.lease import Hold, Order
 from bot.store.memory import MemoryStore
 from bot.turn import APOLOGIES, POISONED, TurnRun
@@ -303,3 +303,64 @@ async def test_a_note_that_stands_is_not_written_again():
     note = phrases.INTERRUPTED_AGAIN
     assert house.platform.shown == [note] * 4 + ["the whole answer"]
     assert sum(seen.versions.count(note) for seen in house.platform.messages.values()) == 4
+
+
+async def test_no_reader_waits_for_a_platform_that_is_slow_to_be_read():
+    """A look that takes half a minute holds the answer up for three seconds, and is not cut off."""
+
+    class Slow(FakePlatform):
+        async def own_since(self, *args):
+            await asyncio.sleep(30)
+            return await super().own_since(*args)
+
+    house = House(["the whole answer", 100.0])
+    house.platform = Slow()
+    await house.claim()
+    await expire()
+    running = asyncio.create_task(house.run(await house.claim(None)))
+    await asyncio.sleep(5)
+    assert house.platform.shown == ["the whole answer"]
+    await running
+    assert house.platform.cancelled == 0
+
+
+async def test_an_ordinary_turn_reads_nothing():
+    """Nobody died and nobody gave it back: there is nothing to look for."""
+    house = House(["the whole answer"])
+    await house.ask()
+    assert "own" not in house.platform.calls
+
+
+async def test_an_edited_question_waits_for_no_look():
+    """Its worker lives, and what it posted is gone: a platform that will not be read costs nothing."""
+    house = House(["half an", 100.0], ["the whole answer"])
+    hold = await house.claim()
+    running = asyncio.create_task(house.run(hold))
+    await asyncio.sleep(5)
+    hold.give(Order.EDITED)
+    await running
+    house.platform.fail("own", RateLimited("429", retry_after=60.0), times=100)
+    began = asyncio.get_running_loop().time()
+    await house.run(await house.claim(None))
+    assert asyncio.get_running_loop().time() - began < 10
+    assert house.platform.shown == ["the whole answer"]
+
+
+@pytest.mark.parametrize("delivered", ["by itself", "by its successor"])
+async def test_what_failed_for_good_stays_as_it_last_looked(delivered: str):
+    """Also where another worker brings the failure to its end."""
+    torn = ["some **bold and [a link](https://exam", 3.0, Interrupted("reset")]
+    house = House(torn, max_attempts=1)
+    hold = await house.claim()
+    if delivered == "by its successor":
+        house.platform.fail("edit", Unavailable("500"), times=1000)
+        dying = asyncio.create_task(house.run(hold))
+        await asyncio.sleep(20)
+        dying.cancel()
+        await asyncio.wait({dying})
+        house.platform._faults.clear()
+        await expire()
+        hold = await house.claim(None)
+        assert hold.claim.outcome is not None
+    await house.run(hold)
+    assert house.platform.shown == [f"some **bold and a link**\n\n{phrases.INTERRUPTED_FOR_GOOD}"]
