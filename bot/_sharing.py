@@ -34,7 +34,7 @@ GRACE: Final = 4.0
 """Seconds from the ledger's first answer after an outage until it is shared again: every worker attends more often."""
 
 GRACE_OF_EMPTIED: Final = 8.0
-"""The same for a ledger that came back empty: each worker must find that out, and tell what it knows, before."""
+"""Seconds from the beginning of an empty ledger until it is shared: each worker must find that out before, and tell."""
 
 LONGEST_GRACE: Final = 60.0
 """The same for a ledger that is late again and again: each time a write waits for it in vain."""
@@ -192,14 +192,7 @@ class Sharing:
         heard = self._hear(errands, verdicts[:told])
         if self._emptied(drawn, verdicts):
             # Once it is told at once; one that forgets again and again, when the store is next attended to.
-            again, self._emptied_before = self._emptied_before, True
-            if again:
-                log.info("the workers' common ledger was emptied again")
-            else:
-                log.warning("the workers' common ledger was emptied, what was written is told again")
-            self._lose()
-            self._grace = max(self._grace, GRACE_OF_EMPTIED)
-            return not again
+            return self._together_at < math.inf
         self._note(heard + self._decide(asked, urgencies, verdicts[told:]))
         self._look()
         return True
@@ -289,17 +282,27 @@ class Sharing:
         """Whether the ledger came back empty. It is told all again, and not asked until the others have done so."""
         now = self._clock()
         forgotten = [
-            bucket
+            (bucket, news.age)
             for buckets, verdict in zip(drawn, verdicts, strict=True)
             for bucket, news in zip(buckets, verdict.news, strict=True)
             if bucket.elsewhere.forgot(news.life, now, bucket.budget.window)
         ]
-        for bucket in forgotten:
+        if not forgotten:
+            return False
+        for bucket, _ in forgotten:
             for id_, at in bucket.elsewhere.entered.items():
                 self._tell(_Errand(Act.MADE, id_, (bucket,), at))
             if bucket.rests_until > now:
                 self._tell(_Errand(Act.REST, self._new_id(), (bucket,), bucket.rests_until))
-        return bool(forgotten)
+        again, self._emptied_before = self._emptied_before, True
+        self._lose()
+        if again:
+            log.info("the workers' common ledger was emptied again")
+        else:
+            log.warning("the workers' common ledger was emptied, what was written is told again")
+            # Counted from its beginning, so that all share it again at once: who does with who is alone can exceed.
+            self._together_at = now + max(0.0, GRACE_OF_EMPTIED - min(age for _, age in forgotten))
+        return True
 
     def _answers(self, now: float) -> None:
         if self._alone and self._together_at == math.inf:

@@ -80,6 +80,7 @@ class News:
 
     Args:
         life: names the ledger that says this: another one has forgotten what the first was told.
+        age: seconds since it began.
         version: names this knowledge.
         rest: names the last rest that a platform asked for; 0 for none lately.
         rests: seconds until it is over; not above 0 when it is.
@@ -90,6 +91,7 @@ class News:
     """
 
     life: int
+    age: float
     version: int
     rest: int
     rests: float

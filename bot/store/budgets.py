@@ -72,7 +72,14 @@ def _arguments(draw: Draw) -> Iterable[Argument]:
 
 
 def _news(
-    life: int, version: int, rest: int, rests: int, replies: int, roots: int, spent: Sequence[int] | None = None
+    life: int,
+    age: int,
+    version: int,
+    rest: int,
+    rests: int,
+    replies: int,
+    roots: int,
+    spent: Sequence[int] | None = None,
 ) -> News:
     ago = None if spent is None else tuple(each / 1e6 for each in spent)
-    return News(life, version, rest, rests / 1e6, replies, roots / 1e3, ago)
+    return News(life, age / 1e6, version, rest, rests / 1e6, replies, roots / 1e3, ago)

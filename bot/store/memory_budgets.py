@@ -104,6 +104,7 @@ class MemoryBudgets:
             tuple(
                 News(
                     bucket.life,
+                    now - bucket.life / 1e6,
                     bucket.version,
                     bucket.rests,
                     max(0.0, bucket.rest - now),

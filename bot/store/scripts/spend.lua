@@ -8,8 +8,8 @@
 --   budget:<bucket>  hash: version; by, who made it this, with all his changes since that version; at, when a burst
 --                    would be whole again; rest, its end; w:<worker>, what it said
 --
--- returns {granted, µs to wait, then of every bucket {life, version, rest, µs it lasts, replies and 1000 × roots of the other
--- workers, µs since each write, or nothing where the worker knew all others}}
+-- returns {granted, µs to wait, then of every bucket {life, µs since then, version, rest, µs it lasts, replies and
+-- 1000 × roots of the other workers, µs since each write, or nothing where the worker knew all others}}
 local worker, act, id, span = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local us = clock[1] * 1000000 + clock[2] + tonumber(ARGV[1]) * 1000
 local FIELDS = 13
@@ -131,11 +131,11 @@ for _, b in ipairs(buckets) do
   redis.call('SET', b.life_key, whole(b.life), 'PX', ms)
   redis.call('PEXPIRE', b.state, ms)
   redis.call('PEXPIRE', b.spent, ms)
-  local news = {b.life, b.version, b.rest, math.max(b.rest - us, 0), b.others, math.floor(b.others_roots * 1000)}
+  local news = {b.life, us - b.life, b.version, b.rest, math.max(b.rest - us, 0), b.others, math.floor(b.others_roots * 1000)}
   if b.stale then
     local times, spent = redis.call('ZRANGE', b.spent, 0, -1, 'WITHSCORES'), {}
     for t = 2, #times, 2 do spent[#spent + 1] = us - tonumber(times[t]) end
-    news[7] = spent
+    news[8] = spent
   end
   answer[#answer + 1] = news
 end
