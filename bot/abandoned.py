@@ -14,10 +14,11 @@ from collections import defaultdict
 
 from bot import phrases
 from bot.conversation import MessageRef, Place
-from bot.errors import MessageGone, PlatformError
+from bot.errors import MessageGone, PlatformError, StoreUnavailable
 from bot.ledger import Ledger
 from bot.pacing import Urgency
 from bot.ports import Claim, Outcome
+from bot.reply import Reply
 from bot.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -95,14 +96,26 @@ class Abandoned:
             await self._end(place, refs, seen=seen)
         await self._end(place, strays, seen=False)
 
-    async def take_away(self) -> None:
-        """Remove what this worker itself posted after it had lost the turn: nobody else knows of it."""
+    async def take_away(self, place: Place, reply: Reply | None) -> None:
+        """Remove what this worker itself posted after it had lost the turn: nobody else knows of it.
+
+        What it wrote late into its abandoned messages goes as well, where its successor was done by then and notes
+        them no more. Only where that is certain: the turn has ended, and with another answer than ours.
+        """
         await self._ledger.settle()
         for part in self._ledger.unknown:
             try:
                 await self._writer.discard(part.ref)
             except PlatformError as error:
                 log.warning("cannot remove a message of a lost turn", extra={"error": str(error)})
+        if reply is None or not reply.exposed:
+            return
+        try:
+            ended = await self._ledger.outcome()
+            if ended is not None and ended.answer.strip() != reply.text.strip():
+                await self._writer.retract(place, reply.messages, phrases.INTERRUPTED_AGAIN)
+        except (PlatformError, StoreUnavailable) as error:
+            log.warning("cannot take back what was written late", extra={"error": str(error)})
 
     async def _strays(self, *, patient: bool) -> list[MessageRef]:
         """Messages of this turn, and of no other, by a worker that died before it could record them.

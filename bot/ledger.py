@@ -56,6 +56,11 @@ class Ledger:
         name = f"{ref.channel}:{ref.id}"
         return await self._through(lambda: self._store.key_of(claim.installation, name)) is not None
 
+    async def outcome(self) -> Turn | None:
+        """How this turn ended, whoever ended it; None while that is not known. Raises StoreUnavailable."""
+        turns = await self._store.load(self._hold.claim.key)
+        return next((turn for turn in turns if turn.id == self._hold.claim.turn_id), None)
+
     async def confirm(self) -> None:
         """Return when the store says that the turn is still ours, however long that takes; raises as `commit` does."""
         await self._through(self._hold.confirm)

@@ -192,9 +192,9 @@ class Reply:
         return self._layout.source
 
     @property
-    def first(self) -> MessageRef | None:
-        """The message in which the answer begins."""
-        return self._slots[0].ref if self._slots else None
+    def messages(self) -> list[MessageRef]:
+        """The messages in which the answer stands, in reading order."""
+        return [slot.ref for slot in self._slots]
 
     def cut(self) -> bool:
         """Drop what does not fit `max_parts` messages; returns whether there was any."""

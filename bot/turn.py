@@ -140,7 +140,7 @@ class TurnRun:
             await self._status.close()
             await self._writer.settle()
             if self._hold.lost:
-                await self._abandoned.take_away()
+                await self._abandoned.take_away(self._place, self._reply)
             await self._ledger.close()
 
     def deleted(self, message_id: str) -> None:
@@ -316,7 +316,7 @@ class TurnRun:
         long = 0 < self._policy.notify_after < _now() - self._began
         if shown and long and outcome.stop not in (Stop.FAILED, Stop.STOPPED):
             asker = self._question.messages[-1].author.id
-            await tell_asker(self._writer, self._place, asker, reply.first, self._claim.turn_id)
+            await tell_asker(self._writer, self._place, asker, reply.messages, self._claim.turn_id)
 
     async def _deliver_stored(self, outcome: Outcome) -> None:
         """Show the answer that an earlier worker finished and could not bring to its end."""

@@ -7,6 +7,7 @@ lost is looked for before it is posted again. The text is asked for at the last 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 from bot.backoff import growing
 from bot.conversation import MessageRef, Place
-from bot.errors import MessageFrozen, OutcomeUnknown, PlatformError, RateLimited, Unavailable
+from bot.errors import MessageFrozen, MessageGone, OutcomeUnknown, PlatformError, RateLimited, Unavailable
 from bot.pacing import Pacer, Urgency, Viewer
 from bot.ports import Budget, Platform, Posted, ReadsOwn, Receipt, Write
 
@@ -157,9 +158,22 @@ class Writer:
         await self._carry_through(attempt, budgets)
 
     async def discard(self, ref: MessageRef) -> None:
-        """Delete a message that only this worker knows of: the one write that needs no turn. Raises as `post` does."""
+        """Delete a message that only this worker knows of, which needs no turn. Raises as `post` does."""
         place = Place(ref.channel)
         await self._carry_through(lambda: self._call(self.platform.delete(place, ref)), ())
+
+    async def retract(self, place: Place, refs: Sequence[MessageRef], note: str) -> None:
+        """Make the first of messages that are nobody's any more the note, and delete the others; needs no turn either.
+
+        What is gone already is success. Raises as `post` does.
+        """
+        budgets = self.platform.budgets(Write.EDIT, place)
+        for ref in refs[:1]:
+            await self.pacer.admit(budgets, Urgency.HOUSEKEEPING)
+            with contextlib.suppress(MessageGone):
+                await self._carry_through(lambda: self._call(self.platform.edit(place, ref, note)), budgets)  # noqa: B023
+        for ref in refs[1:]:
+            await self.discard(ref)
 
     async def own(self, place: Place, name: str, after: Sequence[str], *, patient: bool) -> tuple[Posted, ...]:
         """See `ReadsOwn.own_since`; none where a platform does not tell. Raises as `post` does, or at once."""

@@ -215,6 +215,10 @@ class TurnStore(Protocol):
         """Give the turn back, to be claimed `delay` seconds from now; counts neither as claim nor as attempt."""
         ...
 
+    async def load(self, key: ThreadKey) -> tuple[Turn, ...]:
+        """Return the thread's turns, oldest first."""
+        ...
+
     async def forget(self, key: ThreadKey) -> None:
         """Drop the thread's history (not its mailbox): a new conversation here."""
         ...
