@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from typing import Protocol
 
 from bot import phrases
 from bot.conversation import MessageRef, Place
@@ -18,7 +19,6 @@ from bot.errors import MessageGone, PlatformError, StoreUnavailable
 from bot.ledger import Ledger
 from bot.pacing import Urgency
 from bot.ports import Claim, Outcome
-from bot.reply import Reply
 from bot.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,25 @@ ATTEMPTS_OF_A_CLAIM = 100
 def nonce_base(turn_id: str, attempt: int | None = None) -> str:
     """What the nonces of an attempt's messages begin with, or those of all attempts of a turn."""
     return f"{turn_id}." if attempt is None else f"{turn_id}.{attempt}."
+
+
+class Written(Protocol):
+    """What a worker has written of an answer (`bot.reply.Reply`)."""
+
+    @property
+    def exposed(self) -> bool:
+        """Whether readers may have seen text."""
+        ...
+
+    @property
+    def messages(self) -> list[MessageRef]:
+        """Where it stands, in reading order."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        ...
 
 
 class Abandoned:
@@ -96,7 +115,7 @@ class Abandoned:
             await self._end(place, refs, seen=seen)
         await self._end(place, strays, seen=False)
 
-    async def take_away(self, place: Place, reply: Reply | None) -> None:
+    async def take_away(self, place: Place, reply: Written | None) -> None:
         """Remove what this worker itself posted after it had lost the turn: nobody else knows of it.
 
         What it wrote late into its abandoned messages goes as well, where its successor was done by then and notes
