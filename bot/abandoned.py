@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from typing import Protocol
+from collections.abc import Sequence
 
 from bot import phrases
 from bot.conversation import MessageRef, Place
@@ -35,25 +35,6 @@ ATTEMPTS_OF_A_CLAIM = 100
 def nonce_base(turn_id: str, attempt: int | None = None) -> str:
     """What the nonces of an attempt's messages begin with, or those of all attempts of a turn."""
     return f"{turn_id}." if attempt is None else f"{turn_id}.{attempt}."
-
-
-class Written(Protocol):
-    """What a worker has written of an answer (`bot.reply.Reply`)."""
-
-    @property
-    def exposed(self) -> bool:
-        """Whether readers may have seen text."""
-        ...
-
-    @property
-    def messages(self) -> list[MessageRef]:
-        """Where it stands, in reading order."""
-        ...
-
-    @property
-    def text(self) -> str:
-        """All of it."""
-        ...
 
 
 class Abandoned:
@@ -115,11 +96,11 @@ class Abandoned:
             await self._end(place, refs, seen=seen)
         await self._end(place, strays, seen=False)
 
-    async def take_away(self, place: Place, reply: Written | None) -> None:
+    async def take_away(self, place: Place, written: Sequence[MessageRef], text: str) -> None:
         """Remove what this worker itself posted after it had lost the turn: nobody else knows of it.
 
-        What it wrote late into its abandoned messages goes as well, where its successor was done by then and notes
-        them no more. Only where that is certain: the turn has ended, and with another answer than ours.
+        What it wrote late into its abandoned messages goes as well (`text`, in `written`), where its successor was
+        done by then and notes them no more. Only where that is certain: the turn has ended, and with another answer.
         """
         await self._ledger.settle()
         for part in self._ledger.unknown:
@@ -127,12 +108,12 @@ class Abandoned:
                 await self._writer.discard(part.ref)
             except PlatformError as error:
                 log.warning("cannot remove a message of a lost turn", extra={"error": str(error)})
-        if reply is None or not reply.exposed:
+        if not written:
             return
         try:
-            ended = await self._ledger.outcome()
-            if ended is not None and ended.answer.strip() != reply.text.strip():
-                await self._writer.retract(place, reply.messages, phrases.INTERRUPTED_AGAIN)
+            ended = await self._ledger.ended()
+            if ended is not None and ended.answer.strip() != text.strip():
+                await self._writer.retract(place, written, phrases.INTERRUPTED_AGAIN)
         except (PlatformError, StoreUnavailable) as error:
             log.warning("cannot take back what was written late", extra={"error": str(error)})
 
@@ -140,8 +121,8 @@ class Abandoned:
         """Messages of this turn, and of no other, by a worker that died before it could record them.
 
         The first look is one short try, for a reader waits behind it; the last is not, where a worker died and there
-        was none before.
-        Nothing is one that anybody recorded, or where another worker has the turn: that one may have posted it.
+        was none before. Nothing is one that anybody recorded, nor while another worker has the turn and may have
+        posted it.
         """
         claim = self._claim
         known = self._ledger.posted.union(self._notes, (part.ref for part in claim.parts))

@@ -56,7 +56,7 @@ class Ledger:
         name = f"{ref.channel}:{ref.id}"
         return await self._through(lambda: self._store.key_of(claim.installation, name)) is not None
 
-    async def outcome(self) -> Turn | None:
+    async def ended(self) -> Turn | None:
         """How this turn ended, whoever ended it; None while that is not known. Raises StoreUnavailable."""
         turns = await self._store.load(self._hold.claim.key)
         return next((turn for turn in turns if turn.id == self._hold.claim.turn_id), None)

@@ -140,7 +140,8 @@ class TurnRun:
             await self._status.close()
             await self._writer.settle()
             if self._hold.lost:
-                await self._abandoned.take_away(self._place, self._reply)
+                late = self._reply if self._reply is not None and self._reply.exposed else None
+                await self._abandoned.take_away(self._place, late.messages if late else (), late.text if late else "")
             await self._ledger.close()
 
     def deleted(self, message_id: str) -> None:
@@ -291,19 +292,15 @@ class TurnRun:
         """End a broken attempt's messages with the note; False when nothing can be shown there any more."""
         if not await self._shown(reply.interrupt(phrases.INTERRUPTED_AGAIN, keep=self._policy.keep_partials)):
             return False
-        self._settled(reply)
-        return True
-
-    def _settled(self, reply: Reply) -> None:
-        """Note that the attempt's messages are at their end, which we know, since we brought them there."""
         self._ledger.note(settled=reply.attempt)
+        return True
 
     async def _give_back(self, reply: Reply, *, keep: bool) -> None:
         if keep:
             await self._interrupt(reply)
         else:
             await reply.withdraw()
-            self._settled(reply)
+            self._ledger.note(settled=reply.attempt)
         await self._ledger.release()
         log.info("turn given back", extra=self._names())
 

@@ -167,12 +167,12 @@ class Writer:
 
         What is gone already is success. Raises as `post` does.
         """
+        first, *others = refs
         budgets = self.platform.budgets(Write.EDIT, place)
-        for ref in refs[:1]:
-            await self.pacer.admit(budgets, Urgency.HOUSEKEEPING)
-            with contextlib.suppress(MessageGone):
-                await self._carry_through(lambda: self._call(self.platform.edit(place, ref, note)), budgets)  # noqa: B023
-        for ref in refs[1:]:
+        await self.pacer.admit(budgets, Urgency.HOUSEKEEPING)
+        with contextlib.suppress(MessageGone):
+            await self._carry_through(lambda: self._call(self.platform.edit(place, first, note)), budgets)
+        for ref in others:
             await self.discard(ref)
 
     async def own(self, place: Place, name: str, after: Sequence[str], *, patient: bool) -> tuple[Posted, ...]:

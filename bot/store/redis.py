@@ -156,25 +156,26 @@ class RedisStore:
             if value is not None:
                 fields += [name, value]
         number = "" if partial is None else str(claim.attempts if attempts is None else attempts)
-        note = self._run(
-            "record",
-            claim.installation,
-            keys.text(claim.key),
-            claim.token,
-            b"" if part is None else codec.part_to_bytes(part),
-            number,
-            to_bytes((partial or "")[: rules.MAX_TEXT]),
-            _ms(self._history_ttl),
-            *fields,
+        names = ("", "") if part is None else (part.ref.id, f"{part.ref.channel}:{part.ref.id}")
+        (kept,) = await self._link.call(
+            self._claimed(
+                "record",
+                claim,
+                b"" if part is None else codec.part_to_bytes(part),
+                number,
+                to_bytes((partial or "")[: rules.MAX_TEXT]),
+                _ms(self._history_ttl),
+                *map(to_bytes, names),
+                *fields,
+            )
         )
-        (kept,) = await self._link.call(note)
         _held(kept, claim)
 
     @restoring
     async def finish(self, claim: Claim, outcome: Outcome) -> None:
         """See `TurnStore.finish`."""
         (kept,) = await self._link.call(
-            self._claimed("record", claim, b"", "", "", 0, "outcome", codec.outcome_to_bytes(outcome))
+            self._claimed("record", claim, b"", "", "", 0, "", "", "outcome", codec.outcome_to_bytes(outcome))
         )
         _held(kept, claim)
 

@@ -20,6 +20,12 @@ from tests.turn.test_recovery import slow_house
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 
 
+def forget_all(house: House) -> None:
+    """Let the store come back empty."""
+    house.store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
+    house.desk = replace(house.desk, store=house.store)
+
+
 async def test_a_bare_placeholder_of_a_dead_worker_goes():
     """When the worker died before any text, its placeholder goes, also one whose id was never recorded."""
     house = House([100.0], ["the whole answer"])
@@ -52,8 +58,7 @@ async def test_an_answer_that_no_store_remembers_is_no_stray():
     """A store that forgot everything costs no finished answer: nothing is removed that has another turn's name."""
     house = House(["the first answer"], ["the second answer"])
     await house.ask("One?", "1")
-    house.store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
-    house.desk = replace(house.desk, store=house.store)
+    forget_all(house)
     await house.claim("Two?", "2")
     await expire()
     await house.run(await house.claim(None))
@@ -81,8 +86,7 @@ async def test_an_answer_older_than_the_question_is_no_stray():
     house = House(["the first answer"], ["the second answer"])
     house.platform = FakePlatform(keeps_nonces=False)
     await house.ask("One?", "1")
-    house.store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
-    house.desk = replace(house.desk, store=house.store)
+    forget_all(house)
     await house.claim("Two?", "7")
     await expire()
     await house.run(await house.claim(None))

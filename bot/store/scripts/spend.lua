@@ -24,8 +24,9 @@ for i = 7, #ARGV, FIELDS do
     spent = key('spent', ARGV[i]), state = key('budget', ARGV[i]), life_key = key('life', ARGV[i]),
     calls = n[1], window = n[2], burst = n[3], soon = n[7], replies = n[8], roots = n[9], known = n[10],
     ahead = n[11], lasts = n[12],
-    life = tonumber(redis.call('GET', key('life', ARGV[i])) or us), version = 0, by = '', since = 0, at = 0, rest = 0, others = 0, others_roots = 0
+    version = 0, by = '', since = 0, at = 0, rest = 0, others = 0, others_roots = 0
   }
+  b.life = tonumber(redis.call('GET', b.life_key) or us)
   local flat = redis.call('HGETALL', b.state)
   for f = 1, #flat, 2 do
     local name, value = flat[f], flat[f + 1]
