@@ -135,6 +135,19 @@ async def test_a_burst_goes_through(on_server: Any, ask: Ask) -> None:
     assert await asyncio.gather(*(store.submit(message) for message in messages)) == [False] * 1000
 
 
+async def test_few_calls_share_a_connection_and_many_take_several(server: str, on_server: Any, ask: Ask) -> None:
+    """In one pipeline for all, the server would be idle while this process packs, and the other way round."""
+    async with proxy(server) as between:
+        store = on_server.store(url=f"redis://127.0.0.1:{between.port}")
+        opened = []
+        for count in (10, 64):
+            messages = [ask(f"{count}.{n}", thread=f"C1:{n}") for n in range(count)]
+            assert all(await asyncio.gather(*(store.submit(message) for message in messages)))
+            opened.append(len(between.writers) // 2)
+        assert opened[0] == 1
+        assert opened[1] > 2
+
+
 async def test_scripts_come_back_after_the_server_forgot_them(on_server: Any, ask: Ask) -> None:
     """A server that was restarted or flushed has its scripts sent again, in the same call."""
     store = on_server.store()
