@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from sandbox.claude import ClaudeServer
 from sandbox.discord import DiscordServer
 from sandbox.journal import Journal
 from sandbox.page import DiscordStage, PageServer, SlackStage, Stage
+from sandbox.service import Service
 from sandbox.slack import SlackServer
 
 Part = TypeVar("Part")
 
 
-class Sandbox:
+class Sandbox(Service):
     """Slack, Discord and Claude of one's own: `async with Sandbox() as sandbox`.
 
     Args:
@@ -87,22 +87,12 @@ class Sandbox:
         async with AsyncExitStack() as starting:
             for part in (self._slack, self._discord, self._claude, self._page):
                 if part is not None:
-                    await part.start()
-                    starting.push_async_callback(part.stop)
+                    await starting.enter_async_context(part)
             self._running = starting.pop_all()
 
     async def stop(self) -> None:
         """Stop everything, the page first."""
         await self._running.aclose()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
 
 def _there(part: Part | None, name: str) -> Part:

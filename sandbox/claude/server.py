@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
@@ -29,6 +29,7 @@ from sandbox.claude.wire import Player, close, error_body
 from sandbox.faults import Faults
 from sandbox.journal import Journal
 from sandbox.limits import Limiter
+from sandbox.service import Service
 
 Handler = Callable[[Asked], Script | None]
 
@@ -47,7 +48,7 @@ class _Call:
 _CALL = web.RequestKey("call", _Call)
 
 
-class ClaudeServer:
+class ClaudeServer(Service):
     """A Claude API of one's own.
 
     Args:
@@ -130,13 +131,6 @@ class ClaudeServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
 
     @asynccontextmanager
     async def refusing(self) -> AsyncIterator[None]:

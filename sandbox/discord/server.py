@@ -6,14 +6,13 @@ import asyncio
 import base64
 import secrets
 from collections.abc import Collection
-from types import TracebackType
-from typing import Self
 
 from aiohttp import web
 
 from sandbox.faults import Faults
 from sandbox.journal import Journal
 from sandbox.limits import Counting
+from sandbox.service import Service
 
 from .actions import Actions
 from .channels import Channels
@@ -33,7 +32,7 @@ CHANNELS = ("general", "random")
 """The guild's text channels from the start."""
 
 
-class DiscordServer(People):
+class DiscordServer(People, Service):
     """A Discord of one's own, for any client library that can be pointed at it.
 
     Args:
@@ -148,15 +147,6 @@ class DiscordServer(People):
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def _accept(self, request: web.Request) -> web.StreamResponse:
         fault = self.faults.take("GATEWAY connect")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import resources
-from types import TracebackType
-from typing import Self
 
 from aiohttp import web
 
@@ -15,6 +13,7 @@ from sandbox.page.api import Api
 from sandbox.page.changes import Changes
 from sandbox.page.guard import CONTENT_POLICY, guard, is_loopback
 from sandbox.page.stages import Stage
+from sandbox.service import Service
 
 FILES = {
     "/": ("index.html", "text/html"),
@@ -25,7 +24,7 @@ FILES = {
 """The page's files and their types, by path."""
 
 
-class PageServer:
+class PageServer(Service):
     """A page on which a person plays the channels of the stages given.
 
     Besides the page at `/` and the calls of `Api`, `GET /api/changes` streams server-sent events: each is a message
@@ -77,15 +76,6 @@ class PageServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def _file(self, request: web.Request) -> web.Response:
         name, kind = FILES[request.path]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
 from sandbox.faults import Faults
 from sandbox.journal import Journal
+from sandbox.service import Service
 from sandbox.slack.backend import Backend
 from sandbox.slack.content import Rules
 from sandbox.slack.delivery import Dispatcher
@@ -23,7 +23,7 @@ from sandbox.slack.web_api import Tokens, WebApi
 from sandbox.slack.world import Workspace
 
 
-class SlackServer:
+class SlackServer(Service):
     """Slack on loopback: `async with SlackServer(journal) as slack`, then point a client at `slack.url`.
 
     Events go over Socket Mode until `push_to` names an address for the HTTP push. Lengths are in `rules`, scopes
@@ -116,15 +116,6 @@ class SlackServer:
             await self._push.close()
         if self._runner is not None:
             await self._runner.cleanup()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def push_to(self, url: str, *, verify: bool = True) -> HttpPush:
         """Send events over HTTP to `url` from now on, after the `url_verification` handshake.

@@ -11,11 +11,23 @@ import pytest
 
 from benchmarks import workers
 from benchmarks.virtual import run
-from bot.pacing import Pacer, Urgency
+from bot.pacing import Pacer, Urgency, Viewer
 from bot.ports import Budget
 from bot.ports.budgets import Act, Entry, Verdict
 from tests.pacing.stage import now
 from tests.pacing.together import FEW, UPDATE, Ledger, flood, together
+
+
+async def crowded_out(pacers: list[Pacer]) -> tuple[Viewer, asyncio.Future[None]]:
+    """A stream's edit that waits, after others' edits have left no room but for endings."""
+    others = [pacers[1].viewer(UPDATE) for _ in range(9)]
+    for _ in range(8):
+        await pacers[1].admit(UPDATE, others[0])
+    viewer = pacers[0].viewer(UPDATE)
+    viewer.received(9)
+    viewer.shown(9)
+    viewer.received(400)
+    return viewer, asyncio.ensure_future(pacers[0].admit(UPDATE, viewer))
 
 
 @pytest.mark.parametrize("after", [0.0, 0.0005, 0.001])
@@ -121,14 +133,7 @@ def test_a_refused_interim_edit_goes_at_once_when_its_stream_ends() -> None:
     """It was told to wait until room for others' endings is there again; an ending need not."""
 
     async def main(pacers: list[Pacer], _: Ledger) -> float:
-        viewers = [pacers[1].viewer(UPDATE) for _ in range(9)]
-        for _ in range(8):
-            await pacers[1].admit(UPDATE, viewers[0])
-        viewer = pacers[0].viewer(UPDATE)
-        viewer.received(9)
-        viewer.shown(9)
-        viewer.received(400)
-        waiting = asyncio.ensure_future(pacers[0].admit(UPDATE, viewer))
+        viewer, waiting = await crowded_out(pacers)
         await asyncio.sleep(1.0)
         assert not waiting.done()
         begin = now()
@@ -143,14 +148,7 @@ def test_a_stream_that_ends_while_the_ledger_refuses_its_edit_goes_at_once() -> 
     """What an interim edit was told to wait for does not hold up the final that it became meanwhile."""
 
     async def main(pacers: list[Pacer], ledger: Ledger) -> float:
-        viewers = [pacers[1].viewer(UPDATE) for _ in range(9)]
-        for _ in range(8):
-            await pacers[1].admit(UPDATE, viewers[0])
-        viewer = pacers[0].viewer(UPDATE)
-        viewer.received(9)
-        viewer.shown(9)
-        viewer.received(400)
-        waiting = asyncio.ensure_future(pacers[0].admit(UPDATE, viewer))
+        viewer, waiting = await crowded_out(pacers)
         await asyncio.sleep(ledger.latency / 2)
         begin = now()
         viewer.end()

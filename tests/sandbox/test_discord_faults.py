@@ -12,19 +12,13 @@ import pytest
 from sandbox.discord import DiscordServer
 from sandbox.faults import Fault
 from sandbox.journal import Journal
-from tests.sandbox.discord_harness import Http, discord, http, logged_in
+from tests.sandbox.discord_harness import Http, discord, logged_in
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[DiscordServer]:
     async with DiscordServer(Journal()) as running:
         yield running
-
-
-@pytest.fixture
-async def api(server: DiscordServer) -> AsyncIterator[Http]:
-    async with http(server) as plain:
-        yield plain
 
 
 async def test_a_reset_breaks_the_connection_before_anything_is_done(server: DiscordServer, api: Http) -> None:

@@ -22,12 +22,6 @@ async def server() -> AsyncIterator[DiscordServer]:
         yield running
 
 
-@pytest.fixture
-async def api(server: DiscordServer) -> AsyncIterator[Http]:
-    async with http(server) as plain:
-        yield plain
-
-
 async def test_the_sixth_post_in_a_window_is_refused_with_what_clients_need(server: DiscordServer, api: Http) -> None:
     """Five go through with a falling remainder; the sixth is a 429 with body, Via, scope and Retry-After."""
     general = server.channel("general")

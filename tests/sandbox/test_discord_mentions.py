@@ -9,19 +9,13 @@ import pytest
 
 from sandbox.discord import DiscordServer
 from sandbox.journal import Journal
-from tests.sandbox.discord_harness import Http, discord, http, logged_in
+from tests.sandbox.discord_harness import Http, discord, logged_in
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[DiscordServer]:
     async with DiscordServer(Journal(), enforce_limits=False) as running:
         yield running
-
-
-@pytest.fixture
-async def api(server: DiscordServer) -> AsyncIterator[Http]:
-    async with http(server) as plain:
-        yield plain
 
 
 def everything(server: DiscordServer) -> tuple[str, list[str]]:

@@ -18,19 +18,6 @@ async def server() -> AsyncIterator[DiscordServer]:
         yield running
 
 
-@pytest.fixture
-async def client(server: DiscordServer) -> AsyncIterator[discord.Client]:
-    """Logged in, without a gateway connection."""
-    async with logged_in(server) as ready:
-        yield ready
-
-
-@pytest.fixture
-async def api(server: DiscordServer) -> AsyncIterator[Http]:
-    async with http(server) as plain:
-        yield plain
-
-
 def place(client: discord.Client, channel: str) -> discord.PartialMessageable:
     return client.get_partial_messageable(int(channel))
 

@@ -8,26 +8,13 @@ import pytest
 
 from sandbox.discord import DiscordServer
 from sandbox.journal import Journal
-from tests.sandbox.discord_harness import Http, connected, discord, http, logged_in
+from tests.sandbox.discord_harness import Http, connected, discord
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[DiscordServer]:
     async with DiscordServer(Journal(), enforce_limits=False) as running:
         yield running
-
-
-@pytest.fixture
-async def client(server: DiscordServer) -> AsyncIterator[discord.Client]:
-    """Logged in, without a gateway connection."""
-    async with logged_in(server) as ready:
-        yield ready
-
-
-@pytest.fixture
-async def api(server: DiscordServer) -> AsyncIterator[Http]:
-    async with http(server) as plain:
-        yield plain
 
 
 async def opened(server: DiscordServer, client: discord.Client) -> tuple[str, discord.Thread]:

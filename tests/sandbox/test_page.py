@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -18,18 +17,6 @@ from sandbox.journal import Journal
 from sandbox.page import PageServer, drawing
 from sandbox.page.server import FILES
 from tests.sandbox.page_harness import Browser, next_change
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox() as running:
-        yield running
-
-
-@pytest.fixture
-async def browser(sandbox: Sandbox) -> AsyncIterator[Browser]:
-    async with aiohttp.ClientSession() as session:
-        yield Browser(sandbox.page_url, session)
 
 
 async def test_what_is_typed_on_slack_arrives_as_slack_writes_it(sandbox: Sandbox, browser: Browser) -> None:

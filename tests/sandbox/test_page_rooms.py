@@ -1,24 +1,9 @@
 """The page's rooms: what they are called and for, where messages and threads stand in them, what cannot be sent."""
 
-from collections.abc import AsyncIterator
-
-import aiohttp
 import pytest
 
 from sandbox.app import Sandbox
 from tests.sandbox.page_harness import Browser, next_change
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox() as running:
-        yield running
-
-
-@pytest.fixture
-async def browser(sandbox: Sandbox) -> AsyncIterator[Browser]:
-    async with aiohttp.ClientSession() as session:
-        yield Browser(sandbox.page_url, session)
 
 
 async def test_state_lists_rooms_and_people(sandbox: Sandbox, browser: Browser) -> None:

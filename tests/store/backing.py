@@ -29,7 +29,18 @@ class Backing:
     @classmethod
     def on_server(cls, url: str) -> Backing:
         """An empty backing on a lone server."""
-        return emptied(cls("redis", url, [redis.Redis(unix_socket_path=url.removeprefix("unix://"))]))
+        return cls("redis", url, [redis.Redis(unix_socket_path=url.removeprefix("unix://"))]).emptied()
+
+    def empty(self) -> None:
+        """Let the server lose all it had, its scripts too."""
+        for node in self.nodes:
+            node.flushall()
+            node.script_flush()
+
+    def emptied(self) -> Backing:
+        """This backing, without what a test before left on the server."""
+        self.empty()
+        return self
 
     def store(self, *, url: str = "") -> Any:
         """Open another worker's store on the same turns, by another way where a URL is given."""
@@ -89,10 +100,3 @@ def ask(
         sent_at=at,
         place=Place(channel, None if flat else thread, direct=direct),
     )
-
-
-def emptied(backing: Backing) -> Backing:
-    for node in backing.nodes:
-        node.flushall()
-        node.script_flush()
-    return backing

@@ -15,7 +15,7 @@ import redis
 
 from bot.conversation import Message
 from bot.store.embedded import EmbeddedServer
-from tests.store.backing import Backing, ask, emptied
+from tests.store.backing import Backing, ask
 from tests.store.servers import BUNDLED, cluster_of, free_ports, running
 
 SYSTEM = shutil.which("redis-server")
@@ -56,10 +56,10 @@ def opened(request: pytest.FixtureRequest) -> Backing:
         case "cluster":
             ports = request.getfixturevalue("cluster")
             nodes = [redis.Redis(port=port) for port in ports]
-            return emptied(Backing("cluster", f"redis+cluster://127.0.0.1:{ports[0]}", nodes))
+            return Backing("cluster", f"redis+cluster://127.0.0.1:{ports[0]}", nodes).emptied()
         case "system":
             port = request.getfixturevalue("system")
-            return emptied(Backing("system", f"redis://127.0.0.1:{port}", [redis.Redis(port=port)]))
+            return Backing("system", f"redis://127.0.0.1:{port}", [redis.Redis(port=port)]).emptied()
         case _:
             return Backing("memory")
 

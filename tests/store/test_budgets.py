@@ -149,8 +149,7 @@ async def test_a_ledger_that_was_emptied_is_told_from_the_one_before(on_server: 
     """Whoever asks sees the same ledger until the server forgets, and then another."""
     store = on_server.store()
     before = [await enter(store, entry(act), worker=worker) for act in (Act.ASK, Act.LOOK) for worker in "ab"]
-    for node in on_server.nodes:
-        node.flushall()
+    on_server.empty()
     after = await enter(store, entry(Act.ASK))
     assert len({verdict.news[0].life for verdict in before}) == 1
     assert after.news[0].life > before[0].news[0].life > 0

@@ -36,8 +36,7 @@ async def test_a_turn_put_back_leaves_nothing_for_ever(on_server: Any, ask: Ask)
     store = on_server.store()
     await store.submit(ask())
     claim = await store.claim(T1, "w", 15)
-    for node in on_server.nodes:
-        node.flushall()
+    on_server.empty()
     await store.record(claim, part=Part(1, 0, MessageRef("C1", "1")))
     await store.commit(claim, None)
     assert all(node.pttl(key) > 0 for node in on_server.nodes for key in node.scan_iter())
@@ -62,9 +61,7 @@ async def test_whichever_step_finds_the_server_empty_goes_on(on_server: Any, ask
     store, other = on_server.store(), on_server.store()
     await store.submit(ask())
     claim = await store.claim(T1, "w", 15)
-    for node in on_server.nodes:
-        node.flushall()
-        node.script_flush()
+    on_server.empty()
     match step:
         case "renew":
             await store.renew(claim, 15)
@@ -91,8 +88,7 @@ async def test_what_was_noted_since_the_claim_is_put_back(on_server: Any, ask: A
     parts = tuple(Part(1, n, MessageRef("C1", f"{n}.5")) for n in range(2))
     for part in (*parts, parts[0]):
         claim = claim.noted(part=part, place=Place("C1", "77"), shown=1)
-    for node in on_server.nodes:
-        node.flushall()
+    on_server.empty()
     await store.renew(claim.noted(partial="half", attempts=1, settled=1).noted(settled=3), 15)
     on_server.advance(16)
     heir = await other.claim(T1, "heir", 15)
@@ -102,8 +98,7 @@ async def test_what_was_noted_since_the_claim_is_put_back(on_server: Any, ask: A
     await other.submit(ask("2"))
     next_one = await other.claim(T1, "w", 15)
     assert next_one.after == "1.5"
-    for node in on_server.nodes:
-        node.flushall()
+    on_server.empty()
     await other.renew(next_one, 15)
     on_server.advance(16)
     assert (await store.claim(T1, "heir", 15)).after == "1.5"
@@ -114,8 +109,7 @@ async def test_steps_of_one_moment_go_on_together(on_server: Any, ask: Ask) -> N
     store = on_server.store()
     await store.submit(ask())
     claim = await store.claim(T1, "w", 15)
-    for node in on_server.nodes:
-        node.flushall()
+    on_server.empty()
     await asyncio.gather(store.renew(claim, 15), store.record(claim, shown=1), store.record(claim, attempts=1))
     assert await on_server.store().claim(T1, "v", 15) is None
 
@@ -126,8 +120,7 @@ async def test_a_turn_is_put_back_for_as_long_as_it_was_held(on_server: Any, ask
     for lease in (3600, 3):
         await store.submit(ask(str(lease)))
         claim = await store.claim(T1, "w", lease)
-        for node in on_server.nodes:
-            node.flushall()
+        on_server.empty()
         await store.record(claim, shown=1)
         on_server.advance(lease - 1)
         assert await other.claim(T1, "v", lease) is None
@@ -147,8 +140,7 @@ async def test_a_successor_finds_all_of_a_turn_that_was_put_back(on_server: Any,
     await store.finish(first, Outcome(answer="a", stop=Stop.END_TURN, attempt=1))
     on_server.advance(16)
     second = await store.claim(T1, "w", 15)
-    for node in on_server.nodes:
-        node.flushall()
+    on_server.empty()
     await store.renew(second, 15)
     on_server.advance(16)
     third = await store.claim(T1, "w", 15)
@@ -195,7 +187,6 @@ async def test_who_slept_for_a_day_has_lost_its_turn(on_server: Any, ask: Ask) -
     store = on_server.store()
     await store.submit(ask())
     claim = await store.claim(T1, "w", 15)
-    for node in on_server.nodes:
-        node.flushall()
+    on_server.empty()
     with pytest.raises(LeaseLost):
         await store.renew(replace(claim, lease_until=claim.lease_until - rules.SEEN_TTL), 15)
