@@ -116,8 +116,11 @@ class Intake:
         """Take an HTTP request whose signature was checked; any status but 200 makes Slack deliver again."""
         try:
             request = AsyncBoltRequest(body=body.decode(), headers={**headers})
+            event = request.body.get("event", {})
         except (AttributeError, TypeError, ValueError):
-            # Bolt takes for granted that a body is a JSON object.
+            # Bolt takes for granted that a body is a JSON object, and its event another.
+            return web.Response(status=400)
+        if not isinstance(event, dict):
             return web.Response(status=400)
         return await to_aiohttp_response(await self._app.async_dispatch(request))
 
