@@ -1,31 +1,20 @@
 """One turn, from claim to commit. The only file that knows the sequence.
 
-A claimed turn asks Claude in attempts. Each attempt is one stream on the wire and owns the messages it posts; it ends
-in exactly one way (`Ended`), and `TABLE` says what follows, by whether readers saw text of it:
-
-    DELIVER    the text goes into the outbox, then into the last edit, then the turn is committed
-    NOTE       the messages end with the note; ask again from scratch, in new messages
-    ASK        nobody saw anything: ask again behind the same placeholder
-    GIVE_BACK  the messages end with the note, or go; another worker asks again
-    WITHDRAW   the messages go; the next claim asks the edited question
-    COMMIT     nothing more can or should be shown: keep what there is
-    NOTHING    another worker holds the turn: touch nothing
-
-When attempts or patience run out, NOTE and ASK become DELIVER with a visible failure. A successor of a dead worker
-first brings the abandoned messages to their end; what it finds in the outbox it delivers without asking Claude again.
+A claimed turn asks Claude in attempts. Each is one stream on the wire and owns the messages it posts; what follows it
+is in `retries.py`. A successor of a dead worker first brings the abandoned messages to their end; what it finds in
+the outbox it delivers without asking Claude again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 import time
 from collections.abc import Awaitable
 
 from bot import phrases
 from bot.abandoned import Abandoned, nonce_base
-from bot.attempt import End, Ended, attempt, conclude
+from bot.attempt import End, attempt, conclude
 from bot.commands import Kind, classify
 from bot.conversation import Place, Stop, Turn, Usage
 from bot.desk import Desk
@@ -48,39 +37,13 @@ from bot.ports import Outcome, Part, Platform, ShowsStatus, Write
 from bot.question import Question
 from bot.reply import PLACEHOLDER, Reply
 from bot.report import Figures, report
+from bot.retries import Next, Retries
 from bot.status import Status
 from bot.text.title import title
 from bot.writer import Writer
 
 log = logging.getLogger(__name__)
 
-
-class Next(enum.Enum):
-    """What follows an attempt; see the module's first lines."""
-
-    DELIVER = enum.auto()
-    NOTE = enum.auto()
-    ASK = enum.auto()
-    GIVE_BACK = enum.auto()
-    WITHDRAW = enum.auto()
-    COMMIT = enum.auto()
-    NOTHING = enum.auto()
-
-
-TABLE: dict[Ended, tuple[Next, Next]] = {
-    # ended          readers saw text   they saw none
-    Ended.FINISHED: (Next.DELIVER, Next.DELIVER),
-    Ended.STOPPED: (Next.DELIVER, Next.DELIVER),
-    Ended.FULL: (Next.DELIVER, Next.DELIVER),
-    Ended.REFUSED: (Next.DELIVER, Next.DELIVER),
-    Ended.BROKE: (Next.NOTE, Next.ASK),
-    Ended.BUSY: (Next.NOTE, Next.ASK),
-    Ended.DRAINED: (Next.GIVE_BACK, Next.GIVE_BACK),
-    Ended.EDITED: (Next.WITHDRAW, Next.WITHDRAW),
-    Ended.DELETED: (Next.COMMIT, Next.COMMIT),
-    Ended.CLOSED: (Next.COMMIT, Next.COMMIT),
-    Ended.LOST: (Next.NOTHING, Next.NOTHING),
-}
 
 POISONED = 5
 """Claims after which a turn that kills its workers ends with an apology."""
@@ -108,10 +71,7 @@ class TurnRun:
         self._abandoned = Abandoned(self._claim, self._writer, self._ledger)
         self._question = Question(self._claim, platform, self._writer, self._policy)
         self._attempt = 0
-        self._broken = self._claim.attempts
-        self._busy_since: float | None = None
-        self._waits = 0
-        self._pause = 0.0
+        self._retries = Retries(desk, broken=self._claim.attempts)
         self._began = _now()
         self._reply: Reply | None = None
         self._first_text_at: float | None = None
@@ -207,7 +167,7 @@ class TurnRun:
                 reply, editor = self._start_reply()
             else:
                 break
-            await self._hold.pause(self._pause)
+            await self._hold.pause(self._retries.pause)
         self._status.hide()
         match step:
             case Next.DELIVER:
@@ -221,23 +181,16 @@ class TurnRun:
                 await reply.abandon()
 
     def _next(self, end: End, reply: Reply) -> Next:
-        """What follows; counts broken streams and waits, and decides how long to pause."""
-        step = TABLE[end.how][0 if reply.exposed else 1]
-        if step not in (Next.ASK, Next.NOTE):
-            return step
-        if end.how is Ended.BUSY and step is Next.ASK:
-            self._waits += 1
-            self._busy_since = _now() if self._busy_since is None else self._busy_since
-            self._pause = self._desk.backoff(self._waits, end.retry_after)
+        """What follows; the store keeps that a stream broke, the reader is told that Claude is busy."""
+        broken = self._retries.broken
+        step = self._retries.after(end, exposed=reply.exposed, now=_now())
+        if self._retries.broken > broken:
+            count, why = self._retries.broken, str(end.error or "no text")
+            self._ledger.note(attempts=count, partial=reply.text)
+            log.info("stream broke", extra={**self._names(), "attempt": count, "error": why})
+        elif step is Next.ASK:
             reply.say(phrases.BUSY)
-            waited = _now() - self._busy_since
-            return Next.DELIVER if waited + self._pause > self._policy.busy_timeout else step
-        self._busy_since = None
-        self._broken += 1
-        self._pause = self._desk.backoff(self._broken, end.retry_after)
-        self._ledger.note(attempts=self._broken, partial=reply.text)
-        log.info("stream broke", extra={**self._names(), "attempt": self._broken, "error": str(end.error or "no text")})
-        return Next.DELIVER if self._broken >= self._policy.max_attempts else step
+        return step
 
     # --- what the reader sees ---------------------------------------------------------------------------------
 
@@ -378,7 +331,7 @@ class TurnRun:
             background=self._question.background,
             answer=answer if answer.strip() and stop is not Stop.FAILED else "",
             stop=stop,
-            attempts=self._broken + (stop is not Stop.FAILED),
+            attempts=self._retries.broken + (stop is not Stop.FAILED),
             finished_at=time.time(),
             usage=outcome.usage if outcome else Usage(),
             model=outcome.model if outcome else "",
@@ -386,7 +339,7 @@ class TurnRun:
 
     def _report(self, turn: Turn, end: End | None) -> None:
         first_text = self._first_text_at or (self._reply.first_text_at if self._reply else None)
-        figures = Figures(began=self._began, ended=_now(), first_text=first_text, waits=self._waits)
+        figures = Figures(began=self._began, ended=_now(), first_text=first_text, waits=self._retries.waits)
         report(turn, end, figures, self._writer.tally, self._names())
 
     def _names(self) -> dict[str, object]:

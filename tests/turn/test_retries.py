@@ -1,0 +1,61 @@
+"""What follows an attempt, whatever became of those before it."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.attempt import End, Ended
+from bot.desk import Desk, Policy
+from bot.pacing import Pacer
+from bot.retries import TABLE, Next, Retries
+from bot.store.memory import MemoryStore
+from tests.turn.fakes import ScriptedModel
+
+AGAIN = {Next.ASK, Next.NOTE}
+
+
+def retries(*, broken: int = 0, attempts: int = 3, patience: float = 10.0, pause: float = 1.0) -> Retries:
+    """Retries of a turn whose pauses are all `pause` seconds long."""
+    policy = Policy(system_prompt="", max_attempts=attempts, busy_timeout=patience)
+    store = MemoryStore(history_ttl=1.0)
+    desk = Desk(model=ScriptedModel([]), store=store, pacer=Pacer(), policy=policy, backoff=lambda _n, _after: pause)
+    return Retries(desk, broken=broken)
+
+
+def test_every_way_to_end_has_something_that_follows() -> None:
+    """No attempt ends in a way the table does not know."""
+    assert set(TABLE) == set(Ended)
+
+
+HOW = st.tuples(st.sampled_from([Ended.BROKE, Ended.BUSY]), st.booleans(), st.floats(0.0, 5.0))
+
+
+@given(st.lists(HOW, min_size=1, max_size=8))
+def test_asking_again_comes_to_an_end(ends: list[tuple[Ended, bool, float]]) -> None:
+    """However attempts fail, Claude is asked at most as often as is allowed, and nobody waits longer than patience."""
+    course, now, busy_since, asked = retries(), 0.0, None, 0
+    for how, exposed, took in itertools.islice(itertools.cycle(ends), 50):
+        now += took
+        asked += 1
+        step = course.after(End(how), exposed=exposed, now=now)
+        busy = how is Ended.BUSY and not exposed
+        busy_since = (now if busy_since is None else busy_since) if busy else None
+        waited = 0.0 if busy_since is None else now + course.pause - busy_since
+        assert (step in AGAIN) == (course.broken < 3 and waited <= 10.0)
+        if step not in AGAIN:
+            break
+        now += course.pause
+    assert step is Next.DELIVER
+    assert asked <= 3 * 11
+
+
+@given(st.integers(0, 3), st.booleans())
+def test_streams_that_broke_before_count(broken: int, exposed: bool) -> None:
+    """A successor goes on counting where the worker before it was."""
+    course = retries(broken=broken)
+    step = course.after(End(Ended.BROKE), exposed=exposed, now=0.0)
+    assert (step in AGAIN) == (broken + 1 < 3)
+    assert course.broken == broken + 1
