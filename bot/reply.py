@@ -13,17 +13,16 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from bot import phrases
 from bot.conversation import MessageRef, Place
+from bot.draft import Draft
 from bot.errors import ContentRefused, MessageFrozen, MessageGone, PlatformError, TooLong
 from bot.pacing import Urgency, Viewer
 from bot.ports import Part, Receipt, Write
-from bot.slot import Slot
-from bot.text import Layout
+from bot.slots import Slots
 from bot.writer import Writer
 
 log = logging.getLogger(__name__)
 
 PLACEHOLDER = "…"
-REFUSED = "(This part of the answer cannot be shown: the platform refused its content.)"
 PATIENCE = 0.5
 """Seconds a first text or an end waits for an edit before it goes out as a new message: hardly noticed."""
 
@@ -46,7 +45,6 @@ class Reply:
     Attributes:
         exposed: whether readers may have seen text.
         first_text_at: seconds of the event loop at which the first text was confirmed; None before.
-        overflow: set when the text needs more than `max_parts` messages.
     """
 
     def __init__(
@@ -63,23 +61,17 @@ class Reply:
         self.attempt = attempt
         self.exposed = False
         self.first_text_at: float | None = None
-        self.overflow = asyncio.Event()
         self._writer = writer
         self._place = place
         self._name = name
-        self._max_parts = max_parts
         self._on_posted = on_posted
         self._on_exposed = on_exposed
-        self._layout = Layout(writer.platform.dialect(place))
+        self._draft = Draft(lambda: writer.platform.dialect(self._place), max_parts)
         self._viewer = self._new_viewer()
-        self._slots: list[Slot] = []
-        self._superseded: list[MessageRef] = []
+        self._slots = Slots()
         self._posted = 0
         self._relimits = 0
-        self._ended = self._whole = self._frozen = self._gone = False
-        self._refused: dict[int, str] = {}
-        self._trailer = ""
-        self._placeholder: str | None = None
+        self._gone = False
         self._bare = True
         self._changed = asyncio.Event()
         self._standing = asyncio.Event()
@@ -103,34 +95,32 @@ class Reply:
             The editor, which ends before `finish` only by failing: with MessageGone when a person deleted a message,
             or another error that repeating does not mend.
         """
-        self._placeholder = placeholder
+        self._draft.placeholder = placeholder
         self._editor = asyncio.create_task(self._edit(open_place), name=f"editor {self._name}")
         return self._editor
 
     def adopt(self, parts: Sequence[Part]) -> None:
         """Take over messages that an earlier worker posted for this attempt; what they show is not known."""
-        latest = {part.index: part.ref for part in parts}
-        self._superseded = [part.ref for part in parts if part.ref != latest[part.index]]
-        self._slots = [Slot(latest[index], None, adopted=True) for index in sorted(latest)]
+        self._slots.adopt(parts)
         self._posted = len(parts)
         self.exposed = True
 
     def write(self, text: str) -> None:
         """Add a piece of the answer. Returns at once."""
-        self._layout.feed(text)
+        self._draft.write(text)
         self._viewer.received(len(text))
         if not self._changed.is_set():
             self._changed.set()
 
     def deleted(self, message_id: str) -> None:
         """A person deleted a message there. If it is one that still grows, the editor fails with MessageGone."""
-        if any(message_id in (slot.ref.id, f"{slot.ref.channel}:{slot.ref.id}") for slot in self._slots):
+        if self._slots.holds(message_id):
             self._gone = True
             self._changed.set()
 
     async def stands(self) -> None:
         """Wait until the first message is there. Raises what the editor failed with."""
-        editor = self._editor or self.begin(self._placeholder)
+        editor = self._editor or self.begin(self._draft.placeholder)
         standing = asyncio.create_task(self._standing.wait())
         try:
             await asyncio.wait({standing, editor}, return_when=asyncio.FIRST_COMPLETED)
@@ -141,12 +131,12 @@ class Reply:
 
     def say(self, placeholder: str) -> None:
         """Change what stands there while there is no text."""
-        self._placeholder = placeholder
+        self._draft.placeholder = placeholder
         self._changed.set()
 
     def restart(self) -> None:
         """Begin again in the same messages; only while no text was shown."""
-        self._layout = Layout(self._writer.platform.dialect(self._place))
+        self._draft.clear()
         self._viewer.close()
         self._viewer = self._new_viewer()
 
@@ -164,17 +154,17 @@ class Reply:
                 the note and the others go.
         """
         if not keep:
-            self._layout = Layout(self._writer.platform.dialect(self._place))
+            self._draft.clear()
         self._end(note, whole=False)
         await self._edited()
 
     async def withdraw(self) -> None:
         """Delete every message of this attempt."""
         await self.abandon()
-        for ref in [*self._superseded, *(slot.ref for slot in self._slots)]:
+        for ref in [*self._slots.superseded, *self._slots.refs]:
             await self._writer.delete(self._place, ref)
-        self._superseded.clear()
-        self._slots.clear()
+        self._slots.superseded.clear()
+        self._slots.forget(0)
 
     async def abandon(self) -> None:
         """Write nothing more; return when no call is in flight. Can be repeated."""
@@ -189,21 +179,21 @@ class Reply:
     @property
     def text(self) -> str:
         """All text received."""
-        return self._layout.source
+        return self._draft.text
+
+    @property
+    def overflow(self) -> asyncio.Event:
+        """Set when the text needs more messages than the answer may fill."""
+        return self._draft.overflow
 
     @property
     def messages(self) -> list[MessageRef]:
         """The messages in which the answer stands, in reading order."""
-        return [slot.ref for slot in self._slots]
+        return self._slots.refs
 
     def cut(self) -> bool:
         """Drop what does not fit `max_parts` messages; returns whether there was any."""
-        if len(self._layout.pages(final=True)) <= self._max_parts:
-            return False
-        kept = self._layout.covered(self._max_parts)
-        self._layout = Layout(self._writer.platform.dialect(self._place))
-        self._layout.feed(kept)
-        return True
+        return self._draft.cut()
 
     # --- the editor -----------------------------------------------------------------------------------------
 
@@ -211,29 +201,17 @@ class Reply:
         return self._writer.pacer.viewer(self._writer.platform.budgets(Write.EDIT, self._place))
 
     def _end(self, trailer: str, *, whole: bool = True) -> None:
-        self._trailer, self._whole = trailer, whole
-        self._ended = True
+        self._draft.end(trailer, whole=whole)
         self._viewer.end()
         self._changed.set()
 
     async def _edited(self) -> None:
-        editor = self._editor or self.begin(self._placeholder)
+        editor = self._editor or self.begin(self._draft.placeholder)
         try:
             await asyncio.shield(editor)
         finally:
             if editor.done():
                 self._viewer.close()
-
-    def _pages(self) -> list[str]:
-        """What each message should show now."""
-        pages = self._layout.pages(final=self._whole, trailer=self._trailer)
-        if self._ended:
-            return pages
-        if not pages and self._placeholder is not None:
-            return [self._placeholder]
-        if len(pages) > self._max_parts:
-            self.overflow.set()
-        return pages[: self._max_parts]
 
     async def _edit(self, open_place: Callable[[], Awaitable[Place]] | None) -> None:
         """Bring the messages up to the newest text until the end was confirmed."""
@@ -241,28 +219,16 @@ class Reply:
             self._place = await open_place()
         while True:
             self._changed.clear()
-            if self._gone and not self._ended:
+            if self._gone and not self._draft.ended:
                 raise MessageGone("a person deleted it")
-            index = self._first_behind(self._pages())
+            index = self._slots.behind(self._draft.pages(), growing=not self._draft.ended)
             if index is not None:
                 await self._bring_up(index)
-            elif self._ended:
+            elif self._draft.ended:
                 await self._remove_surplus()
                 return
             else:
                 await self._changed.wait()
-
-    def _first_behind(self, pages: list[str]) -> int | None:
-        """The first message, in reading order, that does not show what it should; None when all do.
-
-        Where messages cannot be edited, a page is written once, when it is whole.
-        """
-        for index, page in enumerate(pages):
-            if self._frozen and not self._ended and index == len(pages) - 1:
-                return None
-            if index == len(self._slots) or (self._slots[index].stand_in or page) != self._slots[index].shown:
-                return index
-        return None
 
     async def _bring_up(self, index: int) -> None:
         try:
@@ -273,22 +239,22 @@ class Reply:
         except TooLong:
             self._relimits += 1
             if self._relimits > RELIMITS:
-                self._refuse(index)
+                self._slots.refuse(index)
             else:
-                self._layout.relimit(self._writer.platform.dialect(self._place), self._settled_pages(index))
+                self._draft.relimit([self._slots[before].shown for before in range(index)])
         except ContentRefused:
-            self._refuse(index)
+            self._slots.refuse(index)
 
     async def _post(self, index: int, *, admitted: bool = False) -> None:
         def posted(receipt: Receipt, text: str | None) -> None:
-            self._slots.append(Slot(receipt.ref, None, stand_in=self._refused.pop(index, None)))
+            self._slots.add(receipt.ref)
             self._posted += 1
             self._standing.set()
             self._on_posted(Part(self.attempt, index, receipt.ref))
             self._confirm(index, receipt, text)
 
         nonce = f"{self._name}{self._posted}"
-        who = self._viewer if self._layout.source or self._ended else Urgency.FIRST
+        who = self._viewer if self._draft.text or self._draft.ended else Urgency.FIRST
         await self._writer.post(self._place, lambda: self._newest(index), nonce, who, posted, admitted=admitted)
 
     async def _replace(self, index: int) -> None:
@@ -308,23 +274,20 @@ class Reply:
             if not slot.adopted:
                 raise
             # The worker that posted it may have moved it; a person's deletion would cost one message more.
-            del self._slots[index:]
+            self._slots.forget(index)
         else:
             if done:
                 self._confirm(index, *done)
 
     def _newest(self, index: int) -> str | None:
         """The text of a message at this moment; None when it already shows that. Readers are about to see it."""
-        pages = self._pages()
+        pages = self._draft.pages()
         if index >= len(pages):
             return None
-        if index < len(self._slots):
-            wanted = self._slots[index].stand_in or pages[index]
-            if wanted == self._slots[index].shown:
-                return None
-        else:
-            wanted = self._refused.get(index, pages[index])
-        self._bare = not self._ended and wanted == self._placeholder
+        wanted = self._slots.wanted(index, pages[index])
+        if self._slots.shows(index, wanted):
+            return None
+        self._bare = not self._draft.ended and wanted == self._draft.placeholder
         if not self._bare and not self.exposed:
             self.exposed = True
             self._on_exposed()
@@ -347,51 +310,29 @@ class Reply:
         if not self._bare:
             if self.first_text_at is None:
                 self.first_text_at = asyncio.get_running_loop().time()
-            self._viewer.shown(len(self._layout.covered(index + 1)))
-
-    def _refuse(self, index: int) -> None:
-        """Show a sentence in place of a page; when that is refused too, there is nothing to be shown."""
-        log.warning("the platform refused the content of a message", extra={"part": index})
-        there = index < len(self._slots)
-        if (self._slots[index].stand_in if there else self._refused.get(index)) is not None:
-            raise ContentRefused("the platform takes no text there")
-        if there:
-            self._slots[index].stand_in = REFUSED
-        else:
-            self._refused[index] = REFUSED
-
-    def _settled_pages(self, index: int) -> int:
-        """How many pages before `index` stay as they are when the rest is laid out anew."""
-        pages = self._layout.pages(final=self._whole)
-        settled = 0
-        while settled < min(index, len(pages)) and self._slots[settled].shown == pages[settled]:
-            settled += 1
-        return settled
+            self._viewer.shown(len(self._draft.covered(index + 1)))
 
     async def _supersede(self, index: int) -> None:
         """Show a first text or an end in a new message, since its edit would come late, and remove the old one."""
-        self._superseded.append(self._slots.pop(index).ref)
+        self._slots.retire(index)
         await self._post(index, admitted=True)
         await self._remove_superseded()
 
     async def _move(self, index: int, error: PlatformError) -> None:
         """Go on in new messages from a frozen one on; the old ones go where they can."""
         log.info("message can no longer be edited, going on in a new one", extra={"part": index, "error": str(error)})
-        self._frozen = True
-        self._superseded += [slot.ref for slot in self._slots[index:]]
-        del self._slots[index:]
+        self._slots.frozen = True
+        self._slots.retire(index)
         await self._remove_superseded()
 
     async def _remove_surplus(self) -> None:
-        pages = len(self._pages())
-        self._superseded += [slot.ref for slot in self._slots[pages:]]
-        del self._slots[pages:]
+        self._slots.retire(len(self._draft.pages()))
         await self._remove_superseded()
 
     async def _remove_superseded(self) -> None:
-        while self._superseded:
-            await self._remove(self._superseded[0])
-            self._superseded.pop(0)
+        while self._slots.superseded:
+            await self._remove(self._slots.superseded[0])
+            self._slots.superseded.pop(0)
 
     async def _remove(self, ref: MessageRef) -> None:
         try:

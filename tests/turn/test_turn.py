@@ -24,7 +24,7 @@ from bot.errors import (
 )
 from bot.lease import Order
 from bot.ports import Write
-from bot.reply import REFUSED
+from bot.slots import REFUSED
 from tests.turn.house import House
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
