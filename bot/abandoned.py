@@ -82,7 +82,7 @@ class Abandoned:
             if len(self._notes) == noted:
                 self._ledger.note(settled=attempt)
         # No worker ever gives a message the name that another may still post it under.
-        return max(last, ATTEMPTS_OF_A_CLAIM * (claim.claims - 1))
+        return max(last, ATTEMPTS_OF_A_CLAIM * (claim.takes - 1))
 
     async def clear(self, place: Place) -> None:
         """End what waits for it, and write the notes once more: who was only asleep may have written over them."""
@@ -105,10 +105,11 @@ class Abandoned:
         await self._ledger.settle()
         for part in self._ledger.unknown:
             try:
-                await self._writer.discard(part.ref)
+                if not await self._ledger.recorded(part.ref):
+                    await self._writer.discard(part.ref)
             except PlatformError as error:
                 log.warning("cannot remove a message of a lost turn", extra={"error": str(error)})
-        if not written:
+        if not written or self._ledger.finished:
             return
         try:
             ended = await self._ledger.ended()

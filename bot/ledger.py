@@ -41,6 +41,7 @@ class Ledger:
         """Every message that this claim posted."""
         self.unknown: list[Part] = []
         """Messages that were posted and could not be recorded, because another worker holds the turn."""
+        self.finished = False
 
     def note(self, **record: Any) -> None:
         """Have `record` written soon (the arguments of `TurnStore.record`); returns at once."""
@@ -77,6 +78,7 @@ class Ledger:
         except LeaseLost:
             self._hold.give(Order.LOST)
             raise
+        self.finished = True
         return True
 
     async def commit(self, turn: Turn | None, *, replaces: str | None = None) -> None:

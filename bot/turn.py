@@ -66,7 +66,8 @@ class TurnRun:
         self._claim = hold.claim
         self._place: Place = hold.claim.place
         self._ledger = Ledger(desk.store, hold)
-        self._writer = Writer(platform, desk.pacer, fence=hold.fence, since=self._claim.first_claimed_at)
+        asked_at = max(message.sent_at for message in hold.claim.messages)
+        self._writer = Writer(platform, desk.pacer, fence=hold.fence, since=asked_at)
         self._status = Status(platform if isinstance(platform, ShowsStatus) else None, self._writer)
         self._abandoned = Abandoned(self._claim, self._writer, self._ledger)
         self._question = Question(self._claim, platform, self._writer, self._policy)
@@ -150,9 +151,10 @@ class TurnRun:
     # --- asking Claude ----------------------------------------------------------------------------------------
 
     async def _ask(self) -> None:
+        troubled = self._claim.installation in self._desk.alerts
         reply, editor = self._start_reply()
         request = await self._question.request()
-        if self._claim.installation in self._desk.alerts:
+        if troubled:
             await reply.stands()  # nobody is asked while nothing can be shown
         while True:
             end = await attempt(self._desk.model, request, reply, self._hold, editor)
@@ -222,7 +224,7 @@ class TurnRun:
         reply = self._make_reply(self._attempt)
         self._status.show(self._place)
         crowded = self._desk.pacer.crowded(self._platform.budgets(Write.EDIT, self._place))
-        bare = crowded and isinstance(self._platform, ShowsStatus) and not self._desk.alerts
+        bare = crowded and isinstance(self._platform, ShowsStatus) and self._claim.installation not in self._desk.alerts
         return reply, reply.begin(None if bare else PLACEHOLDER, open_place=self._open)
 
     async def _open(self) -> Place:

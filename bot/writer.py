@@ -160,7 +160,7 @@ class Writer:
     async def discard(self, ref: MessageRef) -> None:
         """Delete a message that only this worker knows of, which needs no turn. Raises as `post` does."""
         place = Place(ref.channel)
-        await self._carry_through(lambda: self._call(self.platform.delete(place, ref)), ())
+        await self._unfenced(lambda: self.platform.delete(place, ref), self.platform.budgets(Write.DELETE, place))
 
     async def retract(self, place: Place, refs: Sequence[MessageRef], note: str) -> None:
         """Make the first of messages that are nobody's any more the note, and delete the others; needs no turn either.
@@ -169,11 +169,17 @@ class Writer:
         """
         first, *others = refs
         budgets = self.platform.budgets(Write.EDIT, place)
-        await self.pacer.admit(budgets, Urgency.HOUSEKEEPING)
         with contextlib.suppress(MessageGone):
-            await self._carry_through(lambda: self._call(self.platform.edit(place, first, note)), budgets)
+            await self._unfenced(lambda: self.platform.edit(place, first, note), budgets)
         for ref in others:
             await self.discard(ref)
+
+    async def _unfenced(self, call: Callable[[], Coroutine[Any, Any, object]], budgets: tuple[Budget, ...]) -> None:
+        async def attempt() -> None:
+            await self.pacer.admit(budgets, Urgency.HOUSEKEEPING)
+            await self._call(call())
+
+        await self._carry_through(attempt, budgets)
 
     async def own(self, place: Place, name: str, after: Sequence[str], *, patient: bool) -> tuple[Posted, ...]:
         """See `ReadsOwn.own_since`; none where a platform does not tell. Raises as `post` does, or at once."""

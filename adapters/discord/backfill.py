@@ -81,6 +81,7 @@ class Backfill:
         self._unsettled: set[int] = set()
         self._held: dict[int, list[discord.Message]] = {}
         self._session = 0
+        self._cut = False
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -88,7 +89,7 @@ class Backfill:
     @property
     def pending(self) -> bool:
         """Whether messages may still be missing: the cursor must not be stored."""
-        return bool(self._unsettled or self._held or self._tasks)
+        return bool(self._cut or self._unsettled or self._held or self._tasks)
 
     def begin(self, cursor: int) -> None:
         """A new session begins, or messages were lost: read what came after `cursor` everywhere."""
@@ -133,6 +134,7 @@ class Backfill:
 
     def stop(self) -> None:
         """Hand on nothing more; what was not read is read after the next start."""
+        self._cut = self._cut or self.pending
         self._session += 1
         self._after = None
         if self._timer is not None:
@@ -176,17 +178,19 @@ class Backfill:
 
     async def _read(self, channel: discord.abc.Messageable, channel_id: int, after: int) -> None:
         session = -1
-        async with self._at_once:
-            while session != self._session and not self._stopped():
-                session = self._session  # one that begins meanwhile may have missed more
-                async for message in self._history(channel, after):
-                    if self._stopped():
-                        return
-                    await self._missed(message)
-                    after = message.id
-        for message in self._held.pop(channel_id, ()):
-            if not self._stopped():
-                self._release(message)
+        try:
+            async with self._at_once:
+                while session != self._session and not self._stopped():
+                    session = self._session  # one that begins meanwhile may have missed more
+                    async for message in self._history(channel, after):
+                        if self._stopped():
+                            return
+                        await self._missed(message)
+                        after = message.id
+        finally:
+            for message in self._held.pop(channel_id, ()):
+                if not self._stopped():
+                    self._release(message)
 
     async def _history(self, channel: discord.abc.Messageable, after: int) -> AsyncIterator[discord.Message]:
         """Yield what was written after an id, oldest first; tried again where Discord or the network fails."""

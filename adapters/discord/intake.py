@@ -294,9 +294,9 @@ class Intake:
         if not (seen.human and seen.ordinary):
             return
         conversation, _ = await self._answered(message, spot_of(message))
+        await self._inbox.edited(self._message(message, seen, conversation))
         if before is not None:
             self._texts[message.id] = (before[0], message.content)
-        await self._inbox.edited(self._message(message, seen, conversation))
 
     async def _withdraw(self, spot: Spot, id_: int) -> None:
         """A question goes back; a message of ours that a person deletes is a Stop, which its thread's turn learns."""

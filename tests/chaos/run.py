@@ -28,7 +28,7 @@ from tests.chaos.trouble import Mischief
 
 HISTORY_TTL = 30 * 24 * 3600.0
 
-QUIET = 75.0
+QUIET = 210.0
 """Seconds without another turn after which what is missing counts as lost."""
 
 

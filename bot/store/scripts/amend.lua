@@ -42,6 +42,7 @@ end
 
 if change == 'text' then
   if frozen and redis.call('HEXISTS', flight, 'outcome') == 1 then return 0 end
+  if redis.call('HGET', body, 't:' .. id) == ARGV[6] then return 0 end -- told before
   redis.call('HSET', body, 't:' .. id, ARGV[6])
   if frozen then
     redis.call('HSET', flight, 'edited', 1)
