@@ -57,13 +57,12 @@ local mine = redis.call('GET', fence)
 if mine and holds(mine, token) then return answer(mine, asked(mine)) end
 
 for _ = 1, 100 do
-  local thread = due()
-  if thread then
-    redis.call('ZREM', P .. 'later', thread)
-  else
-    thread = redis.call('ZPOPMIN', P .. 'ready')[1]
-  end
+  local queue, thread = P .. 'later', due()
+  if not thread then queue, thread = P .. 'ready', redis.call('ZRANGE', P .. 'ready', 0, 0)[1] end
   if not thread then return {0} end
+  -- First what takes memory: a full server refuses it whole, so that no turn begins there that could not be recorded.
+  redis.call('SET', fence, thread, 'PX', remember)
+  redis.call('ZREM', queue, thread)
 
   local flight, ids = key('flight', thread), {}
   if redis.call('EXISTS', flight) == 1 then
@@ -76,7 +75,6 @@ for _ = 1, 100 do
     redis.call('HINCRBY', flight, 'claims', 1)
     redis.call('HINCRBY', flight, 'takes', 1)
     redis.call('HDEL', flight, 'edited')
-    redis.call('SET', fence, thread, 'PX', remember)
     put_off(thread, now + lease)
     -- A conversation of its own loses its status with the first message of the answer; a channel's may be of others.
     local spot = redis.call('HGET', key('meta', thread), 'spot')

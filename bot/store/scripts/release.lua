@@ -5,9 +5,9 @@ local flight, fence = key('flight', thread), key('fence', token)
 if not holds(thread, token) then
   return redis.call('GET', fence) == '=released' and 1 or 0
 end
+keep(flight, key('mail', thread), key('body', thread))  -- what a full server permits comes first, see renew
 redis.call('HSET', flight, 'token', '')
 redis.call('HINCRBY', flight, 'claims', -1)
 redis.call('SET', fence, '=released', 'PX', ARGV[6])
-keep(flight, key('mail', thread), key('body', thread))
 if delay > 0 then put_off(thread, now + delay) else make_ready(thread, first_round() or 0) end
 return 1
