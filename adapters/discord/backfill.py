@@ -38,6 +38,9 @@ AT_ONCE = 2
 TRIES, PAUSE, LONGEST_PAUSE = 6, 0.5, 16.0
 """How often reading a channel is tried, and the first and the longest pause between tries (s)."""
 
+AGAIN = 60.0
+"""Seconds until a channel that could not be read is looked into anew."""
+
 HOLD_MESSAGES = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, discord.Thread)
 """Channels with messages of their own; a forum's are in its threads."""
 
@@ -51,6 +54,15 @@ DIRECTS = 0
 def snowflake_before(snowflake: int, span: timedelta) -> int:
     """The id of a moment `span` before that of `snowflake`."""
     return max(0, snowflake - (int(span.total_seconds() * 1000) << 22))
+
+
+def within_reach(snowflake: int) -> int:
+    """The id itself, or the oldest that is still answered."""
+    return max(snowflake, discord.utils.time_snowflake(discord.utils.utcnow() - REACH))
+
+
+class _Unreadable(Exception):
+    """A channel's history could not be read, however often it was tried."""
 
 
 class Backfill:
@@ -81,7 +93,8 @@ class Backfill:
         self._unsettled: set[int] = set()
         self._held: dict[int, list[discord.Message]] = {}
         self._session = 0
-        self._cut = False
+        self._over = False
+        self._cut = False  # stopped while messages may have been missing
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -91,8 +104,16 @@ class Backfill:
         """Whether messages may still be missing: the cursor must not be stored."""
         return bool(self._cut or self._unsettled or self._held or self._tasks)
 
+    @property
+    def reading(self) -> bool:
+        """Whether a call may be under way."""
+        return bool(self._tasks)
+
     def begin(self, cursor: int) -> None:
         """A new session begins, or messages were lost: read what came after `cursor` everywhere."""
+        if self._over:
+            self._cut = True
+            return
         self._session += 1
         after = snowflake_before(cursor, OVERLAP)
         self._after = after if not self.pending or self._after is None else min(after, self._after)
@@ -133,8 +154,9 @@ class Backfill:
         return self.admit(message) if channel.id in self._held else True
 
     def stop(self) -> None:
-        """Hand on nothing more; what was not read is read after the next start."""
-        self._cut = self._cut or self.pending
+        """Hand on nothing more, for good; what was not read is read after the next start."""
+        self._cut = self.pending
+        self._over = True
         self._session += 1
         self._after = None
         if self._timer is not None:
@@ -150,9 +172,6 @@ class Backfill:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _stopped(self) -> bool:
-        return self._after is None
-
     def _wait_no_longer(self) -> None:
         self._unsettled &= {DIRECTS}
         if not self.pending:
@@ -161,7 +180,7 @@ class Backfill:
     def _catch_up(self, channel: discord.abc.Messageable, channel_id: int, last: int | None) -> None:
         if self._after is None or channel_id in self._held or last is None:
             return
-        after = max(self._after, discord.utils.time_snowflake(discord.utils.utcnow() - REACH))
+        after = within_reach(self._after)
         if last > after:
             self._held[channel_id] = []
             self._spawn(self._read(channel, channel_id, after))
@@ -177,25 +196,47 @@ class Backfill:
             self._catch_up(channel, id_, sys.maxsize)  # how new its last message is, nobody knows
 
     async def _read(self, channel: discord.abc.Messageable, channel_id: int, after: int) -> None:
+        """Hand on what came after an id, then what was held. What cannot be read is tried until it is out of reach.
+
+        What comes in while it waits for another try is not held: the channel would be deaf for as long.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + REACH.total_seconds()
+        left = await self._pages(channel, after)
+        for message in self._held.pop(channel_id, ()):
+            self._release(message)
+        while left is not None and loop.time() < until:
+            await asyncio.sleep(AGAIN)
+            if self._over or channel_id in self._held:  # a newer session reads it, from there or before
+                return
+            left = await self._pages(channel, within_reach(left))
+
+    async def _pages(self, channel: discord.abc.Messageable, after: int) -> int | None:
+        """Hand on what came after an id; returns None, or the id after which something is left that cannot be read."""
         session = -1
         try:
             async with self._at_once:
-                while session != self._session and not self._stopped():
+                while session != self._session and not self._over:
                     session = self._session  # one that begins meanwhile may have missed more
                     async for message in self._history(channel, after):
-                        if self._stopped():
-                            return
+                        if self._over:
+                            return None
                         await self._missed(message)
                         after = message.id
-        finally:
-            for message in self._held.pop(channel_id, ()):
-                if not self._stopped():
-                    self._release(message)
+        except _Unreadable:
+            log.warning("missed messages of a channel could not be read, trying again later", extra={"tries": TRIES})
+            return after
+        except Exception:  # a history of a form nobody foresaw must make no channel deaf
+            log.exception("missed messages of a channel could not be read, trying again later")
+            return after
+        return None
 
     async def _history(self, channel: discord.abc.Messageable, after: int) -> AsyncIterator[discord.Message]:
         """Yield what was written after an id, oldest first; tried again where Discord or the network fails."""
         left = PER_CHANNEL
         for pause in islice(growing(PAUSE, LONGEST_PAUSE), TRIES):
+            if self._over:
+                return
             try:
                 async for message in channel.history(limit=left, after=discord.Object(after), oldest_first=True):
                     yield message
@@ -209,7 +250,7 @@ class Backfill:
                 if left <= 0:
                     log.warning("a channel holds more missed messages than are read", extra={"read": PER_CHANNEL})
                 return
-        log.warning("missed messages of a channel could not be read", extra={"tries": TRIES})
+        raise _Unreadable
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -129,7 +129,7 @@ class Intake:
     @property
     def reading(self) -> bool:
         """Whether something is still being read."""
-        return self._backfill.pending
+        return self._backfill.reading
 
     async def close(self) -> None:
         """End what is still being read; only when nothing is written any more."""

@@ -9,6 +9,7 @@ import pytest
 from adapters.discord.backfill import HOLD
 from adapters.discord.intake import Intake
 from adapters.discord.own import OwnMessages
+from bot.conversation import Message
 from sandbox.discord import DiscordServer, payloads
 from sandbox.faults import Fault
 from tests.discord.harness import Box, adapter_for, calls, listening, logged_in
@@ -129,6 +130,20 @@ async def test_while_the_store_is_down_nothing_is_lost_or_reordered(server: Disc
         box.down = False
         await box.until(lambda: len(box.messages) == 4)
     assert box.texts() == ["one", "two", "three", "four"]
+
+
+async def test_an_edit_made_while_the_store_is_down_is_not_lost(server: DiscordServer, box: Box) -> None:
+    """It waits for the store as a message does."""
+    general = server.channel("general")
+    async with listening(server, box):
+        asked = await ask(server, "one?")
+        await box.until(lambda: box.messages)
+        box.down = True
+        await server.edit(general, asked, f"<@{server.bot_id}> two?")
+        await box.until(lambda: box.refused)
+        box.down = False
+        await box.until(lambda: box.edits)
+    assert [edit.text for edit in box.edits] == ["two?"]
 
 
 async def test_more_than_can_be_held_is_read_from_history(server: DiscordServer, box: Box) -> None:
@@ -273,6 +288,44 @@ async def test_stopping_ends_the_reading_of_history(server: DiscordServer, box: 
     async with listening(server, box):
         await box.until(lambda: len(box.messages) == 351)
     assert box.texts() == ["before", *map(str, range(350))]
+
+
+class SlowBox(Box):
+    """A store that takes until `go` for one message."""
+
+    def __init__(self, slow: str) -> None:
+        super().__init__()
+        self.slow = slow
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def submit(self, message: Message) -> bool:
+        if message.text == self.slow:
+            self.asked.set()
+            await self.go.wait()
+        return await super().submit(message)
+
+
+async def test_a_stop_while_one_channel_is_read_and_another_was(server: DiscordServer) -> None:
+    """What is newer and was stored on the way out moves the cursor past nothing that was not read."""
+    box = SlowBox("in general")
+    async with listening(server, box):
+        await ask(server, "before")
+        await box.until(lambda: box.messages)
+    random = server.channel("random")
+    for text, channel in (("in random", "random"), ("in general", "general")):
+        server.advance(60)
+        await ask(server, text, channel)
+    server.faults.add(Fault("GET messages", "delay", seconds=0.3, when=lambda call: call["channel"] == random))
+    async with listening(server, box) as adapter:
+        await box.asked.wait()
+        reading = adapter._intake._backfill._tasks  # type: ignore[union-attr]
+        stopping = asyncio.create_task(adapter.stop_intake())
+        await asyncio.wait({stopping, *reading}, return_when=asyncio.FIRST_COMPLETED)
+        box.go.set()
+        await stopping
+    assert "in general" in box.texts()
+    async with listening(server, box):
+        await box.until(lambda: "in random" in box.texts())
 
 
 async def test_stopping_intake_takes_nothing_more_and_keeps_what_came(server: DiscordServer, box: Box) -> None:
