@@ -78,8 +78,8 @@ class Abandoned:
                 self._waiting.append((messages[attempt], attempt <= claim.shown))
                 continue
             noted = len(self._notes)
-            await self._end(place, messages[attempt], seen=attempt <= claim.shown)
-            if len(self._notes) == noted:
+            ended = await self._end(place, messages[attempt], seen=attempt <= claim.shown)
+            if ended and len(self._notes) == noted:
                 self._ledger.note(settled=attempt)
         # No worker ever gives a message the name that another may still post it under.
         return max(last, ATTEMPTS_OF_A_CLAIM * (claim.takes - 1))
@@ -97,7 +97,7 @@ class Abandoned:
         await self._end(place, strays, seen=False)
 
     async def take_away(self, place: Place, written: Sequence[MessageRef], text: str) -> None:
-        """Remove what this worker itself posted after it had lost the turn: nobody else knows of it.
+        """Remove what this worker posted after it had lost the turn; what was recorded, its successor brings to an end.
 
         What it wrote late into its abandoned messages goes as well (`text`, in `written`), where its successor was
         done by then and notes them no more. Only where that is certain: the turn has ended, and with another answer.
@@ -143,7 +143,9 @@ class Abandoned:
         self._texts.update((it.ref, it.text) for it in own)
         return strays
 
-    async def _end(self, place: Place, refs: list[MessageRef], *, seen: bool) -> None:
+    async def _end(self, place: Place, refs: list[MessageRef], *, seen: bool) -> bool:
+        """Note the first of them that is there, where readers saw text, and remove the others; False if one stays."""
+        ended = True
         while seen and refs:
             first, *refs = refs
             if await self._note(place, first):
@@ -154,6 +156,8 @@ class Abandoned:
                 await self._writer.remove(place, ref, phrases.INTERRUPTED_AGAIN, Urgency.ENDING)
             except PlatformError as error:
                 log.warning("cannot remove an abandoned message", extra={"error": str(error)})
+                ended = ended and isinstance(error, MessageGone)
+        return ended
 
     async def _note(self, place: Place, ref: MessageRef) -> bool:
         """Write the note over a message, unless it was just seen there; False when the message is gone.

@@ -14,7 +14,7 @@ import random
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -22,6 +22,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot import foresight, sessions
+from bot.alerts import Alerts
 from bot.backoff import backoff
 from bot.chat import Chat
 from bot.claude import Claude
@@ -179,11 +180,11 @@ async def open_chat(settings: Settings, resume: str | None) -> AsyncIterator[Cha
         yield Chat(model, store, policy(settings), jittered, name, on_kept=kept)
 
 
-def _problem(adapter: Adapter, alerts: Mapping[str, str], role: Role) -> Callable[[], str]:
+def _problem(adapter: Adapter, alerts: Alerts, role: Role) -> Callable[[], str]:
     def problem() -> str:
         if role.listens and not adapter.connected:
             return adapter.health
-        return alerts.get(adapter.installation, "")
+        return alerts.of(adapter.installation)
 
     return problem
 
@@ -270,7 +271,7 @@ class App:
         installations = [adapter.installation for adapter in built]
         store = await stack.enter_async_context(open_store(settings, installations))
         watch = StoreWatch(store, installations)
-        chosen, alerts = policy(settings), dict[str, str]()
+        chosen, alerts = policy(settings), Alerts()
         worker: Worker | None = None
         if model is not None:
             pacer = Pacer(ledger=store.budgets)

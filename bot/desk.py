@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bot.alerts import Alerts
 from bot.commands import Access
 from bot.pacing import Pacer
 from bot.ports import Model, TurnStore
@@ -28,7 +29,6 @@ class Policy:
 class Desk:
     """What every turn of a process works with.
 
-    `alerts` names, by installation, what the operator must mend before answers can be written there again.
     `backoff` gives the seconds to wait before the n-th repetition (from 1), given what the other side asked for.
     """
 
@@ -37,4 +37,4 @@ class Desk:
     pacer: Pacer
     policy: Policy
     backoff: Callable[[int, float | None], float]
-    alerts: dict[str, str] = field(default_factory=dict)
+    alerts: Alerts = field(default_factory=Alerts)

@@ -165,7 +165,11 @@ class Hold(Orders):
     async def _renew(self) -> None:
         async with self._looking:
             try:
-                renewed = await self._store.renew(self.claim, self._lease)
+                # A call that hangs is given up in time to tell a silent store from a process that slept.
+                async with asyncio.timeout(self._lease / 3):
+                    renewed = await self._store.renew(self.claim, self._lease)
+            except TimeoutError:
+                raise StoreUnavailable("The store did not answer in time.") from None
             except LeaseLost:
                 self.give(Order.LOST)
                 raise

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 from bot.backoff import growing
@@ -42,6 +42,7 @@ class Ledger:
         self.unknown: list[Part] = []
         """Messages that were posted and could not be recorded, because another worker holds the turn."""
         self.finished = False
+        """Whether the answer is in the outbox, so that any worker brings it to its end."""
 
     def note(self, **record: Any) -> None:
         """Have `record` written soon (the arguments of `TurnStore.record`); returns at once."""
@@ -69,15 +70,13 @@ class Ledger:
     async def finish(self, outcome: Outcome) -> bool:
         """Put the answer into the outbox; False when the store did not answer in time. Raises LeaseLost."""
         try:
-            async with asyncio.timeout(OUTBOX_PATIENCE):
-                await self._noted()
-                await self._store.finish(self._hold.claim, outcome)
+            with self._losing():
+                async with asyncio.timeout(OUTBOX_PATIENCE):
+                    await self._noted()
+                    await self._store.finish(self._hold.claim, outcome)
         except (TimeoutError, StoreUnavailable) as error:
             log.warning("the outbox cannot be written, delivering without it", extra={"error": str(error)})
             return False
-        except LeaseLost:
-            self._hold.give(Order.LOST)
-            raise
         self.finished = True
         return True
 
@@ -91,11 +90,12 @@ class Ledger:
         self._hold.end()
 
     async def release(self, delay: float = 0.0) -> None:
-        """Give the turn back, in a few tries: what is not given back is taken when the lease ends."""
+        """Give the turn back: what is not given back in time is taken when the lease ends. Raises LeaseLost."""
         try:
-            async with asyncio.timeout(OUTBOX_PATIENCE):
-                await self._noted()
-                await self._store.release(self._hold.claim, delay=delay)
+            with self._losing():
+                async with asyncio.timeout(OUTBOX_PATIENCE):
+                    await self._noted()
+                    await self._store.release(self._hold.claim, delay=delay)
         except (TimeoutError, StoreUnavailable) as error:
             log.warning("the turn could not be given back", extra={"error": str(error)})
 
@@ -128,16 +128,25 @@ class Ledger:
                 return
             self._hold.claim = self._hold.claim.noted(**self._notes.popleft())
 
+    @contextlib.contextmanager
+    def _losing(self) -> Iterator[None]:
+        """Tell the hold when a token turns out to be stale."""
+        try:
+            yield
+        except LeaseLost:
+            self._hold.give(Order.LOST)
+            raise
+
     async def _through(self, call: Callable[[], Awaitable[T]]) -> T:
         pauses = growing(BACKOFF, BACKOFF_CAP)
         while True:
             try:
-                return await call()
-            except LeaseLost:
-                self._hold.give(Order.LOST)
-                raise
+                with self._losing():
+                    return await call()
             except StoreUnavailable as error:
                 if self._hold.weightiest() is Order.DRAIN:
                     raise
                 log.warning("the store does not answer, trying again", extra={"error": str(error)})
-                await asyncio.sleep(next(pauses))
+                # An order ends the first pause: a shutdown leaves no time to sit it out.
+                rest = self._hold.pause if self._hold.weightiest() is None else asyncio.sleep
+                await rest(next(pauses))

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from bot import phrases
 from bot.conversation import MessageRef, Place
 from bot.draft import Draft
-from bot.errors import ContentRefused, MessageFrozen, MessageGone, PlatformError, TooLong
+from bot.errors import ContentRefused, MessageFrozen, MessageGone, PlaceClosed, PlatformError, TooLong
 from bot.pacing import Urgency, Viewer
 from bot.ports import Part, Receipt, Write
 from bot.slots import Slots
@@ -118,14 +118,15 @@ class Reply:
             self._gone = True
             self._changed.set()
 
-    async def stands(self) -> None:
-        """Wait until the first message is there. Raises what the editor failed with."""
+    async def stands(self, ordered: asyncio.Event) -> None:
+        """Wait until the first message is there, or there is an order. Raises what the editor failed with."""
         editor = self._editor or self.begin(self._draft.placeholder)
-        standing = asyncio.create_task(self._standing.wait())
+        events = [asyncio.create_task(event.wait()) for event in (self._standing, ordered)]
         try:
-            await asyncio.wait({standing, editor}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({editor, *events}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            standing.cancel()
+            for waiting in events:
+                waiting.cancel()
         if editor.done():
             editor.result()
 
@@ -159,10 +160,13 @@ class Reply:
         await self._edited()
 
     async def withdraw(self) -> None:
-        """Delete every message of this attempt."""
+        """Remove every message of this attempt; one that may not be deleted becomes the note."""
         await self.abandon()
         for ref in [*self._slots.superseded, *self._slots.refs]:
-            await self._writer.delete(self._place, ref)
+            try:
+                await self._writer.remove(self._place, ref, phrases.INTERRUPTED_AGAIN, Urgency.HOUSEKEEPING)
+            except (MessageGone, MessageFrozen, PlaceClosed) as error:
+                log.warning("cannot remove a message", extra={"error": str(error)})
         self._slots.superseded.clear()
         self._slots.forget(0)
 

@@ -1,4 +1,4 @@
-"""What follows an attempt, and when attempts and patience run out. Pure.
+"""What follows an attempt, and when attempts and patience run out.
 
 An attempt ends in exactly one way (`Ended`); `TABLE` says what follows, by whether readers saw text of it:
 
@@ -16,9 +16,10 @@ When attempts or patience run out, NOTE and ASK become DELIVER with a visible fa
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 
 from bot.attempt import End, Ended
-from bot.desk import Desk
+from bot.desk import Policy
 
 
 class Next(enum.Enum):
@@ -53,7 +54,8 @@ class Retries:
     """What one turn has tried so far.
 
     Args:
-        desk: the policy (`max_attempts`, `busy_timeout`) and the back-off.
+        policy: how often, and how long.
+        backoff: see `Desk`.
         broken: streams of this turn that broke under earlier workers.
 
     Attributes:
@@ -62,11 +64,12 @@ class Retries:
         pause: seconds to wait before the next attempt.
     """
 
-    def __init__(self, desk: Desk, *, broken: int) -> None:
+    def __init__(self, policy: Policy, backoff: Callable[[int, float | None], float], *, broken: int) -> None:
         self.broken = broken
         self.waits = 0
         self.pause = 0.0
-        self._desk = desk
+        self._policy = policy
+        self._backoff = backoff
         self._busy_since: float | None = None
 
     def after(self, end: End, *, exposed: bool, now: float) -> Next:
@@ -80,13 +83,12 @@ class Retries:
         step = TABLE[end.how][0 if exposed else 1]
         if step not in (Next.ASK, Next.NOTE):
             return step
-        policy = self._desk.policy
         if end.how is Ended.BUSY and step is Next.ASK:
             self.waits += 1
             self._busy_since = now if self._busy_since is None else self._busy_since
-            self.pause = self._desk.backoff(self.waits, end.retry_after)
-            return Next.DELIVER if now - self._busy_since + self.pause > policy.busy_timeout else step
+            self.pause = self._backoff(self.waits, end.retry_after)
+            return Next.DELIVER if now - self._busy_since + self.pause > self._policy.busy_timeout else step
         self._busy_since = None
         self.broken += 1
-        self.pause = self._desk.backoff(self.broken, end.retry_after)
-        return Next.DELIVER if self.broken >= policy.max_attempts else step
+        self.pause = self._backoff(self.broken, end.retry_after)
+        return Next.DELIVER if self.broken >= self._policy.max_attempts else step

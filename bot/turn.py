@@ -72,7 +72,7 @@ class TurnRun:
         self._abandoned = Abandoned(self._claim, self._writer, self._ledger)
         self._question = Question(self._claim, platform, self._writer, self._policy)
         self._attempt = 0
-        self._retries = Retries(desk, broken=self._claim.attempts)
+        self._retries = Retries(desk.policy, desk.backoff, broken=self._claim.attempts)
         self._began = _now()
         self._reply: Reply | None = None
         self._first_text_at: float | None = None
@@ -83,18 +83,11 @@ class TurnRun:
         Raises whatever was not foreseen: the lease then ends by itself, and the next claim counts.
         """
         try:
-            await self._run()
+            await self._run_or_end()
         except LeaseLost:
             log.warning("another worker took this turn over", extra=self._names())
         except StoreUnavailable as error:
             log.warning("the store is away, the turn waits in it", extra={**self._names(), "error": str(error)})
-        except (BadCredentials, RateLimited, Unavailable, OutcomeUnknown) as error:
-            self._desk.alerts[self._claim.installation] = str(error)
-            log.error("cannot write there now, the turn waits", extra={**self._names(), "error": str(error)})  # noqa: TRY400
-            await self._ledger.release(delay=RETURN_DELAY)
-        except PlatformError as error:
-            log.error("the platform refuses this answer for good", extra={**self._names(), "error": str(error)})  # noqa: TRY400
-            await self._commit("", Stop.FAILED)
         finally:
             if self._reply is not None:
                 await self._reply.abandon()
@@ -109,6 +102,18 @@ class TurnRun:
         """A message of the thread was deleted: a person who deletes the growing one wants no more of it."""
         if self._reply is not None:
             self._reply.deleted(message_id)
+
+    async def _run_or_end(self) -> None:
+        """The sequence, or what is left to do when the platform does not take the answer."""
+        try:
+            await self._run()
+        except (BadCredentials, RateLimited, Unavailable, OutcomeUnknown) as error:
+            self._desk.alerts.tell(self._claim.installation, str(error))
+            log.error("cannot write there now, the turn waits", extra={**self._names(), "error": str(error)})  # noqa: TRY400
+            await self._ledger.release(delay=RETURN_DELAY)
+        except PlatformError as error:
+            log.error("the platform refuses this answer for good", extra={**self._names(), "error": str(error)})  # noqa: TRY400
+            await self._commit("", Stop.FAILED)
 
     async def _run(self) -> None:
         claim = self._claim
@@ -144,18 +149,16 @@ class TurnRun:
                 if kind is Kind.RESET:
                     await self._desk.store.forget(self._claim.key)
                 await self._say(phrases.LOCAL[kind])
-                await self._abandoned.clear(self._place)
-                await self._ledger.commit(None)
-                self._report(self._turn("", Stop.LOCAL), None)
+                await self._commit("", Stop.LOCAL)
 
     # --- asking Claude ----------------------------------------------------------------------------------------
 
     async def _ask(self) -> None:
-        troubled = self._claim.installation in self._desk.alerts
-        reply, editor = self._start_reply()
+        troubled = bool(self._desk.alerts.of(self._claim.installation))
+        reply, editor = self._start_reply(bare=not troubled)
         request = await self._question.request()
         if troubled:
-            await reply.stands()  # nobody is asked while nothing can be shown
+            await reply.stands(self._hold.ordered)  # nobody is asked while nothing can be shown
         while True:
             end = await attempt(self._desk.model, request, reply, self._hold, editor)
             step = self._next(end, reply)
@@ -219,12 +222,13 @@ class TurnRun:
         )
         return reply
 
-    def _start_reply(self) -> tuple[Reply, asyncio.Task[None]]:
+    def _start_reply(self, *, bare: bool = True) -> tuple[Reply, asyncio.Task[None]]:
+        """Begin the next attempt's reply; in a crowd without a placeholder (`bare`), where a status shows instead."""
         self._attempt += 1
         reply = self._make_reply(self._attempt)
         self._status.show(self._place)
         crowded = self._desk.pacer.crowded(self._platform.budgets(Write.EDIT, self._place))
-        bare = crowded and isinstance(self._platform, ShowsStatus) and self._claim.installation not in self._desk.alerts
+        bare = bare and crowded and isinstance(self._platform, ShowsStatus)
         return reply, reply.begin(None if bare else PLACEHOLDER, open_place=self._open)
 
     async def _open(self) -> Place:
@@ -318,12 +322,14 @@ class TurnRun:
 
     async def _commit(self, answer: str, stop: Stop, outcome: Outcome | None = None, end: End | None = None) -> None:
         turn = self._turn(answer, stop, outcome)
-        self._desk.alerts.pop(self._claim.installation, None)
+        self._desk.alerts.clear(self._claim.installation)
         await self._abandoned.clear(self._place)
         await self._store(turn, end)
 
     async def _store(self, turn: Turn, end: End | None = None) -> None:
-        await self._ledger.commit(turn, replaces=self._question.replaces)
+        # A word to the bot is no question, and a retry that came to nothing costs no answer.
+        kept = turn.answer or self._kind() is Kind.QUESTION
+        await self._ledger.commit(turn if kept else None, replaces=self._question.replaces)
         self._report(turn, end)
 
     def _turn(self, answer: str, stop: Stop, outcome: Outcome | None = None) -> Turn:

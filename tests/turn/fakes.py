@@ -13,6 +13,9 @@ from bot.errors import MessageGone, ModelError, PlatformError
 from bot.ports import Budget, Posted, Receipt, Request, Write
 from bot.text import Dialect
 
+CLOCK = 100.0
+"""What the platform's clock shows when the event loop's shows zero; people ask in the seconds before that."""
+
 
 @dataclass
 class Seen:
@@ -20,6 +23,7 @@ class Seen:
 
     ref: MessageRef
     nonce: str
+    posted_at: float
     versions: list[str] = field(default_factory=list)
     deleted: bool = False
 
@@ -61,7 +65,7 @@ class FakePlatform:
     async def post(self, place: Place, text: str, nonce: str) -> Receipt:
         def do() -> Receipt:
             ref = MessageRef(place.channel, str(next(self._ids)))
-            self.messages[ref.id] = Seen(ref, nonce, [text])
+            self.messages[ref.id] = Seen(ref, nonce, CLOCK + asyncio.get_running_loop().time(), [text])
             return Receipt(ref, text)
 
         return await self._call("post", do)
@@ -82,12 +86,13 @@ class FakePlatform:
         await self._call("delete", do)
 
     async def find(self, place: Place, nonce: str, since: float) -> MessageRef | None:
-        found = [seen.ref for seen in self.messages.values() if seen.nonce == nonce and not seen.deleted]
+        left = [seen for seen in self.messages.values() if seen.posted_at >= since and not seen.deleted]
+        found = [seen.ref for seen in left if seen.nonce == nonce]
         return await self._call("find", lambda: found[0] if found else None)
 
     async def own_since(self, place: Place, name: str, since: float, after: Sequence[str]) -> tuple[Posted, ...]:
         def found() -> tuple[Posted, ...]:
-            left = (seen for seen in self.messages.values() if not seen.deleted)
+            left = (seen for seen in self.messages.values() if seen.posted_at >= since and not seen.deleted)
             if self.keeps_nonces:
                 return tuple(Posted(seen.ref, seen.versions[-1]) for seen in left if seen.nonce.startswith(name))
             first = max((int(id_) for id_ in after if id_.isdecimal()), default=0)

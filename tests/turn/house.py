@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from bot.alerts import Alerts
 from bot.conversation import MessageRef, Stop, ThreadKey
 from bot.desk import Desk, Policy
 from bot.lease import Hold
@@ -31,6 +32,7 @@ class House:
             pacer=Pacer(),
             policy=Policy(system_prompt="Be brief.", **policy),
             backoff=lambda _attempt, after: after or 1.0,
+            alerts=Alerts(asyncio.get_running_loop().time),
         )
 
     async def claim(self, text: str | None = "Why?", id_: str = "1", **more) -> Hold:

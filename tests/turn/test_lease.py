@@ -118,12 +118,13 @@ async def test_who_slept_while_it_asked_writes_nothing_either():
                 await hold.fence()
 
 
-async def test_a_store_that_hangs_is_no_sleep():
-    """Calls that hang for half a lease before they fail are an outage: the reader does not wait for its end."""
+@pytest.mark.parametrize("leases", [0.55, 1.5])
+async def test_a_store_that_hangs_is_no_sleep(leases: float):
+    """Calls that hang before they fail, also for longer than a lease, are an outage whose end no reader waits for."""
     scene = Scene()
 
     async def hang() -> None:
-        await asyncio.sleep(LEASE * 0.55)
+        await asyncio.sleep(LEASE * leases)
 
     async with scene.holding() as hold:
         scene.store.away, scene.store.before = True, hang

@@ -8,11 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.attempt import End, Ended
-from bot.desk import Desk, Policy
-from bot.pacing import Pacer
+from bot.desk import Policy
 from bot.retries import TABLE, Next, Retries
-from bot.store.memory import MemoryStore
-from tests.turn.fakes import ScriptedModel
 
 AGAIN = {Next.ASK, Next.NOTE}
 
@@ -20,9 +17,7 @@ AGAIN = {Next.ASK, Next.NOTE}
 def retries(*, broken: int = 0, attempts: int = 3, patience: float = 10.0, pause: float = 1.0) -> Retries:
     """Retries of a turn whose pauses are all `pause` seconds long."""
     policy = Policy(system_prompt="", max_attempts=attempts, busy_timeout=patience)
-    store = MemoryStore(history_ttl=1.0)
-    desk = Desk(model=ScriptedModel([]), store=store, pacer=Pacer(), policy=policy, backoff=lambda _n, _after: pause)
-    return Retries(desk, broken=broken)
+    return Retries(policy, lambda _n, _after: pause, broken=broken)
 
 
 def test_every_way_to_end_has_something_that_follows() -> None:

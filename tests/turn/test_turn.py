@@ -258,11 +258,11 @@ async def test_a_revoked_token_is_an_alert_until_an_answer_is_written():
     house = House(["the answer"], ["the answer"])
     house.platform.fail("post", BadCredentials("SLACK_BOT_TOKEN was revoked"))
     await house.ask()
-    assert house.desk.alerts == {"fake:T": "SLACK_BOT_TOKEN was revoked"}
+    assert house.desk.alerts.of("fake:T") == "SLACK_BOT_TOKEN was revoked"
     await asyncio.sleep(60)
     await house.run(await house.claim(None))
     assert house.platform.shown == ["the answer"]
-    assert house.desk.alerts == {}
+    assert house.desk.alerts.of("fake:T") == ""
 
 
 async def test_an_ending_does_not_queue_behind_edits():

@@ -7,9 +7,8 @@ import asyncio
 import pytest
 
 from bot import phrases
-from bot.errors import (
-    Refused,
-)
+from bot.errors import PlatformError, Refused
+from bot.lease import Order
 from tests.turn.house import KEY, House
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -33,6 +32,27 @@ async def test_retry_asks_the_last_question_again():
     await house.ask("retry", "2", alone=True)
     assert house.model.requests[0] == house.model.requests[1]
     assert [turn.answer for turn in await house.turns()] == ["second"]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_a_retry_that_comes_to_nothing_costs_no_answer(stopped: bool):
+    """When asking again fails, or is stopped before any text, the answer that stands on the screen is remembered."""
+    house = House(["first"], [100.0] if stopped else [Refused("no")])
+    await house.ask("Why?", "1")
+    hold = await house.claim("retry", "2", alone=True)
+    running = asyncio.create_task(house.run(hold))
+    await asyncio.sleep(5)
+    hold.give(Order.STOP)
+    await running
+    assert [turn.answer for turn in await house.turns()] == ["first"]
+
+
+async def test_a_word_to_the_bot_whose_answer_is_refused_is_no_question():
+    """It does not enter the history, where `retry` would ask Claude about it."""
+    house = House()
+    house.platform.fail("post", PlatformError("odd"), times=10)
+    await house.ask("help")
+    assert await house.turns() == ()
 
 
 async def test_reset_forgets():
