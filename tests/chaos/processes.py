@@ -75,15 +75,23 @@ class Server:
             self._process.kill()
             await self._process.wait()
 
+    async def fill(self, *, full: bool) -> None:
+        """Be full, so that nothing that takes memory is taken in, or have room again."""
+        if await self._ask(f"CONFIG SET maxmemory {int(full)}") != "+OK":
+            raise RuntimeError("the store does not take its limit")
+
     async def _answers(self) -> bool:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            writer.write(b"PING\r\n")
-            answer = await reader.readline()
-            writer.close()
+            return await self._ask("PING") == "+PONG"
         except OSError:
             return False
-        return answer == b"+PONG\r\n"
+
+    async def _ask(self, command: str) -> str:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(f"{command}\r\n".encode())
+        answer = await reader.readline()
+        writer.close()
+        return answer.decode().strip()
 
 
 class Bot:

@@ -80,6 +80,7 @@ class Mischief:
             (self._terminate, 0.25),
             (self._kill_server, 0.2),
             (self._stop_server, 0.2),
+            (self._fill_server, 0.2),
             (self._drop_sockets, 0.4),
             (self._storm, 0.3),
             (self._fail_calls, 1.0),
@@ -209,6 +210,15 @@ class Mischief:
             self._server.send(signal.SIGSTOP)
             await asyncio.sleep(seconds)
             self._server.send(signal.SIGCONT)
+
+    async def _fill_server(self) -> None:
+        """The store is full for a while, up to some leases long."""
+        seconds = self._random.choice((0.3, 2.5, 5.0, 10.0))
+        async with self._server_free:
+            self._note("store full", f"for {seconds} s")
+            await self._server.fill(full=True)
+            await asyncio.sleep(seconds)
+            await self._server.fill(full=False)
 
     # --- platforms ----------------------------------------------------------------------------------------
 
