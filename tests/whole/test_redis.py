@@ -29,14 +29,18 @@ SPOKEN = 40
     ids=["full", "read-only"],
 )
 async def test_redis_that_takes_no_writes(side: Side, tmp_path, caplog, breaks: str, mends: str, sentence: str):
-    """What is being answered goes on, it is said what is wrong, nothing spins, and then everything is answered once."""
-    claude = side.house.box.claude
-    claude.answer(LONG, rate=30)
+    """For several leases: what is being answered goes on, it is said what is wrong, nothing spins, and then everything
+    is answered once."""
+    claude, lease = side.house.box.claude, 3.0
+    claude.answer(LONG, rate=len(LONG.split()) / (2 * lease))
     claude.answer("After.")
     if isinstance(side, Slack):
         side.server.events.ack_timeout = 1.5
         side.server.events.retry_delays = (0.2,) * 60
-    async with EmbeddedServer(tmp_path / "far") as server, side.house.bot(redis_url=server.url) as app:
+    async with (
+        EmbeddedServer(tmp_path / "far") as server,
+        side.house.bot(redis_url=server.url, lease_seconds=lease) as app,
+    ):
         with redis.Redis.from_url(server.url) as node:
             await side.ask("First?")
             await side.shows_text("An answer")
@@ -46,6 +50,9 @@ async def test_redis_that_takes_no_writes(side: Side, tmp_path, caplog, breaks: 
             await side.ask("Second?")
             async with probing(app) as probe:
                 assert list(await probe.becomes(503)) == ["store"]
+                while time.monotonic() < began + 3 * lease:
+                    assert (await probe.get("/readyz"))[0] == 503
+                    await asyncio.sleep(0.05)
             node.execute_command(*mends.split())
             await side.shows(LONG.strip(), "After.", timeout=SECONDS)
             seconds = time.monotonic() - began
