@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.conversation import Message, Place, ThreadKey
 from bot.ports import Outcome, Part
@@ -49,12 +49,27 @@ class Thread:
     key: ThreadKey
     installation: str
     mail: dict[str, tuple[Message, bool]] = field(default_factory=dict)
+    edits: dict[str, str] = field(default_factory=dict)
     flight: Flight | None = None
     lanes: tuple[tuple[str, int], ...] = ()
     place: Place | None = None
     since: float = 0.0
     ready: Standing | None = None
     later: float | None = None
+
+    def edit(self, message_id: str, text: str) -> bool:
+        """Give a message another text; False where that is what an edit said before."""
+        if self.edits.get(message_id) == text:
+            return False
+        self.edits[message_id] = text
+        message, alone = self.mail[message_id]
+        self.mail[message_id] = (replace(message, text=text), alone)
+        return True
+
+    def remove(self, message_id: str) -> None:
+        """Take a message away, if it is there."""
+        self.mail.pop(message_id, None)
+        self.edits.pop(message_id, None)
 
     def waiting(self) -> list[str]:
         """Message ids in platform order, ties by id."""

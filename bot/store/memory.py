@@ -10,7 +10,6 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection
-from dataclasses import replace
 
 from bot.conversation import Message, Place, ThreadKey, Turn
 from bot.errors import LeaseLost
@@ -66,15 +65,15 @@ class MemoryStore:
         self._joined[message.key] = message.installation
         early = self._early.get((message.installation, message.id))
         self._early.pop((message.installation, message.id))
-        if early is not None:
-            if early[0] is None:
-                return True
-            message = replace(message, text=early[0])
+        if early is not None and early[0] is None:
+            return True
         if message.place.direct:
             self._directs.setdefault(message.installation, {})[message.place.channel] = message.sent_at
         name = (message.installation, message.key)
         thread = self._threads.setdefault(name, Thread(message.key, message.installation))
         thread.mail[message.id] = (message, alone)
+        if early is not None and early[0] is not None:
+            thread.edit(message.id, early[0])
         thread.lanes, thread.place, thread.since = rules.lanes(message), message.place, self._clock()
         if thread.flight is None and thread.ready is None:
             self._make_ready(thread)
@@ -119,15 +118,15 @@ class MemoryStore:
         if text is not None:
             if flight and frozen and flight.outcome:
                 return False
-            message, alone = thread.mail[message_id]
-            thread.mail[message_id] = (replace(message, text=text[: rules.MAX_TEXT]), alone)
+            if not thread.edit(message_id, text[: rules.MAX_TEXT]):
+                return False
             if flight and frozen:
                 flight.edited = True
                 self._tell(thread, hurry=False)
         elif flight and frozen:
             self._tell(thread, hurry=flight.take_back(message_id))
         else:
-            del thread.mail[message_id]
+            thread.remove(message_id)
             self._tidy(thread)
         return True
 
@@ -366,7 +365,7 @@ class MemoryStore:
         if thread.flight and thread.flight.parts:
             self._newest[thread.installation, thread.key] = thread.flight.parts[-1].ref.id
         for id_ in thread.flight.ids if thread.flight else ():
-            thread.mail.pop(id_, None)
+            thread.remove(id_)
         thread.flight = None
 
     def _tidy(self, thread: Thread) -> None:

@@ -55,6 +55,22 @@ async def test_an_edit_of_a_running_question_is_told_and_asked_next(backing: Any
     assert not (await other.renew(again, 15)).edited
 
 
+async def test_an_edit_told_twice_restarts_once(store: Any, ask: Ask) -> None:
+    """What is delivered, or sent by the client, again changes nothing, neither for the turn nor for its next claim."""
+    await waiting(store, ask("1"))
+    claim = await store.claim(T1, "w", 15)
+    assert await store.amend(claim.key, claim.installation, message_id="C1:1", text="new")
+    await store.release(claim)
+    again = await store.claim(T1, "w", 15)
+    assert not await store.amend(claim.key, claim.installation, message_id="C1:1", text="new")
+    assert not (await store.renew(again, 15)).edited
+    assert await store.amend(claim.key, claim.installation, message_id="C1:1", text="1")
+    assert (await store.renew(again, 15)).edited
+    assert not await store.amend(claim.key, claim.installation, message_id="C1:2", text="early")
+    await waiting(store, ask("2", at=1800000000.0))
+    assert not await store.amend(claim.key, claim.installation, message_id="C1:2", text="early")
+
+
 async def test_no_successor_delivers_an_answer_to_what_was_edited(backing: Any, ask: Ask) -> None:
     """An answer that was finished after its question was edited goes with its worker: the next claim asks anew."""
     store = backing.store()

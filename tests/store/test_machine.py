@@ -35,6 +35,7 @@ class Waiting:
     at: int
     alone: bool
     text: str
+    edit: str | None = None
 
 
 @dataclass
@@ -145,13 +146,13 @@ class Mailbox(RuleBasedStateMachine):
         assert accepted == (id_ not in self.seen)
         if accepted:
             self.seen.add(id_)
-            until, text = self.early.pop(id_, (0.0, None))
+            until, early = self.early.pop(id_, (0.0, None))
             if until <= self.now:
-                text = id_
-            if text is None:
+                self.mail[id_] = Waiting(thread, at, alone, id_)
+            elif early is None:
                 self.taken_back.add(id_)
             else:
-                self.mail[id_] = Waiting(thread, at, alone, text)
+                self.mail[id_] = Waiting(thread, at, alone, early, early)
 
     @rule()
     def claim(self) -> None:
@@ -281,12 +282,13 @@ class Mailbox(RuleBasedStateMachine):
         flight = self.flights.get(thread)
         frozen = flight is not None and id_ in flight.ids
         there = id_ in self.mail and not (flight and (id_ in flight.gone or (frozen and flight.outcome)))
+        there = there and self.mail[id_].edit != text
         key = ask(thread=thread).key
         assert self.runner.run(self.store.amend(key, "slack:T1", message_id=id_, text=text)) == there
         if id_ not in self.seen:
             self.early[id_] = (self.now + rules.EARLY_TTL, text)
         if there:
-            self.mail[id_].text = text
+            self.mail[id_].text = self.mail[id_].edit = text
             if flight and frozen:
                 flight.edited = True
 
