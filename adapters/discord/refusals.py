@@ -120,6 +120,8 @@ def refusal(answer: Answer, write: Write | None = None, *, bucket: str = "") -> 
         return TooLong(what) if length_allowed(data) is not None else ContentRefused(what)
     if error := CODES.get(code):
         return error(what)
+    if write in {Write.EDIT, Write.DELETE}:  # the message stands there: the core goes on beside it
+        return MessageFrozen(what)
     return (PlaceClosed if answer.status in {403, 404} else ContentRefused)(what)
 
 

@@ -79,7 +79,14 @@ MEANING: dict[str, type[PlatformError]] = {
     "fatal_error": OutcomeUnknown,
     "internal_error": OutcomeUnknown,
 }
-"""Slack's error codes, as its method reference words them. A code that is not here is final: a plain PlatformError."""
+"""Slack's error codes, as its method reference words them."""
+
+UNKNOWN: dict[str, type[PlatformError]] = {
+    "chat.update": MessageFrozen,
+    "chat.delete": MessageFrozen,
+}
+"""What a refusal that nobody foresaw comes to: where a message stands already, the core goes on beside it. Of any other
+method it is final, a plain PlatformError."""
 
 OPEN = "apps.connections.open"
 """The one call with an app-level token, whose scopes are mended elsewhere."""
@@ -99,6 +106,7 @@ def refusal(method: str, status: int, body: object, headers: Mapping[str, str]) 
         body: the decoded JSON; anything but an object means that Slack itself did not answer.
         headers: the answer's headers.
     """
+    unknown = UNKNOWN.get(method, PlatformError)
     data: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
     error = data.get("error")
     code = error if isinstance(error, str) else ""
@@ -106,12 +114,12 @@ def refusal(method: str, status: int, body: object, headers: Mapping[str, str]) 
     if status == 429 or code in LIMITED:
         return RateLimited(f"Slack limits {method}", retry_after=UNNAMED_PAUSE if rest is None else rest)
     if code and (code in MEANING or status < 500):
-        return MEANING.get(code, PlatformError)(_sentence(method, code, data), retry_after=rest)
+        return MEANING.get(code, unknown)(_sentence(method, code, data), retry_after=rest)
     if status >= 500:
         return OutcomeUnknown(f"{method}: Slack answered HTTP {status}", retry_after=rest)
     if status == 200:
         return OutcomeUnknown(f"{method}: the answer is not one of Slack's")
-    return PlatformError(f"{method}: HTTP {status} from something that is not Slack's API")
+    return unknown(f"{method}: HTTP {status} from something that is not Slack's API")
 
 
 def _sentence(method: str, code: str, data: Mapping[str, Any]) -> str:

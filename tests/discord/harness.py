@@ -61,7 +61,7 @@ class Box:
         self._answer()
         return self.ours.get(message_id)
 
-    async def edited(self, message: Message) -> None:
+    async def edited(self, message: Message, *, at: float | None = None) -> None:
         self._answer()
         self.edits.append(message)
 

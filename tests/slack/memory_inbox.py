@@ -40,7 +40,7 @@ class MemoryInbox:
     async def key_of(self, installation: str, message_id: str) -> ThreadKey | None:
         return self.answers.get(message_id)
 
-    async def edited(self, message: Message) -> None:
+    async def edited(self, message: Message, *, at: float | None = None) -> None:
         self.edits.append(message)
 
     async def deleted(self, key: ThreadKey, installation: str, message_id: str) -> None:

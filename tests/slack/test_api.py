@@ -52,16 +52,19 @@ async def test_odd_retry_after(told: str) -> None:
     assert 0 < raised.value.retry_after < 60
 
 
-async def test_something_else_answers() -> None:
-    """A 404 from a wrong address is final."""
+@pytest.mark.parametrize(
+    ("method", "meant"), [("auth.test", errors.PlatformError), ("chat.update", errors.MessageFrozen)]
+)
+async def test_something_else_answers(method: str, meant: type[errors.PlatformError]) -> None:
+    """A 404 from a wrong address is final; a message that stands already is gone on beside."""
 
     async def respond(_: web.Request) -> web.Response:
         return web.Response(status=404, text="not here")
 
     async with serving(respond) as api:
         with pytest.raises(errors.PlatformError, match="404") as raised:
-            await api.call("auth.test")
-    assert type(raised.value) is errors.PlatformError
+            await api.call(method)
+    assert type(raised.value) is meant
 
 
 async def test_one_call_is_one_request() -> None:

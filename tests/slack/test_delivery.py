@@ -120,6 +120,17 @@ def test_the_table_covers_what_is_known() -> None:
             assert MEANING[code] is meaning
 
 
+@pytest.mark.parametrize("method", ["chat.update", "chat.delete"])
+async def test_an_unknown_code_freezes_a_message(
+    platform: Delivery, place: Place, slack: SlackServer, method: str
+) -> None:
+    """A message that Slack neither changes nor removes, whyever, is gone on beside."""
+    ref = (await platform.post(place, "…", "n.0")).ref
+    slack.faults.add(Fault(method, "error", code="update_failed"))
+    with pytest.raises(errors.MessageFrozen, match="update_failed"):
+        await (platform.edit(place, ref, "text") if method == "chat.update" else platform.delete(place, ref))
+
+
 async def test_unknown_code_is_final(platform: Delivery, place: Place, slack: SlackServer) -> None:
     """A code nobody knows is a plain platform error that names it: it is not repeated for ever."""
     slack.faults.add(Fault("chat.postMessage", "error", code="moon_phase_wrong"))

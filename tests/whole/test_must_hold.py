@@ -18,6 +18,9 @@ PINGING = (
     "| a | <!channel> |\n|---|---|\n| <@{person}> | b |\n\n"
 )
 
+UNKNOWN: dict[str, str | int] = {"slack": "update_failed", "discord": 99999}
+"""Error codes whose meaning nobody knows."""
+
 
 @pytest.mark.parametrize("fault", ["status", "reset", "lost"])
 @pytest.mark.parametrize("call", ["post", "edit"])
@@ -29,6 +32,20 @@ async def test_1_the_last_thing_seen_is_the_whole_answer(side: Side, call: str, 
     async with side.house.bot():
         await side.ask("Well?")
         await side.shows("The whole answer, however often they hang up.", timeout=30)
+
+
+@pytest.mark.parametrize("removes", [True, False])
+async def test_1_an_edit_refused_for_an_unknown_reason(side: Side, removes: bool):
+    """The reader gets the whole answer in a new message, and no placeholder stays, even where none may be removed."""
+    delete = {"slack": "chat.delete", "discord": "DELETE message"}[side.name]
+    side.server.faults.add(Fault(side.edit_call, "error", code=UNKNOWN[side.name], times=1))
+    if not removes:
+        side.server.faults.add(Fault(delete, "error", code=UNKNOWN[side.name], times=None))
+    side.house.box.claude.answer("The whole answer, though that message is stuck.", rate=30)
+    async with side.house.bot():
+        await side.ask("Well?")
+        left = [] if removes else [phrases.ELSEWHERE]
+        await side.shows(*left, "The whole answer, though that message is stuck.")
 
 
 async def test_1_nothing_stays_a_placeholder(side: Side):
