@@ -262,7 +262,7 @@ class PlainInbox:
         """Nothing is known."""
         return None
 
-    async def edited(self, message: Message) -> None:
+    async def edited(self, message: Message, *, at: float | None = None) -> None:
         """Ignored."""
 
     async def deleted(self, key: ThreadKey, installation: str, message_id: str) -> None:

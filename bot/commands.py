@@ -115,9 +115,9 @@ class Reception:
         """See `bot.ports.Inbox.key_of`."""
         return await self._store.key_of(installation, message_id)
 
-    async def edited(self, message: Message) -> None:
+    async def edited(self, message: Message, *, at: float | None = None) -> None:
         """See `bot.ports.Inbox.edited`."""
-        await self._store.amend(message.key, message.installation, message_id=message.id, text=message.text)
+        await self._store.amend(message.key, message.installation, message_id=message.id, text=message.text, at=at)
 
     async def deleted(self, key: ThreadKey, installation: str, message_id: str) -> None:
         """See `bot.ports.Inbox.deleted`."""

@@ -294,7 +294,8 @@ class Intake:
         if not (seen.human and seen.ordinary):
             return
         conversation, _ = await self._answered(message, spot_of(message))
-        await self._inbox.edited(self._message(message, seen, conversation))
+        at = message.edited_at.timestamp() if message.edited_at else None
+        await self._inbox.edited(self._message(message, seen, conversation), at=at)
         if before is not None:
             self._texts[message.id] = (before[0], message.content)
 

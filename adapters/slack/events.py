@@ -150,7 +150,7 @@ def attachments_of(message: Event) -> list[Attachment]:
 
 
 def edit_of(event: Event, us: Identity) -> Event | None:
-    """The new version of a message whose text a person changed, with its channel; None for anything else.
+    """The new version of a message whose text a person changed, with its channel and when; None for anything else.
 
     Link previews, the bot's own edits and thread counters come as `message_changed` too, with the same text.
     """
@@ -165,7 +165,7 @@ def edit_of(event: Event, us: Identity) -> Event | None:
         return None
     if isinstance(old, Mapping) and readable(text_of(new), us.user) == readable(text_of(old), us.user):
         return None
-    return _placed(new, event)
+    return {**_placed(new, event), "event_ts": field(event, "event_ts")}
 
 
 def deletion_of(event: Event, us: Identity) -> Event | None:

@@ -37,6 +37,7 @@ from adapters.slack.events import (
     in_thread,
     is_direct,
     is_for_us,
+    is_time,
     message_id,
     thread_key,
     to_message,
@@ -154,7 +155,8 @@ class Intake:
 
     async def _edited(self, event: Event) -> None:
         key, _ = await self._conversation(event)
-        await self._inbox.edited(to_message(event, self._us, key))
+        when = field(event, "event_ts")
+        await self._inbox.edited(to_message(event, self._us, key), at=float(when) if is_time(when) else None)
 
     async def _deleted(self, event: Event) -> None:
         key, _ = await self._conversation(event)

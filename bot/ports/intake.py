@@ -26,8 +26,11 @@ class Inbox(Protocol):
         """The conversation one of the bot's own messages belongs to; None when it is not known."""
         ...
 
-    async def edited(self, message: Message) -> None:
-        """A person changed the text of a message handed in before; unknown ones are ignored."""
+    async def edited(self, message: Message, *, at: float | None = None) -> None:
+        """A person changed the text of a message handed in before; unknown ones are ignored.
+
+        `at` is when, in Unix seconds of the platform: edits that come in another order end with the newest.
+        """
         ...
 
     async def deleted(self, key: ThreadKey, installation: str, message_id: str) -> None:

@@ -150,14 +150,21 @@ class TurnStore(Protocol):
         ...
 
     async def amend(
-        self, key: ThreadKey, installation: str, *, message_id: str | None = None, text: str | None = None
+        self,
+        key: ThreadKey,
+        installation: str,
+        *,
+        message_id: str | None = None,
+        text: str | None = None,
+        at: float | None = None,
     ) -> bool:
         """Change what waits or runs in a thread; returns whether there was anything to change.
 
-        With `text`: the waiting message's new text. With `message_id` alone: the message is taken back, and a
-        running turn that asks nothing else is stopped, one that others asked along in counts as edited. With neither:
-        the running turn is stopped. What comes before its message (platforms deliver again, and out of order) waits
-        for it a while.
+        With `text`: the waiting message's new text, written `at` (Unix seconds of the platform; None counts as newest).
+        An older one than it has changes nothing, nor does the same again. With `message_id` alone: the message is taken
+        back, and a running turn that asks nothing else is stopped, one that others asked along in counts as edited.
+        With neither: the running turn is stopped. What comes before its message (platforms deliver again, and out of
+        order) waits for it a while.
         """
         ...
 

@@ -11,6 +11,18 @@ Standing = tuple[int, int]
 """The round in which a thread's turn comes, and within it the order of arrival; -1 is before all others."""
 
 
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What a message says now, and since when by the platform's clock (Unix seconds; None: unknown)."""
+
+    text: str
+    at: float | None
+
+    def older(self, other: Edit) -> bool:
+        """Whether it is known to have been made before the other."""
+        return self.at is not None and other.at is not None and self.at < other.at
+
+
 @dataclass(slots=True)
 class Flight:
     """A turn that was claimed and not yet committed. Its token is empty while it waits for its next attempt."""
@@ -49,7 +61,7 @@ class Thread:
     key: ThreadKey
     installation: str
     mail: dict[str, tuple[Message, bool]] = field(default_factory=dict)
-    edits: dict[str, str] = field(default_factory=dict)
+    edits: dict[str, Edit] = field(default_factory=dict)
     flight: Flight | None = None
     lanes: tuple[tuple[str, int], ...] = ()
     place: Place | None = None
@@ -57,20 +69,29 @@ class Thread:
     ready: Standing | None = None
     later: float | None = None
 
-    def edit(self, message_id: str, text: str) -> bool:
-        """Give a message another text; False where that is what an edit said before."""
-        if self.edits.get(message_id) == text:
+    def edit(self, message_id: str, edit: Edit) -> bool:
+        """Give a message another text; False where an edit said so before, or a newer one came first."""
+        before = self.edits.get(message_id)
+        if before and edit.older(before):
             return False
-        self.edits[message_id] = text
+        self.edits[message_id] = replace(edit, at=before.at) if before and edit.at is None else edit
         message, alone = self.mail[message_id]
-        self.mail[message_id] = (replace(message, text=text), alone)
-        return True
+        self.mail[message_id] = (replace(message, text=edit.text), alone)
+        return not before or before.text != edit.text
 
     def remove(self, message_id: str) -> None:
         """Take a message away, if it is there."""
         self.mail.pop(message_id, None)
         self.edits.pop(message_id, None)
 
-    def waiting(self) -> list[str]:
-        """Message ids in platform order, ties by id."""
-        return sorted(self.mail, key=lambda id_: (self.mail[id_][0].sent_at, id_))
+    def head(self, most: int) -> list[str]:
+        """What the next turn asks, in platform order, ties by id: one `alone` message, or the run up to the next."""
+        run: list[str] = []
+        for id_ in sorted(self.mail, key=lambda id_: (self.mail[id_][0].sent_at, id_))[:most]:
+            alone = self.mail[id_][1]
+            if alone and run:
+                break
+            run.append(id_)
+            if alone:
+                break
+        return run

@@ -18,7 +18,7 @@ from bot.store import rules
 from bot.store.codec import capped
 from bot.store.expiring import Expiring
 from bot.store.line import Line
-from bot.store.mailbox import Flight, Standing, Thread
+from bot.store.mailbox import Edit, Flight, Standing, Thread
 from bot.store.memory_budgets import MemoryBudgets
 
 
@@ -47,7 +47,7 @@ class MemoryStore:
         self._newest: Expiring[tuple[str, ThreadKey], str] = Expiring(clock, rules.MAIL_TTL)
         self._partials: Expiring[tuple[str, int], str] = Expiring(clock, history_ttl)
         self._seen: Expiring[tuple[str, str], bool] = Expiring(clock, rules.SEEN_TTL)
-        self._early: Expiring[tuple[str, str], tuple[str | None]] = Expiring(clock, rules.EARLY_TTL)
+        self._early: Expiring[tuple[str, str], tuple[Edit | None]] = Expiring(clock, rules.EARLY_TTL)
         self._fences: Expiring[str, str] = Expiring(clock, rules.FENCE_TTL)
         self._cursors: Expiring[str, str] = Expiring(clock, rules.CURSOR_TTL)
         self._lines: defaultdict[str, Line] = defaultdict(Line)
@@ -93,14 +93,18 @@ class MemoryStore:
         return tuple(sorted(times, key=lambda channel: times[channel], reverse=True)[: rules.MAX_DIRECTS])
 
     async def amend(
-        self, key: ThreadKey, installation: str, *, message_id: str | None = None, text: str | None = None
+        self,
+        key: ThreadKey,
+        installation: str,
+        *,
+        message_id: str | None = None,
+        text: str | None = None,
+        at: float | None = None,
     ) -> bool:
         """See `TurnStore.amend`. An edit of what a running turn asks shows as `Lease.edited`, and in its next claim."""
+        edit = None if text is None else Edit(text[: rules.MAX_TEXT], at)
         if message_id is not None and not self._seen.get((installation, message_id)):
-            self._early[installation, message_id] = (None if text is None else text[: rules.MAX_TEXT],)
-            thread = self._threads.get((installation, key))
-            if text is None and thread and thread.flight and thread.flight.token:
-                self._signal(thread, Signal("deleted", key, message_id))
+            self._come_early(key, installation, message_id, edit)
             return False
         thread = self._threads.get((installation, key))
         if thread is None:
@@ -115,10 +119,10 @@ class MemoryStore:
         if message_id not in thread.mail or (flight and message_id in flight.gone):
             return False
         frozen = flight is not None and message_id in flight.ids
-        if text is not None:
+        if edit is not None:
             if flight and frozen and flight.outcome:
                 return False
-            if not thread.edit(message_id, text[: rules.MAX_TEXT]):
+            if not thread.edit(message_id, edit):
                 return False
             if flight and frozen:
                 flight.edited = True
@@ -129,6 +133,14 @@ class MemoryStore:
             thread.remove(message_id)
             self._tidy(thread)
         return True
+
+    def _come_early(self, key: ThreadKey, installation: str, message_id: str, edit: Edit | None) -> None:
+        early = self._early.get((installation, message_id))
+        if early is None or edit is None or (early[0] is not None and not edit.older(early[0])):
+            self._early[installation, message_id] = (edit,)
+        thread = self._threads.get((installation, key))
+        if edit is None and thread and thread.flight and thread.flight.token:
+            self._signal(thread, Signal("deleted", key, message_id))
 
     async def claim(self, installations: Collection[str], worker: str, lease: float) -> Claim | None:
         """See `TurnStore.claim`."""
@@ -348,15 +360,7 @@ class MemoryStore:
         return flight.ids
 
     def _freeze(self, thread: Thread) -> list[str]:
-        run: list[str] = []
-        for id_ in thread.waiting()[: rules.MAX_RUN]:
-            alone = thread.mail[id_][1]
-            if alone and run:
-                break
-            run.append(id_)
-            if alone:
-                break
-        if run:
+        if run := thread.head(rules.MAX_RUN):
             newest = self._newest.get((thread.installation, thread.key))
             thread.flight = Flight(rules.new_turn_id(), run, self._clock(), newest)
         return run

@@ -86,7 +86,13 @@ class RedisStore:
         return tuple(map(to_text, found))
 
     async def amend(
-        self, key: ThreadKey, installation: str, *, message_id: str | None = None, text: str | None = None
+        self,
+        key: ThreadKey,
+        installation: str,
+        *,
+        message_id: str | None = None,
+        text: str | None = None,
+        at: float | None = None,
     ) -> bool:
         """See `TurnStore.amend`. An edit of what a running turn asks shows as `Lease.edited`, and in its next claim."""
         change = "stop" if message_id is None else "delete" if text is None else "text"
@@ -99,6 +105,7 @@ class RedisStore:
                 to_bytes(message_id or ""),
                 to_bytes((text or "")[: rules.MAX_TEXT]),
                 _ms(rules.EARLY_TTL),
+                "" if at is None else repr(at),
             )
         )
         self._hint(installation)

@@ -71,6 +71,34 @@ async def test_an_edit_told_twice_restarts_once(store: Any, ask: Ask) -> None:
     assert not await store.amend(claim.key, claim.installation, message_id="C1:2", text="early")
 
 
+@pytest.mark.parametrize("stage", ["early", "waiting", "running"])
+async def test_an_older_edit_that_comes_late_is_older(store: Any, ask: Ask, stage: str) -> None:
+    """The newest by the platform's clock is asked, in whatever order they come; one without a time is the newest."""
+    if stage != "early":
+        await waiting(store, ask("1"))
+    claim = await store.claim(T1, "w", 15) if stage == "running" else None
+    told = {}
+    for text, at in (("c", 3.000002), ("b", 3.000001), ("a", None), ("b", 2.0), ("d", 3.5), ("d", 4.0), ("e", 3.7)):
+        told[text, at] = await store.amend(ask().key, "slack:T1", message_id="C1:1", text=text, at=at)
+    if stage == "early":
+        assert not any(told.values())
+        await waiting(store, ask("1"))
+        assert not await store.amend(ask().key, "slack:T1", message_id="C1:1", text="b", at=3.000001)
+    else:
+        assert {name for name, new in told.items() if new} == {("c", 3.000002), ("a", None), ("d", 3.5)}
+    if claim:
+        await store.release(claim)
+    assert texts(await store.claim(T1, "w", 15)) == ["d"]
+
+
+async def test_an_edit_delivered_after_the_deletion_brings_nothing_back(store: Any, ask: Ask) -> None:
+    """Whoever took a message back can edit it no more: the edit is older, also where the message comes last."""
+    assert not await store.amend(ask().key, "slack:T1", message_id="C1:1")
+    assert not await store.amend(ask().key, "slack:T1", message_id="C1:1", text="new", at=9.0)
+    await waiting(store, ask("1"))
+    assert await store.claim(T1, "w", 15) is None
+
+
 async def test_no_successor_delivers_an_answer_to_what_was_edited(backing: Any, ask: Ask) -> None:
     """An answer that was finished after its question was edited goes with its worker: the next claim asks anew."""
     store = backing.store()

@@ -285,7 +285,8 @@ class Mailbox(RuleBasedStateMachine):
         there = there and self.mail[id_].edit != text
         key = ask(thread=thread).key
         assert self.runner.run(self.store.amend(key, "slack:T1", message_id=id_, text=text)) == there
-        if id_ not in self.seen:
+        until, early = self.early.get(id_, (0.0, ""))
+        if id_ not in self.seen and not (early is None and until > self.now):
             self.early[id_] = (self.now + rules.EARLY_TTL, text)
         if there:
             self.mail[id_].text = self.mail[id_].edit = text

@@ -3,13 +3,14 @@
 -- that a step is about may be known only inside it, so that names are built here rather than passed.
 --
 --   ready  sorted set: threads that wait for a worker, by fair turn       later  sorted set: lease expiry or retry time
---   mail:<thread>    sorted set: message ids by platform time             body:<thread>   hash: m:<id> record, t:<id> new text
+--   mail:<thread>    sorted set: message ids by platform time             body:<thread>   hash: m:<id> record, t:<id> new text,
+--   e:<id> when it was edited
 --   flight:<thread>  hash: the turn that was claimed and not yet committed
 --   turns:<thread>   list: the history                                    meta:<thread>   hash: last, bytes, and of the
 --   last message: lanes, since (when it came), place, and spot (where a status for it shows); newest: the id of the
 --   newest message of ours
 --   seen:<message>   who handed it in first                               fence:<token>   what became of a claim
---   early:<message>  hash: an edit or a deletion that came before the message itself: until, and text or delete
+--   early:<message>  hash: an edit or a deletion that came before the message itself: until, text or delete, and at
 --   pace  sorted set: person, channel or workspace, by its next turn      shown  sorted set: spots, by their status's end
 --   partial:<turn>   hash: texts of broken streams                         ours:<message>  the thread it was posted in
 --
@@ -81,7 +82,7 @@ local function drop_flight(thread)
   end
   for _, id in ipairs(cjson.decode(redis.call('HGET', flight, 'ids'))) do
     redis.call('ZREM', key('mail', thread), id)
-    redis.call('HDEL', key('body', thread), 'm:' .. id, 't:' .. id)
+    redis.call('HDEL', key('body', thread), 'm:' .. id, 't:' .. id, 'e:' .. id)
   end
   redis.call('DEL', flight)
 end
