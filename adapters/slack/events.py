@@ -192,6 +192,19 @@ def deletion_of(event: Event, us: Identity) -> Event | None:
     return _placed({"thread_ts": field(event, "thread_ts"), **old, "ts": ts}, event)
 
 
+def surely_concerns(event: Event, us: Identity) -> bool:
+    """Whether an edit or a deletion concerns the bot wherever it stands: others do only in a thread it takes part in.
+
+    So do those in direct messages, of its own messages, and of what mentions it, before the change or after. Slack
+    always tells what there was before; where it does not, it may have been anything.
+    """
+    new, old = event.get("message"), event.get("previous_message")
+    if is_direct(event) or not isinstance(old, Mapping):
+        return True
+    versions = (old, new) if isinstance(new, Mapping) else (old,)
+    return any(field(it, "user") == us.user or mentions(text_of(it), us.user) for it in versions)
+
+
 def _placed(message: Event, event: Event) -> Event:
     return {
         **message,

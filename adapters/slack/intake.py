@@ -14,6 +14,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -39,6 +40,7 @@ from adapters.slack.events import (
     is_for_us,
     is_time,
     message_id,
+    surely_concerns,
     thread_key,
     to_message,
 )
@@ -133,9 +135,9 @@ class Intake:
         if body.get("type") != "event_callback" or not isinstance(event, dict):
             return
         if (changed := edit_of(event, self._us)) is not None:
-            await self._in_order(changed, self._edited)
+            await self._in_order(changed, partial(self._edited, sure=surely_concerns(event, self._us)))
         elif (gone := deletion_of(event, self._us)) is not None:
-            await self._in_order(gone, self._deleted)
+            await self._in_order(gone, partial(self._deleted, sure=surely_concerns(event, self._us)))
         elif is_for_us(event, self._us, follow_ups=self._follow_ups, takes_part=True):
             await self._in_order(event, self._asked)
 
@@ -153,15 +155,25 @@ class Intake:
             if await self._inbox.submit(message):
                 log.info("message accepted", extra={"key": str(key), "id": message.id})
 
-    async def _edited(self, event: Event) -> None:
-        key, _ = await self._conversation(event)
+    async def _edited(self, event: Event, *, sure: bool) -> None:
+        if (key := await self._concerned(event, sure)) is None:
+            return
         when = field(event, "event_ts")
         await self._inbox.edited(to_message(event, self._us, key), at=float(when) if is_time(when) else None)
 
-    async def _deleted(self, event: Event) -> None:
-        key, _ = await self._conversation(event)
+    async def _deleted(self, event: Event, *, sure: bool) -> None:
+        if (key := await self._concerned(event, sure)) is None:
+            return
         identity = message_id(field(event, "channel"), field(event, "ts"))
         await self._inbox.deleted(key, self._us.installation, identity)
+
+    async def _concerned(self, event: Event, sure: bool) -> ThreadKey | None:
+        """The conversation of what was changed; None for what people say to one another, which no store should see."""
+        key, takes_part = await self._conversation(event)
+        # A question that only its event said was for the bot begins a conversation, too.
+        if sure or takes_part or (not in_thread(event) and await self._inbox.takes_part(key)):
+            return key
+        return None
 
     async def _conversation(self, event: Event) -> tuple[ThreadKey, bool]:
         """The conversation an event belongs to, and whether the bot takes part in it.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.slack.events import Identity, deletion_of, edit_of, to_message
+from adapters.slack.events import Identity, deletion_of, edit_of, surely_concerns, to_message
 from adapters.slack.mrkdwn import readable, text_of
 from bot.conversation import Attachment, Author, Place
 
@@ -286,3 +286,33 @@ def test_tombstone() -> None:
 def test_no_deletion(event: dict[str, Any]) -> None:
     """What removes no person's message is no deletion."""
     assert deletion_of(event, US) is None
+
+
+AT_BOT = {**OLD, "text": f"<@{US.user}> Hello"}
+
+
+@pytest.mark.parametrize(
+    ("change", "sure"),
+    [
+        ({}, False),
+        ({"message": AT_BOT}, True),
+        ({"previous_message": AT_BOT}, True),
+        ({"channel": "D024BE91L", "channel_type": "im"}, True),
+        ({"previous_message": None}, True),
+        ({"message": {**OLD, "thread_ts": "1355517500.000001"}}, False),
+    ],
+    ids=["talk", "mention after", "mention before", "direct", "before unknown", "thread"],
+)
+def test_which_edits_concern_the_bot_wherever_they_stand(change: dict[str, Any], sure: bool) -> None:
+    """One in a direct message, of what mentions the bot before or after, and where it is not told what it was."""
+    assert surely_concerns({**CHANGED, **change}, US) is sure
+
+
+@pytest.mark.parametrize(
+    ("before", "sure"),
+    [(OLD, False), (AT_BOT, True), ({**OLD, "user": US.user}, True), (None, True)],
+    ids=["talk", "mention", "ours", "unknown"],
+)
+def test_which_deletions_concern_the_bot_wherever_they_stand(before: Any, sure: bool) -> None:
+    """One of its own messages, of what mentions it, and where it is not told what it was."""
+    assert surely_concerns({**DELETED, "previous_message": before}, US) is sure

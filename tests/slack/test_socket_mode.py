@@ -179,6 +179,44 @@ async def test_edits_and_deletions(listening: SlackAdapter, slack: SlackServer, 
     assert inbox.texts == ["helo"]
 
 
+async def test_changes_of_what_people_say_to_one_another_go_nowhere(
+    listening: SlackAdapter, slack: SlackServer, inbox: MemoryInbox
+) -> None:
+    """Only what could concern the bot is handed on: not talk in a channel, nor in threads it takes no part in."""
+    talk = await slack.say("general", "ada", "among ourselves")
+    reply = await slack.say("general", "grace", "quite", thread=talk)
+    for ts in (reply, talk):
+        await slack.edit("general", ts, "edited")
+        await slack.delete("general", ts)
+    await slack.events.idle()
+    assert (inbox.edits, inbox.deletions) == ([], [])
+
+
+async def test_changes_in_threads_of_the_bot_are_told(
+    listening: SlackAdapter, slack: SlackServer, inbox: MemoryInbox
+) -> None:
+    """A follow-up there need not mention it; nor a question of which only the event said that it is for the bot."""
+    root = await slack.say("general", "ada", at_bot(slack, "hello"))
+    reply = await slack.say("general", "grace", "and tomorow?", thread=root)
+    await slack.events.idle()
+    await slack.edit("general", reply, "and tomorrow?")
+    await slack.events.idle()
+    await slack.delete("general", reply)
+    channel, ada = slack.workspace.channel("general").id, slack.workspace.user("ada").id
+    bare = {"type": "app_mention", "channel": channel, "user": ada, "ts": "1700000000.000100", "text": "helo"}
+    await slack.send_event(bare)
+    await slack.events.idle()
+    before, after = ({**bare, "type": "message", "text": text} for text in ("helo", "hello"))
+    changed = {"type": "message", "subtype": "message_changed", "channel": channel, "channel_type": "channel"}
+    await slack.send_event({**changed, "message": after, "previous_message": before})
+    await slack.events.idle()
+    assert [(edit.id, edit.text) for edit in inbox.edits] == [
+        (f"{channel}:{reply}", "and tomorrow?"),
+        (f"{channel}:1700000000.000100", "hello"),
+    ]
+    assert [id_ for _, id_ in inbox.deletions] == [f"{channel}:{reply}"]
+
+
 async def test_our_own_messages_are_no_events(
     listening: SlackAdapter, slack: SlackServer, inbox: MemoryInbox, journal: Journal
 ) -> None:
