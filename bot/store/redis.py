@@ -106,6 +106,8 @@ class RedisStore:
                 to_bytes((text or "")[: rules.MAX_TEXT]),
                 _ms(rules.EARLY_TTL),
                 "" if at is None else repr(at),
+                secrets.token_hex(8),
+                _ms(rules.REPEAT_TTL),
             )
         )
         self._hint(installation)

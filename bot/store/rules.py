@@ -24,6 +24,9 @@ EARLY_TTL: Final = 600.0
 FENCE_TTL: Final = 24 * 3600.0
 """Seconds it is remembered what became of a claim, so that a late repetition is told."""
 
+REPEAT_TTL: Final = 60.0
+"""Seconds it is remembered what a change answered: the client sends again within a few what lost its answer."""
+
 PING_TTL: Final = 60.0
 """Seconds the key is kept by which a server shows that it takes writes."""
 

@@ -1,4 +1,4 @@
-"""A way to a server that counts round trips, swallows answers, falls silent, can be cut and can be gone for a while."""
+"""A way to a server that counts round trips, swallows and repeats, falls silent, can be cut and be gone for a while."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Proxy:
         self.path, self.port = path, 0
         self.round_trips = 0
         self.swallow = 0
+        self.said = b""
         self.silent = False
         self.away = False
         self.tasks: set[asyncio.Task[None]] = set()
@@ -41,6 +42,14 @@ class Proxy:
         """Be gone until `away` is set back: what is open is cut, and nobody is let in."""
         self.away = True
         self.cut()
+
+    async def repeat(self) -> bytes:
+        """Say once more what was said last, as a client does whose answer was lost; returns the answer."""
+        reader, writer = await asyncio.open_unix_connection(self.path)
+        writer.write(self.said)
+        answer = await reader.readline()
+        writer.close()
+        return answer.strip()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.away:
@@ -56,6 +65,7 @@ class Proxy:
     async def _there(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 20):
             self.round_trips += data.startswith(b"*") and b"SETINFO" not in data
+            self.said = data
             writer.write(data)
         writer.close()
 

@@ -112,6 +112,23 @@ async def test_every_step_may_lose_its_answer(server: str, on_server: Any, ask: 
         assert [turn.answer for turn in await store.load(mine.key)] == ["a", "a", "b"]
 
 
+async def test_a_stop_sent_again_stops_no_other_turn(server: str, on_server: Any, ask: Ask) -> None:
+    """A change whose answer was lost is sent again, perhaps into another turn: it does nothing and answers the same."""
+    async with proxy(server) as between:
+        store, through = on_server.store(), on_server.store(url=f"redis://127.0.0.1:{between.port}")
+        await store.submit(ask("1", at=1), alone=True)
+        assert not await through.amend(ask(thread="warm").key, "slack:T1")
+        claim = await store.claim(T1, "w", 15)
+        await store.submit(ask("2", at=2))
+        assert await through.amend(claim.key, "slack:T1")
+        await store.commit(claim, None)
+        following = await store.claim(T1, "w", 15)
+        assert await between.repeat() == b":1"
+        assert not (await store.renew(following, 15)).stopped
+        assert await through.amend(claim.key, "slack:T1", message_id="C1:2")
+        assert await between.repeat() == b":1"
+
+
 async def test_a_caller_that_is_cancelled_cancels_nothing(on_server: Any, ask: Ask) -> None:
     """What was sent is done, and the next answer goes to the one who asked for it."""
     store = on_server.store()

@@ -11,6 +11,7 @@
 --   newest message of ours
 --   seen:<message>   who handed it in first                               fence:<token>   what became of a claim
 --   early:<message>  hash: an edit or a deletion that came before the message itself: until, text or delete, and at
+--   told:<nonce>     what a change answered
 --   pace  sorted set: person, channel or workspace, by its next turn      shown  sorted set: spots, by their status's end
 --   partial:<turn>   hash: texts of broken streams                         ours:<message>  the thread it was posted in
 --
