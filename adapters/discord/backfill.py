@@ -153,6 +153,10 @@ class Backfill:
         self._catch_up(channel, channel.id, message.id)
         return self.admit(message) if channel.id in self._held else True
 
+    def holds(self, channel_id: int) -> bool:
+        """Whether live messages of a channel are held."""
+        return channel_id in self._held
+
     def stop(self) -> None:
         """Hand on nothing more, for good; what was not read is read after the next start."""
         self._cut = self.pending

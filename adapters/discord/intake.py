@@ -159,7 +159,7 @@ class Intake:
     def edited(self, message: discord.Message) -> None:
         """A message changed. One that was never edited by its author only had its links unfurled."""
         if message.edited_at is not None:
-            self._queue(partial(self._amend, message))
+            self._queue(partial(self._amend, message, held=self._backfill.holds(message.channel.id)))
 
     def deleted(self, channel_id: int, guild_id: int | None, message_ids: Iterable[int]) -> None:
         """Messages were deleted."""
@@ -217,7 +217,10 @@ class Intake:
             log.exception("an event could not be handled")
 
     async def _persist(self, job: Callable[[], Awaitable[T]]) -> T:
-        """Do `job`, again and again until the store answers. Every job may be repeated."""
+        """Do `job`, again and again until the store answers.
+
+        Every job may be repeated: none remembers that it was done before it was, and the store knows a second time.
+        """
         pauses = growing(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
@@ -286,16 +289,22 @@ class Intake:
             conversation = await self._inbox.key_of(self._installation, str(answered))
         return conversation, ours
 
-    async def _amend(self, message: discord.Message) -> None:
+    async def _amend(self, message: discord.Message, *, held: bool) -> None:
         before = self._texts.get(message.id)
         if before is not None and before[1] == message.content:
             return
         seen = sighting_of(message, self._own_id, replies_to_bot=False)
         if not (seen.human and seen.ordinary):
             return
-        conversation, _ = await self._answered(message, spot_of(message))
+        conversation, ours = await self._answered(message, spot_of(message))
+        edited = self._message(message, seen, conversation)
+        # What people say to one another no store should see. What the message was before is not told: one that is held
+        # may have named the bot, and the question of a channel is the thread it takes part in.
+        known = before is not None or held or ours or seen.addressed
+        if not (known or await self._inbox.takes_part(edited.key)):
+            return
         at = message.edited_at.timestamp() if message.edited_at else None
-        await self._inbox.edited(self._message(message, seen, conversation), at=at)
+        await self._inbox.edited(edited, at=at)
         if before is not None:
             self._texts[message.id] = (before[0], message.content)
 

@@ -253,6 +253,39 @@ async def test_edits_reach_the_core_and_unfurled_links_do_not(server: DiscordSer
     assert [(str(edit.key), edit.text) for edit in box.edits] == [(str(box.messages[0].key), "better")]
 
 
+async def test_edits_of_what_people_say_to_one_another_go_nowhere(server: DiscordServer, box: Box) -> None:
+    """Of talk in a channel, in threads the bot takes no part in, and to others by a reply, no new text is handed on."""
+    general, ada = server.channel("general"), server.user("ada")
+    async with listening(server, box):
+        talk = await server.say(general, ada, "among ourselves")
+        thread = await server.open_thread(general, ada, "talk", message=talk)
+        said = [
+            (general, talk),
+            (general, await server.say(general, server.user("ben"), "quite", reply_to=talk)),
+            (thread, await server.say(thread, ada, "here, too")),
+        ]
+        for channel, id_ in said:
+            await server.edit(channel, id_, "edited")
+        await server.say(general, ada, mention(server, "now"))
+        await box.until(lambda: box.messages)
+    assert box.edits == []
+
+
+async def test_edits_of_what_an_earlier_process_took_in_reach_the_core(server: DiscordServer, box: Box) -> None:
+    """Also of a follow-up that never named the bot, and of a question that no longer does."""
+    general, ada = server.channel("general"), server.user("ada")
+    async with listening(server, box):
+        root = await server.say(general, ada, mention(server, "question"))
+        thread = await server.open_thread(general, ada, "question", message=root)
+        follow_up = await server.say(thread, ada, "and thn?")
+        await box.until(lambda: len(box.messages) == 2)
+    async with listening(server, box):
+        await server.edit(general, root, "never mind")
+        await server.edit(thread, follow_up, "and then?")
+        await box.until(lambda: len(box.edits) == 2)
+    assert [(edit.id, edit.text) for edit in box.edits] == [(root, "never mind"), (follow_up, "and then?")]
+
+
 async def test_deletions_by_people_reach_the_core(server: DiscordServer, box: Box) -> None:
     """A question taken back, and an answer of the bot deleted by a person, with their conversation's key."""
     general, ada = server.channel("general"), server.user("ada")

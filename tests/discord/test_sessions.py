@@ -219,6 +219,23 @@ async def test_what_comes_in_while_history_is_read_waits_for_it(server: DiscordS
     assert box.offered.count(box.messages[-1].id) == 1
 
 
+async def test_an_edit_while_its_message_waits_for_history(server: DiscordServer, box: Box) -> None:
+    """It is handed in although nobody has seen yet that the message was for the bot."""
+    async with listening(server, box):
+        await ask(server, "before")
+        await box.until(lambda: box.messages)
+    await ask(server, "missed")
+    async with listening(server, box):
+        server.latency = 0.3  # what comes in after the page was put together and before it arrives is not in it
+        await server.journal.until(lambda: list(server.journal.of("discord", "answer", call="GET messages")))
+        server.latency = 0.0
+        held = await ask(server, "held")
+        await server.edit(server.channel("general"), held, "never mind")
+        await box.until(lambda: len(box.messages) == 3)
+        await box.until(lambda: box.edits)
+    assert [(edit.id, edit.text) for edit in box.edits] == [(held, "never mind")]
+
+
 @pytest.mark.parametrize("count", [10, HOLD + 50])
 async def test_a_channel_that_is_busy_while_its_history_is_read(server: DiscordServer, box: Box, count: int) -> None:
     """Live messages are held, or read from history when they are too many: none is lost and the order is kept."""
