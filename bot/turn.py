@@ -147,7 +147,7 @@ class TurnRun:
                 await self._ask()
             case _:
                 if kind is Kind.RESET:
-                    await self._desk.store.forget(self._claim.key)
+                    await self._desk.store.reset(self._claim)
                 await self._say(phrases.LOCAL[kind])
                 await self._commit("", Stop.LOCAL)
 

@@ -226,8 +226,8 @@ class TurnStore(Protocol):
         """Return the thread's turns, oldest first."""
         ...
 
-    async def forget(self, key: ThreadKey) -> None:
-        """Drop the thread's history (not its mailbox): a new conversation here."""
+    async def reset(self, claim: Claim) -> None:
+        """Drop the history of the claim's thread (not its mailbox): a new conversation here."""
         ...
 
     def signals(self, installations: Collection[str]) -> AsyncIterator[Signal]:

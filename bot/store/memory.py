@@ -264,8 +264,13 @@ class MemoryStore:
         else:
             self._make_ready(thread, at_once=True)
 
+    async def reset(self, claim: Claim) -> None:
+        """See `TurnStore.reset`."""
+        self._held(claim)
+        self._history.pop((claim.installation, claim.key))
+
     async def forget(self, key: ThreadKey) -> None:
-        """See `TurnStore.forget`."""
+        """See `History.forget`."""
         self._history.pop(self._home(key))
 
     async def load(self, key: ThreadKey) -> tuple[Turn, ...]:

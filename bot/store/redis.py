@@ -214,6 +214,12 @@ class RedisStore:
         _held(kept, claim)
         self._hint(claim.installation)
 
+    @restoring
+    async def reset(self, claim: Claim) -> None:
+        """See `TurnStore.reset`."""
+        (kept,) = await self._link.call(self._claimed("reset", claim))
+        _held(kept, claim)
+
     async def restore(self, claim: Claim) -> bool:
         """See `Restores.restore`."""
         note = ("SET", keys.joined(claim.key), to_bytes(claim.installation), "PX", _ms(self._history_ttl))
@@ -221,7 +227,7 @@ class RedisStore:
         return bool(restored)
 
     async def forget(self, key: ThreadKey) -> None:
-        """See `TurnStore.forget`."""
+        """See `History.forget`."""
         await self._link.call(("DEL", keys.turns(await self._home(key), key)))
 
     async def load(self, key: ThreadKey) -> tuple[Turn, ...]:

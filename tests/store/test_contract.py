@@ -33,6 +33,7 @@ async def refuses_all_writes(store: Any, claim: Claim) -> None:
         store.record(claim, attempts=9, part=Part(9, 0, MessageRef("C1", "zombie"))),
         store.finish(claim, Outcome(answer="zombie", stop=Stop.END_TURN, attempt=9)),
         store.release(claim),
+        store.reset(claim),
         store.commit(claim, turn(claim, "zombie")),
     ]
     for write in writes:
@@ -217,6 +218,23 @@ async def test_a_zombie_changes_nothing(backing: Any, ask: Ask) -> None:
     await other.commit(third, turn(third))
     await refuses_all_writes(store, zombie)
     await refuses_all_writes(store, heir)
+
+
+async def test_a_late_worker_forgets_nothing(backing: Any, ask: Ask) -> None:
+    """What was said since another worker ended its `reset` stays, in the installation that the turn is of."""
+    store, other = backing.store(), backing.store()
+    await store.submit(ask("reset"), alone=True)
+    late = await store.claim(T1, "late", 15)
+    backing.advance(16)
+    heir = await other.claim(T1, "heir", 15)
+    await other.reset(heir)
+    await other.commit(heir, None)
+    await other.submit(ask("1"))
+    claim = await other.claim(T1, "heir", 15)
+    await other.commit(claim, turn(claim))
+    with pytest.raises(LeaseLost):
+        await store.reset(late)
+    assert await other.load(claim.key) == (turn(claim),)
 
 
 async def test_a_late_worker_that_nobody_replaced_goes_on(backing: Any, ask: Ask) -> None:

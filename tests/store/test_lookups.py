@@ -52,13 +52,12 @@ async def test_a_forgotten_conversation_begins_anew(store: Any, ask: Ask) -> Non
     await store.submit(ask("2"))
     claim = await store.claim(T1, "w", 15)
     await store.submit(ask("3"))
-    await store.forget(claim.key)
+    await store.reset(claim)
     await store.commit(claim, turn(2), replaces="t1")
     following = await store.claim(T1, "w", 15)
     assert [message.text for message in following.messages] == ["3"]
     assert following.history == (turn(2),)
     assert await store.takes_part(claim.key)
-    await store.forget(ThreadKey("slack", "T9", "unknown"))
 
 
 async def test_history_is_capped_in_large_steps(store: Any) -> None:

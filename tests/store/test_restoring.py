@@ -55,7 +55,7 @@ async def test_a_long_history_is_not_cut_short_by_its_last_turn(on_server: Any, 
     await store.close()
 
 
-@pytest.mark.parametrize("step", ["renew", "record", "finish", "commit", "release"])
+@pytest.mark.parametrize("step", ["renew", "record", "finish", "commit", "release", "reset"])
 async def test_whichever_step_finds_the_server_empty_goes_on(on_server: Any, ask: Ask, step: str) -> None:
     """A running turn is put back with the step that finds it gone; nobody else can take it, and it ends in history."""
     store, other = on_server.store(), on_server.store()
@@ -69,6 +69,8 @@ async def test_whichever_step_finds_the_server_empty_goes_on(on_server: Any, ask
             await store.record(claim, part=Part(1, 0, MessageRef("C1", "1")))
         case "finish":
             await store.finish(claim, Outcome(answer="a", stop=Stop.END_TURN, attempt=1))
+        case "reset":
+            await store.reset(claim)
         case "release":
             await store.release(claim)
             claim = await other.claim(T1, "v", 15)
