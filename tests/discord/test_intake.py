@@ -274,11 +274,13 @@ async def test_edits_of_what_people_say_to_one_another_go_nowhere(server: Discor
 async def test_edits_of_what_an_earlier_process_took_in_reach_the_core(server: DiscordServer, box: Box) -> None:
     """Also of a follow-up that never named the bot, and of a question that no longer does."""
     general, ada = server.channel("general"), server.user("ada")
-    async with listening(server, box):
+    async with listening(server, box) as adapter:
         root = await server.say(general, ada, mention(server, "question"))
         thread = await server.open_thread(general, ada, "question", message=root)
         follow_up = await server.say(thread, ada, "and thn?")
-        await box.until(lambda: len(box.messages) == 2)
+        server.advance(60)  # so much later, that nothing of this is read again
+        last = await server.say(general, ada, mention(server, "another"))
+        await box.until(lambda: box.cursors[adapter.installation] == last)
     async with listening(server, box):
         await server.edit(general, root, "never mind")
         await server.edit(thread, follow_up, "and then?")
