@@ -161,7 +161,8 @@ class Worker:
 
     async def _outlast(self) -> None:
         """Let running turns, here and elsewhere, get hold of the leases that ended while the store was away."""
-        await self._desk.store.cursor(next(iter(self._platforms)))
+        for installation in self._platforms:
+            await self._desk.store.ping(installation)
         for hold, _ in self._carried.values():
             hold.look()
         await asyncio.sleep(RENEWAL)

@@ -46,6 +46,11 @@ def lead(installation: str) -> bytes:
     return b"firsttoken:lead:" + to_bytes(installation)
 
 
+def ping(installation: str) -> bytes:
+    """What is written to see whether the server that has an installation's turns takes writes."""
+    return prefix(installation) + b"ping"
+
+
 def directs(installation: str) -> bytes:
     """Which direct conversations an installation has."""
     return b"firsttoken:directs:" + to_bytes(installation)

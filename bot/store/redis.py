@@ -298,7 +298,7 @@ class RedisStore:
 
     async def ping(self, installation: str) -> None:
         """See `TurnStore.ping`."""
-        await self._link.call(("SET", b"firsttoken:ping:" + to_bytes(installation), 1, "PX", _ms(rules.PING_TTL)))
+        await self._link.call(("SET", keys.ping(installation), 1, "PX", _ms(rules.PING_TTL)))
 
     async def break_leases(self, installations: Collection[str]) -> int:
         """Make every lease of these installations due at once, and return how many turns there were.

@@ -169,13 +169,16 @@ async def test_a_dead_leader_is_deposed_with_its_leases(on_server: Any) -> None:
     assert await store.lead("discord:A", "a", 9.0)
 
 
-async def test_a_ping_is_a_write(on_server: Any) -> None:
-    """A server that answers and takes nothing more is found out."""
-    store, node = on_server.store(), on_server.nodes[0]
-    await store.ping("slack:T1")
-    node.execute_command("CONFIG", "SET", "maxmemory", "1")
+@pytest.mark.parametrize("opened", ["redis", "cluster"], indirect=True)
+async def test_a_ping_is_a_write_where_the_turns_are(backing: Any, ask: Ask) -> None:
+    """A server that answers and takes nothing more is found out; of a cluster the node that matters is asked."""
+    store, installation = backing.store(), "slack:T1"
+    await store.submit(ask())
+    await store.ping(installation)
+    [node] = [node for node in backing.nodes if node.keys("firsttoken:{slack:T1}:mail:*")]
+    node.config_set("maxmemory", 1)
     try:
         with pytest.raises(StoreUnavailable, match="is full"):
-            await store.ping("slack:T1")
+            await store.ping(installation)
     finally:
-        node.execute_command("CONFIG", "SET", "maxmemory", "0")
+        node.config_set("maxmemory", 0)

@@ -32,8 +32,8 @@ class Outage(MemoryStore):
     async def renew(self, *args, **more):
         return await self._answer(super().renew(*args, **more))
 
-    async def cursor(self, *args, **more):
-        return await self._answer(super().cursor(*args, **more))
+    async def ping(self, *args, **more):
+        return await self._answer(super().ping(*args, **more))
 
     async def _answer(self, asked):
         if self.away:
