@@ -23,7 +23,7 @@ class StoreWatch:
 
     Args:
         store: what is watched.
-        installations: each may live on a server of its own.
+        installations: whose turns it keeps; those of each may lie on another node of a cluster.
 
     Attributes:
         answers: whether it did when it was asked last.
