@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.conversation import FollowUps
 from bot.errors import SettingsError
+from bot.store.rules import FURTHEST
 from bot.telemetry import Redactor
 
 LONGEST = 3650 * 86400.0
@@ -161,6 +162,7 @@ class Settings(BaseSettings):
     lease_seconds: Seconds = Field(
         15.0,
         ge=1,
+        le=FURTHEST,
         description="How long a turn, or Discord's connection, stays with a process that gives no sign of life",
     )
     drain_seconds: Seconds = Field(60.0, ge=0, description="How long running answers may go on at shutdown")
@@ -250,9 +252,9 @@ def _sentence(problem: ErrorDetails, redactor: Redactor) -> str:
 def _range(name: str, field: FieldInfo) -> str:
     """What a number may be, in words, from its least to its greatest."""
     least = next((it.ge for it in field.metadata if isinstance(it, Ge)), None)
-    most = next((it.le for it in field.metadata if isinstance(it, Le)), None)
-    if field.annotation is float:
-        longest = f"{LONGEST / 86400:.0f}d"
+    most = min((it.le for it in field.metadata if isinstance(it, Le) and isinstance(it.le, int | float)), default=None)
+    if field.annotation is float and most is not None:
+        longest = f"{most:.0f}s" if most < 86400 else f"{most / 86400:.0f}d"
         return (
             f"expected a duration of more than 0s, at most {longest}"
             if least is None
@@ -260,4 +262,4 @@ def _range(name: str, field: FieldInfo) -> str:
         )
     if most is None:
         return f"expected at least {least}"
-    return f"expected a {'port' if name.endswith('_port') else 'number'} from {least} to {most}"
+    return f"expected a {'port' if name.endswith('_port') else 'number'} from {least} to {most:.0f}"

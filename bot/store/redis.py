@@ -292,7 +292,11 @@ class RedisStore:
     async def lead(self, installation: str, candidate: str, lasts: float) -> bool:
         """See `ChoosesLeader.lead`."""
         (leads,) = await self._link.call(
-            Run(script("lead"), keys.lead(installation), (self.clock_offset, 0, candidate, _ms(lasts)))
+            Run(
+                script("lead"),
+                keys.lead(installation),
+                (self.clock_offset, 0, candidate, _ms(lasts), _ms(rules.FURTHEST)),
+            )
         )
         return bool(leads)
 
@@ -332,7 +336,7 @@ class RedisStore:
     async def _sweep(self, installations: Collection[str]) -> list[str]:
         """Look at every installation, and return and note those that have something."""
         looked = list(installations)
-        found = await self._link.call(*(self._run("peek", it) for it in looked))
+        found = await self._link.call(*(self._run("peek", it, _ms(rules.FURTHEST)) for it in looked))
         waiting = [it for it, waits in zip(looked, found, strict=True) if waits]
         for it in waiting:
             self._hint(it)
@@ -351,6 +355,7 @@ class RedisStore:
                 to_bytes(worker),
                 rules.MAX_RUN,
                 _ms(rules.FENCE_TTL),
+                _ms(rules.FURTHEST),
             )
         )
         more, *found = answer

@@ -24,6 +24,9 @@ EARLY_TTL: Final = 600.0
 FENCE_TTL: Final = 24 * 3600.0
 """Seconds it is remembered what became of a claim, so that a late repetition is told."""
 
+FURTHEST: Final = 300.0
+"""Seconds that no lease and no delay exceeds: what ends later was stored before the server's clock was set back."""
+
 REPEAT_TTL: Final = 60.0
 """Seconds it is remembered what a change answered: the client sends again within a few what lost its answer."""
 

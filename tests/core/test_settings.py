@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[2]
         ("http_port", "70000", "HTTP_PORT: expected a port from 0 to 65535, got '70000'."),
         ("max_attempts", "0", "MAX_ATTEMPTS: expected a number from 1 to 20, got '0'."),
         ("max_parts", "0", "MAX_PARTS: expected at least 1, got '0'."),
-        ("lease_seconds", "0.5s", "LEASE_SECONDS: expected a duration from 1s to 3650d, got '0.5'."),
+        ("lease_seconds", "0.5s", "LEASE_SECONDS: expected a duration from 1s to 300s, got '0.5'."),
+        ("lease_seconds", "6m", "LEASE_SECONDS: expected a duration from 1s to 300s, got '360.0'."),
         ("drain_seconds", "3651d", "DRAIN_SECONDS: expected a duration from 0s to 3650d, got '3651d'."),
         ("max_attempts", "2.5", "MAX_ATTEMPTS: expected a whole number, got '2.5'."),
         (

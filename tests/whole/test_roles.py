@@ -279,7 +279,7 @@ async def test_several_intakes_over_sockets(slack: Slack, tmp_path):
 
 @pytest.mark.parametrize(
     ("how", "kinds"),
-    [(signal.SIGKILL, [INTAKE, INTAKE, WORKER]), (signal.SIGTERM, [{"LEASE_SECONDS": "1h"}] * 2)],
+    [(signal.SIGKILL, [INTAKE, INTAKE, WORKER]), (signal.SIGTERM, [{"LEASE_SECONDS": "5m"}] * 2)],
     ids=["killed", "told to go"],
 )
 async def test_who_stands_by_takes_over(discord: Discord, tmp_path, how: signal.Signals, kinds: list[dict[str, Any]]):

@@ -1,8 +1,9 @@
--- claim: token, turn id, ms of lease, worker, messages a turn may ask, ms to remember the token
+-- claim: token, turn id, ms of lease, worker, messages a turn may ask, ms to remember the token, ms that no lease and
+-- no delay exceeds
 -- returns {more}, or {more, thread, flight (flat hash), {record, new text or nil, ...}, {turn, ...}};
 -- `more` is 1 when the installation has other threads to claim.
 local token, turn, lease, worker = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
-local most, remember = tonumber(ARGV[7]), ARGV[8]
+local most, remember, furthest = tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
 local fence = key('fence', token)
 
 local function due()
@@ -55,6 +56,11 @@ end
 
 local mine = redis.call('GET', fence)
 if mine and holds(mine, token) then return answer(mine, asked(mine)) end
+
+-- Since the clock was set back nobody would take these before it is where it was. Who lives renews its lease in time.
+for _, thread in ipairs(redis.call('ZRANGEBYSCORE', P .. 'later', '(' .. now + furthest, '+inf')) do
+  put_off(thread, now + lease)
+end
 
 for _ = 1, 100 do
   local queue, thread = P .. 'later', due()
