@@ -44,6 +44,15 @@ class Flight:
     stopped: bool = False
     edited: bool = False
 
+    def asked(self) -> list[str]:
+        """What is still asked; see `asked` in `claim.lua`."""
+        left = [id_ for id_ in self.ids if id_ not in self.gone]
+        unended = self.outcome or self.shown or any(part.attempt not in self.settled for part in self.parts)
+        if left or not (self.token or unended):
+            return left
+        self.stopped = True
+        return self.ids
+
     def take_back(self, message_id: str) -> bool:
         """Ask one message less; returns whether that was the last. Where others are left, they are asked without it."""
         self.gone.add(message_id)

@@ -147,7 +147,7 @@ class MemoryStore:
         until = self._monotonic() + lease
         while thread := self._next(installations):
             thread.ready = thread.later = None
-            asked = self._asked(thread.flight) if thread.flight else []
+            asked = thread.flight.asked() if thread.flight else []
             if thread.flight and not asked:
                 self._drop_flight(thread)
             if not asked:
@@ -355,14 +355,6 @@ class MemoryStore:
     def _line(self, installations: Collection[str]) -> list[tuple[Standing, int, Thread]]:
         mine = (it for it in self._threads.values() if it.installation in installations)
         return sorted((it.ready, i, it) for i, it in enumerate(mine) if it.ready is not None)
-
-    def _asked(self, flight: Flight) -> list[str]:
-        """What is still asked of a turn; see `asked` in `claim.lua`."""
-        left = [id_ for id_ in flight.ids if id_ not in flight.gone]
-        if left or not (flight.token or flight.parts or flight.outcome):
-            return left
-        flight.stopped = True
-        return flight.ids
 
     def _freeze(self, thread: Thread) -> list[str]:
         if run := thread.head(rules.MAX_RUN):

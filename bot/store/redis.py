@@ -165,6 +165,8 @@ class RedisStore:
             if value is not None:
                 fields += [name, value]
         number = "" if partial is None else str(claim.attempts if attempts is None else attempts)
+        if part is not None:
+            fields += [f"posted:{part.attempt}", part.attempt]
         names = ("", "") if part is None else (part.ref.id, f"{part.ref.channel}:{part.ref.id}")
         (kept,) = await self._link.call(
             self._claimed(

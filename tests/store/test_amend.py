@@ -256,7 +256,18 @@ async def test_a_released_turn_taken_back_in_part_asks_the_rest(store: Any, ask:
     assert (texts(again), again.stopped, again.turn_id) == (["2"], False, claim.turn_id)
 
 
-@pytest.mark.parametrize("seen", ["part", "crash", "outcome"])
+async def test_a_turn_taken_back_after_what_it_posted_was_removed_is_not_answered(store: Any, ask: Ask) -> None:
+    """A placeholder that went when the turn was given back leaves readers nothing that would have to be ended."""
+    await waiting(store, ask("1"))
+    claim = await store.claim(T1, "w", 15)
+    await store.record(claim, part=Part(1, 0, MessageRef("C1", "1.5")))
+    await store.record(claim, settled=1)
+    await store.release(claim)
+    assert await store.amend(claim.key, claim.installation, message_id="C1:1")
+    assert await store.claim(T1, "w", 15) is None
+
+
+@pytest.mark.parametrize("seen", ["part", "one of two", "text", "crash", "outcome"])
 async def test_what_readers_may_have_seen_is_ended_before_them(backing: Any, ask: Ask, seen: str) -> None:
     """A turn taken back whole is still claimed, as stopped, when something of it may be on the screen."""
     store = backing.store()
@@ -266,6 +277,15 @@ async def test_what_readers_may_have_seen_is_ended_before_them(backing: Any, ask
         backing.advance(16)
     elif seen == "part":
         await store.record(claim, part=Part(1, 0, MessageRef("C1", "1.5")))
+        await store.release(claim)
+    elif seen == "one of two":
+        for attempt in (1, 2):
+            await store.record(claim, part=Part(attempt, 0, MessageRef("C1", f"{attempt}.5")))
+        await store.record(claim, settled=1)
+        await store.release(claim)
+    elif seen == "text":
+        await store.record(claim, part=Part(1, 0, MessageRef("C1", "1.5")), shown=1)
+        await store.record(claim, settled=1)
         await store.release(claim)
     else:
         await store.finish(claim, Outcome(answer="a", stop=Stop.END_TURN, attempt=1))

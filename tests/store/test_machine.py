@@ -49,6 +49,7 @@ class Flight:
     claims: int = 1
     attempts: int = 0
     parts: list[Part] = field(default_factory=list)
+    settled: set[int] = field(default_factory=set)
     outcome: Outcome | None = None
     gone: set[str] = field(default_factory=set)
     stopped: bool = False
@@ -57,7 +58,8 @@ class Flight:
     def asked(self) -> list[str]:
         """What the next claim asks; nothing when the turn vanishes unseen."""
         left = [id_ for id_ in self.ids if id_ not in self.gone]
-        return left or (self.ids if self.holder is not None or self.parts or self.outcome else [])
+        unended = self.outcome or any(part.attempt not in self.settled for part in self.parts)
+        return left or (self.ids if self.holder is not None or unended else [])
 
 
 class Mailbox(RuleBasedStateMachine):
@@ -200,13 +202,16 @@ class Mailbox(RuleBasedStateMachine):
             assert (lease.stopped, lease.edited) == (flight.stopped, flight.edited)
 
     @precondition(lambda self: self.claims)
-    @rule(number=CLAIMS, attempt=st.integers(1, 3))
-    def record(self, number: int, attempt: int) -> None:
+    @rule(number=CLAIMS, attempt=st.integers(1, 3), settled=st.booleans())
+    def record(self, number: int, attempt: int, settled: bool) -> None:
         number %= len(self.claims)
         part = Part(attempt, 0, MessageRef("C1", f"{attempt}.0"))
         flight = self.held(number)
         self.expect(flight is not None, self.store.record(self.claims[number], part=part, attempts=attempt))
+        if settled:
+            self.expect(flight is not None, self.store.record(self.claims[number], settled=attempt))
         if flight:
+            flight.settled |= {attempt} if settled else set()
             flight.attempts = attempt
             flight.parts += [] if part in flight.parts else [part]
 

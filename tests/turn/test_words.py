@@ -88,3 +88,16 @@ async def test_an_edited_question_is_asked_anew():
     await house.run(await house.claim(None))
     assert house.platform.shown == ["the new answer"]
     assert "New?" in house.model.requests[1].messages[0][1]
+
+
+async def test_a_deleted_question_that_was_given_back_is_not_answered():
+    """A question that is taken back while its turn waits for another worker, with nothing on the screen, gets no word."""
+    house = House([100.0])
+    hold = await house.claim()
+    running = asyncio.create_task(house.run(hold))
+    await asyncio.sleep(5)
+    hold.give(Order.DRAIN)
+    await running
+    assert await house.store.amend(KEY, "fake:T", message_id="1")
+    assert await house.store.claim(["fake:T"], "w", 15.0) is None
+    assert house.platform.shown == []

@@ -20,8 +20,21 @@ local function answer(thread, ids)
   return {more, thread, redis.call('HGETALL', flight), records, redis.call('LRANGE', key('turns', thread), 0, -1)}
 end
 
+-- Whether something of a turn may be on the screen that is not at its end: an answer stored, text shown, or a message
+-- recorded of an attempt that was not settled.
+local function unended(flight)
+  if redis.call('HEXISTS', flight, 'outcome') == 1 or tonumber(redis.call('HGET', flight, 'shown') or 0) > 0 then
+    return true
+  end
+  for _, name in ipairs(redis.call('HKEYS', flight)) do
+    local attempt = string.match(name, '^posted:(%d+)$')
+    if attempt and redis.call('HEXISTS', flight, 'settled:' .. attempt) == 0 then return true end
+  end
+  return false
+end
+
 -- What is still asked of a turn. When everything was taken back there is nothing to answer; but if readers may have
--- seen something of it (a message recorded, an answer stored, a worker that died), someone has to end it before them.
+-- seen something of it, or a worker died, someone has to end it before them.
 local function asked(thread)
   local flight, left = key('flight', thread), {}
   local ids = cjson.decode(redis.call('HGET', flight, 'ids'))
@@ -29,10 +42,7 @@ local function asked(thread)
     if redis.call('HEXISTS', flight, 'gone:' .. id) == 0 then left[#left + 1] = id end
   end
   if #left > 0 then return left end
-  if redis.call('HGET', flight, 'token') == '' and redis.call('HEXISTS', flight, 'parts') == 0
-      and redis.call('HEXISTS', flight, 'outcome') == 0 then
-    return left
-  end
+  if redis.call('HGET', flight, 'token') == '' and not unended(flight) then return left end
   redis.call('HSET', flight, 'stop', 1)
   return ids
 end
