@@ -91,7 +91,7 @@ async def test_an_edited_question_is_asked_anew():
 
 
 async def test_a_deleted_question_that_was_given_back_is_not_answered():
-    """A question that is taken back while its turn waits for another worker, with nothing on the screen, gets no word."""
+    """A question that is taken back while its turn waits, with nothing of it on the screen, gets no word."""
     house = House([100.0])
     hold = await house.claim()
     running = asyncio.create_task(house.run(hold))
