@@ -57,7 +57,9 @@ def claim(
 
 def _messages(records: list[Any]) -> Iterable[Message]:
     for record, text in zip(records[::2], records[1::2], strict=True):
-        if message := _read(codec.message_from_bytes, record[1:]):
+        if record is None:
+            _log.error("left out: a message whose record is gone")
+        elif message := _read(codec.message_from_bytes, record[1:]):
             yield message if text is None else replace(message, text=to_text(text))
 
 

@@ -276,3 +276,25 @@ async def test_an_unreadable_record_does_not_block_its_thread(
     node.hset(f"{prefix}body:{thread}", "m:C1:3", b"!nonsense")
     await store.submit(ask("4"))
     assert [message.text for message in (await store.claim(T1, "w", 15)).messages] == ["4"]
+
+
+@pytest.mark.parametrize("when", ["waiting", "claimed"])
+async def test_a_record_that_is_gone_does_not_block_its_thread(
+    on_server: Any, ask: Ask, caplog: pytest.LogCaptureFixture, when: str
+) -> None:
+    """A message of which the server lost the text is left out and logged; those around it are answered."""
+    store, node = on_server.store(), on_server.nodes[0]
+    for n in range(3):
+        await store.submit(ask(str(n), at=n))
+    if when == "claimed":
+        await store.release(await store.claim(T1, "w", 15))
+    node.hdel(f"firsttoken:{{slack:T1}}:body:{ask().key}", "m:C1:1")
+    claim = await store.claim(T1, "w", 15)
+    assert [message.text for message in claim.messages] == ["0", "2"]
+    assert "gone" in caplog.text
+    await store.commit(claim, None)
+    await store.submit(ask("3"))
+    node.hdel(f"firsttoken:{{slack:T1}}:body:{ask().key}", "m:C1:3")
+    assert await store.claim(T1, "w", 15) is None
+    await store.submit(ask("4"))
+    assert [message.text for message in (await store.claim(T1, "w", 15)).messages] == ["4"]

@@ -51,7 +51,7 @@ end
 local function freeze(thread)
   local mail, body, run = key('mail', thread), key('body', thread), {}
   for _, id in ipairs(redis.call('ZRANGE', mail, 0, most - 1)) do
-    local alone = string.sub(redis.call('HGET', body, 'm:' .. id), 1, 1) == '!'
+    local alone = string.sub(redis.call('HGET', body, 'm:' .. id) or '', 1, 1) == '!'
     if alone and #run > 0 then break end
     run[#run + 1] = id
     if alone then break end
