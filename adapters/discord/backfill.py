@@ -176,6 +176,9 @@ class Backfill:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _stopped(self) -> bool:  # asked again after every wait
+        return self._over
+
     def _wait_no_longer(self) -> None:
         self._unsettled &= {DIRECTS}
         if not self.pending:
@@ -211,7 +214,7 @@ class Backfill:
             self._release(message)
         while left is not None and loop.time() < until:
             await asyncio.sleep(AGAIN)
-            if self._over or channel_id in self._held:  # a newer session reads it, from there or before
+            if self._stopped() or channel_id in self._held:  # a newer session reads it, from there or before
                 return
             left = await self._pages(channel, within_reach(left))
 
@@ -220,10 +223,10 @@ class Backfill:
         session = -1
         try:
             async with self._at_once:
-                while session != self._session and not self._over:
+                while session != self._session and not self._stopped():
                     session = self._session  # one that begins meanwhile may have missed more
                     async for message in self._history(channel, after):
-                        if self._over:
+                        if self._stopped():
                             return None
                         await self._missed(message)
                         after = message.id
@@ -239,7 +242,7 @@ class Backfill:
         """Yield what was written after an id, oldest first; tried again where Discord or the network fails."""
         left = PER_CHANNEL
         for pause in islice(growing(PAUSE, LONGEST_PAUSE), TRIES):
-            if self._over:
+            if self._stopped():
                 return
             try:
                 async for message in channel.history(limit=left, after=discord.Object(after), oldest_first=True):
