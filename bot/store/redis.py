@@ -164,31 +164,13 @@ class RedisStore:
         for name, value in (("attempts", attempts), ("shown", shown), (f"settled:{settled}", settled)):
             if value is not None:
                 fields += [name, value]
-        number = "" if partial is None else str(claim.attempts if attempts is None else attempts)
-        if part is not None:
-            fields += [f"posted:{part.attempt}", part.attempt]
-        names = ("", "") if part is None else (part.ref.id, f"{part.ref.channel}:{part.ref.id}")
-        (kept,) = await self._link.call(
-            self._claimed(
-                "record",
-                claim,
-                b"" if part is None else codec.part_to_bytes(part),
-                number,
-                to_bytes((partial or "")[: rules.MAX_TEXT]),
-                _ms(self._history_ttl),
-                *map(to_bytes, names),
-                *fields,
-            )
-        )
-        _held(kept, claim)
+        broken = None if partial is None else (claim.attempts if attempts is None else attempts, partial)
+        await self._record(claim, fields, part=part, broken=broken)
 
     @restoring
     async def finish(self, claim: Claim, outcome: Outcome) -> None:
         """See `TurnStore.finish`."""
-        (kept,) = await self._link.call(
-            self._claimed("record", claim, b"", "", "", 0, "", "", "outcome", codec.outcome_to_bytes(outcome))
-        )
-        _held(kept, claim)
+        await self._record(claim, ["outcome", codec.outcome_to_bytes(outcome)])
 
     @restoring
     async def commit(self, claim: Claim, turn: Turn | None, *, replaces: str | None = None) -> None:
@@ -258,18 +240,12 @@ class RedisStore:
         rooms = {keys.prefix(it) + b"signal": it for it in installations}
         async with aclosing(listen(self._link, list(rooms))) as published:
             async for channel, text in published:
-                if text.startswith(b"amended "):
-                    yield Signal("amended", ThreadKey.parse(to_text(text.removeprefix(b"amended "))))
-                    continue
-                if text.startswith(b"deleted "):
-                    id_, _, thread = text.removeprefix(b"deleted ").partition(b" ")
-                    yield Signal("deleted", ThreadKey.parse(to_text(thread)), to_text(id_))
-                    continue
-                if channel in rooms:
-                    self._hint(rooms[channel])
-                else:
+                signal = replies.signal(text)
+                if channel not in rooms:
                     self._next_sweep = 0.0
-                yield Signal("ready")
+                elif signal.kind == "ready":
+                    self._hint(rooms[channel])
+                yield signal
 
     async def cursor(self, installation: str) -> str | None:
         """See `Inbox.cursor`."""
@@ -372,6 +348,27 @@ class RedisStore:
                 await self.commit(claim, None)
             return None
         return claim
+
+    async def _record(
+        self,
+        claim: Claim,
+        fields: Iterable[Argument],
+        *,
+        part: Part | None = None,
+        broken: tuple[int, str] | None = None,
+    ) -> None:
+        """Store fields of the turn (names and values), a message it posted, and a broken stream's number and text."""
+        posted: tuple[Argument, ...] = ("", "", "", "")
+        if part is not None:
+            names = (part.ref.id, f"{part.ref.channel}:{part.ref.id}")
+            posted = (codec.part_to_bytes(part), part.attempt, *map(to_bytes, names))
+        number, text = ("", "") if broken is None else broken
+        (kept,) = await self._link.call(
+            self._claimed(
+                "record", claim, _ms(self._history_ttl), *posted, number, to_bytes(text[: rules.MAX_TEXT]), *fields
+            )
+        )
+        _held(kept, claim)
 
     async def _home(self, key: ThreadKey) -> str:
         """The installation of a thread where it is not told: who took part there last, or by its own name."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from bot.conversation import Message, Place, ThreadKey, Turn
-from bot.ports import Claim
+from bot.ports import Claim, Signal
 from bot.store import codec
 from bot.store.codec import UnreadableError, to_text
 
@@ -61,6 +61,17 @@ def _messages(records: list[Any]) -> Iterable[Message]:
             _log.error("left out: a message whose record is gone")
         elif message := _read(codec.message_from_bytes, record[1:]):
             yield message if text is None else replace(message, text=to_text(text))
+
+
+def signal(text: bytes) -> Signal:
+    """Read what was published; nothing is what a new subscription says."""
+    kind, _, about = text.partition(b" ")
+    if kind == b"amended":
+        return Signal("amended", ThreadKey.parse(to_text(about)))
+    if kind == b"deleted":
+        id_, _, thread = about.partition(b" ")
+        return Signal("deleted", ThreadKey.parse(to_text(thread)), to_text(id_))
+    return Signal("ready")
 
 
 def history(records: list[bytes]) -> tuple[Turn, ...]:

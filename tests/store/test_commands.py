@@ -17,6 +17,7 @@ SINCE = {
     "HGET": "2.0",
     "HGETALL": "2.0",
     "HINCRBY": "2.0",
+    "HKEYS": "2.0",
     "HLEN": "2.0",
     "HMGET": "2.0",
     "HSETNX": "2.0",
@@ -35,7 +36,6 @@ SINCE = {
     "ZADD": "1.2",
     "ZCARD": "1.2",
     "ZCOUNT": "2.0",
-    "ZPOPMIN": "5.0",
     "ZRANGE": "1.2",  # REV, BYSCORE, LIMIT since 6.2
     "ZRANGEBYSCORE": "1.0",
     "ZREM": "1.2",
