@@ -87,8 +87,9 @@ class Abandoned:
     async def clear(self, place: Place) -> None:
         """End what waits for it, and write the notes once more: who was only asleep may have written over them."""
         # A post that was under way when its worker died may have come only now; and who gave the turn back may not
-        # have known that it had posted.
-        strays = await self._strays(patient=self._owes_a_look) if self._claim.takes > 1 else []
+        # have known that it had posted. A call that seemed to fail may have been carried out late, too.
+        look = self._claim.takes > 1 or self._writer.doubtful
+        strays = await self._strays(patient=self._owes_a_look) if look else []
         for ref in self._notes:
             await self._note(place, ref)
         while self._waiting:

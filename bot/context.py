@@ -55,7 +55,7 @@ def build(
         background: what was said in the thread before the bot was first addressed in it.
         tokens: upper bound on the messages, estimated; the questions are always sent whole.
     """
-    turns = [_rows(turn) for turn in history]
+    turns = [_rows(turn) for turn in history if turn.stop is not Stop.POISONED]
     asked: Row = ("user", _people(background, questions))
     sizes = [sum(_size(text) for _, text in rows) for rows in turns]
     kept = turns[_first_kept(sizes, _size(asked[1]), tokens * BYTES_PER_TOKEN) :]

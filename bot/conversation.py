@@ -130,6 +130,7 @@ class Stop(enum.StrEnum):
     STOPPED = "stopped"  # the person said stop, or deleted the placeholder or the question
     MAX_PARTS = "max_parts"  # the answer filled as many messages as one answer may
     FAILED = "failed"  # every attempt broke, or the API refused the request
+    POISONED = "poisoned"  # every worker that asked it died; Claude is not sent it again with what is asked later
     LOCAL = "local"  # answered by the bot itself: help, greeting, polite refusal
 
 
@@ -137,8 +138,9 @@ class Stop(enum.StrEnum):
 class Turn:
     """The person's message(s) and Claude's whole answer, as history keeps them.
 
-    `answer` is empty exactly when `stop` is FAILED, or STOPPED before any text: the question then goes before
-    the next one. `background` is what was said in the thread before the bot was first addressed in it.
+    `answer` is empty exactly when `stop` is FAILED, POISONED, or STOPPED before any text: the question then goes
+    before the next one, but for a poisoned one. `background` is what was said in the thread before the bot was first
+    addressed in it.
     """
 
     id: str

@@ -118,7 +118,7 @@ class TurnRun:
     async def _run(self) -> None:
         claim = self._claim
         if claim.claims > POISONED + APOLOGIES:
-            outcome = claim.outcome or Outcome(answer="", stop=Stop.FAILED, attempt=0)
+            outcome = claim.outcome or Outcome(answer="", stop=Stop.POISONED, attempt=0)
             await self._store(self._turn(outcome.answer, outcome.stop, outcome))
             return
         if claim.takes > 1:
@@ -129,7 +129,7 @@ class TurnRun:
             await self._deliver_stored(claim.outcome)
         elif claim.claims > POISONED:
             await self._say(phrases.APOLOGY)
-            await self._commit("", Stop.FAILED)
+            await self._commit("", Stop.POISONED)
         else:
             await self._answer(self._kind())
 
@@ -339,7 +339,7 @@ class TurnRun:
             background=self._question.background,
             answer=answer if answer.strip() and stop is not Stop.FAILED else "",
             stop=stop,
-            attempts=self._retries.broken + (stop is not Stop.FAILED),
+            attempts=self._retries.broken + (stop not in (Stop.FAILED, Stop.POISONED)),
             finished_at=time.time(),
             usage=outcome.usage if outcome else Usage(),
             model=outcome.model if outcome else "",

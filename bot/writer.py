@@ -60,6 +60,8 @@ class Writer:
         self._fence = fence
         self._since = since
         self._calls: set[asyncio.Task[Any]] = set()
+        self.doubtful = False
+        """Whether the answer to a post was lost: the platform may still carry it out, beside its repetition."""
 
     async def post(
         self,
@@ -106,7 +108,7 @@ class Writer:
             try:
                 await self._call(call(content))
             except OutcomeUnknown:
-                unsure = True
+                unsure = self.doubtful = True
                 raise
 
         await self._carry_through(attempt, budgets)

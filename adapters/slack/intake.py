@@ -120,7 +120,7 @@ class Intake:
         try:
             request = AsyncBoltRequest(body=body.decode(), headers={**headers})
             event = request.body.get("event", {})
-        except (AttributeError, TypeError, ValueError):
+        except (AttributeError, RecursionError, TypeError, ValueError):
             # Bolt takes for granted that a body is a JSON object, and its event another.
             return web.Response(status=400)
         if not isinstance(event, dict):

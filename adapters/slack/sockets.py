@@ -107,7 +107,7 @@ class Connection:
     def _take(self, socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
         try:
             envelope = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             log.warning("Slack sent a frame that is no JSON")
             return
         kind = envelope.get("type") if isinstance(envelope, dict) else None
@@ -115,7 +115,7 @@ class Connection:
         if kind == "disconnect":
             log.info("Slack asks for a new connection", extra={"reason": envelope.get("reason")})
             self.leaving.set()
-        elif kind not in {None, "hello"} and not self._closing:
+        elif isinstance(kind, str) and kind != "hello" and not self._closing:
             task = asyncio.create_task(self._handle(socket, envelope), name="slack envelope")
             self._handlers.add(task)
             task.add_done_callback(self._handlers.discard)

@@ -20,6 +20,7 @@ KINDS = (
 a failure that does not fit what came of the turn; stored is what the store should not hold."""
 
 FAILURES = (phrases.INTERRUPTED_FOR_GOOD, phrases.BUSY_FOR_GOOD, phrases.APOLOGY)
+FAILED = (Stop.FAILED, Stop.POISONED)
 STOPPED = phrases.below(Stop.STOPPED)
 NOTICED = 3.0
 """Seconds after which a worker must know of an accepted edit: at the latest with the next renewal of its lease."""
@@ -104,7 +105,7 @@ class Checker:
         """What is stored is the whole text of one request that did not break and asked these questions."""
         said = [self._claude.said[number] for number in self._claude.requests_in(turn.answer)]
         asked = _asked(room, turn)
-        if turn.stop is Stop.FAILED:
+        if turn.stop in FAILED:
             if turn.answer:
                 self.verdict.add("stored", room.name, f"failed turn {turn.id} has an answer")
             return
@@ -176,9 +177,9 @@ class Checker:
             for word in claude.words_in(text):
                 words.setdefault(claude.requests_in(word)[0], []).append(word)
         self._whole(room, expected, words, finals)
-        for stop in (Stop.FAILED, Stop.STOPPED):
-            if ends[stop] != (stored := sum(turn.stop is stop for turn in turns)):
-                self.verdict.add("stale", room.name, f"{ends[stop]} ends say {stop.value}, {stored} are stored")
+        for stops in (FAILED, (Stop.STOPPED,)):
+            if ends[stops[0]] != (stored := sum(turn.stop in stops for turn in turns)):
+                self.verdict.add("stale", room.name, f"{ends[stops[0]]} ends say {stops[0].value}, {stored} are stored")
         self._notes(room, turns, visible)
 
     def _whole(

@@ -145,7 +145,7 @@ async def test_too_large(push: HttpPush, address: str, slack: SlackServer) -> No
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"\xff\xfe", b"null", b'"text"']
+    [b"", b"{", b"[]", b"\xff\xfe", b"null", b'"text"', b'{"event":' * 20_000]
     + [b'{"type":"event_callback","event":%s}' % event for event in (b"7", b"null", b"[]")],
 )
 async def test_odd_bodies(push: HttpPush, address: str, slack: SlackServer, inbox: MemoryInbox, body: bytes) -> None:

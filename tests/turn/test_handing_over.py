@@ -264,6 +264,25 @@ async def test_trouble_that_another_worker_found_mended_is_over():
     assert house.desk.alerts.of("fake:T") == ""
 
 
+class Late(FakePlatform):
+    """A platform that carries out a post whose connection broke, but later than anybody looks for it."""
+
+    async def post(self, place, text, nonce):
+        if not self.messages and "late" not in self.calls:
+            self.calls.append("late")
+            asyncio.get_running_loop().call_later(2.0, asyncio.ensure_future, super().post(place, text, nonce))
+            raise OutcomeUnknown("reset")
+        return await super().post(place, text, nonce)
+
+
+async def test_a_post_that_is_carried_out_late_leaves_no_stub():
+    """A placeholder that came after its repetition goes when the answer stands."""
+    house = House(["the ", 5.0, "whole answer"])
+    house.platform = Late()
+    await house.ask()
+    assert house.platform.shown == ["the whole answer"]
+
+
 async def test_a_lost_post_is_found_whatever_the_store_takes_for_the_time():
     """The store's clock is not the platform's: a post whose answer was lost is not sent twice."""
     house = House(["the whole answer"])

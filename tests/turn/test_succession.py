@@ -177,4 +177,16 @@ async def test_a_poisoned_turn_ends_with_an_apology(tries: int):
     await house.run(await house.claim(None))
     assert house.platform.shown == ([phrases.APOLOGY] if tries < APOLOGIES else [])
     [turn] = await house.turns()
-    assert turn.stop is Stop.FAILED
+    assert turn.stop is Stop.POISONED
+
+
+async def test_what_was_poisoned_is_not_asked_with_what_comes_after_it():
+    """A question that killed its workers is not sent again with the next one, or it would kill that one's, too."""
+    house = House(["an answer"])
+    for crash in range(POISONED):
+        await house.claim(None if crash else "What kills?", "1")
+        await expire()
+    await house.run(await house.claim(None))
+    await house.ask("And that?", "2")
+    [request] = house.model.requests
+    assert "What kills?" not in str(request.messages)
