@@ -3,7 +3,7 @@
 The server is a daemon of its own session: neither Ctrl-C nor the death of the program that started it ends it, and the
 next program finds and adopts it. Locks in DATA_DIR, kept by the kernel so that no crash leaves one behind, say who is
 there: `server.lock` is held by the server itself, `first.lock` by the first program, `guests.lock` is shared by further
-ones. The last to leave stops the server.
+ones. A server that dies is started again by whoever notices first; the last to leave stops it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import re
+import stat
 import subprocess
 import tempfile
 import time
@@ -35,6 +36,9 @@ LONGEST_SOCKET_PATH: Final = 100
 """Bytes of a Unix socket's path that every system takes (Linux 107, macOS 103)."""
 
 _POLL: Final = 0.02
+
+_LOOK: Final = 1.0
+"""Seconds between two looks whether the server lives."""
 
 _OPTIONS: Final = {
     "port": "0",
@@ -69,6 +73,7 @@ class EmbeddedServer:
         self._door: int | None = None
         self._dir = data_dir.expanduser().absolute()
         self._presence: int | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Connect to the server of this directory, or start it. Raises SettingsError."""
@@ -88,12 +93,16 @@ class EmbeddedServer:
             self._leave()
             raise
         self.url = f"unix://{quote(str(self._socket()))}"
+        self._keeping = asyncio.create_task(self._keep(), name="embedded server")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Leave, and stop the server when nobody else is there."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait({self._keeping})
         self._leave()
         first = self._try_lock("first", fcntl.LOCK_EX)
         guests = self._try_lock("guests", fcntl.LOCK_EX)
@@ -147,10 +156,21 @@ class EmbeddedServer:
                 raise self._failed(f"a server holds it, but {reason}")
             await asyncio.sleep(_POLL)
 
+    async def _keep(self) -> None:
+        """Start the server again whenever it has died: its lock is free then."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            try:
+                if (lock := self._try_lock("server", fcntl.LOCK_EX)) is not None:
+                    _unlock(lock)
+                    _log.error("the embedded server of %s died and is started again: see its server.log", self._dir)
+                    await self._connect_or_start()
+            except (OSError, SettingsError) as error:
+                _log.error("the embedded server is not there: %s", error)
+
     async def _start(self, lock: int) -> None:
         """Start the daemon. It inherits the lock, and holds it until it ends, however it ends."""
-        self._tidy()
-        socket = _socket_directory() / "s"
+        socket = self._left_behind() or _socket_directory() / "s"
         self._note.write_text(json.dumps({"socket": str(socket)}))
         options = _OPTIONS | {
             "dir": str(self._dir),
@@ -185,6 +205,18 @@ class EmbeddedServer:
             await asyncio.sleep(_POLL)
         self._tidy()
         _unlock(lock)
+
+    def _left_behind(self) -> Path | None:
+        """The socket of a server that died, where it can be used again: programs that are there go on using it."""
+        try:
+            socket = self._socket()
+            folder = socket.parent.lstat()
+            if folder.st_uid == os.geteuid() and stat.S_IMODE(folder.st_mode) == 0o700 and stat.S_ISDIR(folder.st_mode):
+                socket.unlink(missing_ok=True)
+                return socket
+        except (OSError, SettingsError):
+            pass
+        return None
 
     def _tidy(self) -> None:
         """Take away what a server that is gone left behind. The caller holds `server.lock`."""

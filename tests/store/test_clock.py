@@ -63,3 +63,24 @@ async def test_a_clock_that_is_set_back_deposes_a_dead_leader_only(backing: Any,
         assert await store.lead("discord:A", "a", 9.0)
     backing.advance(5)
     assert await other.lead("discord:A", "b", 9.0) is not lives
+
+
+async def test_a_clock_that_is_set_back_leaves_no_dead_worker_alive(backing: Any) -> None:
+    """Who counted as alive by the old clock counts again when it says so."""
+    store = backing.store()
+    assert [await store.attend(T1, name, 9.0) for name in ("dead", "alive")] == [1, 2]
+    backing.advance(-HOUR)
+    assert await store.attend(T1, "alive", 9.0) == 1
+    assert await store.attend(T1, "new", 9.0) == 2
+
+
+async def test_a_clock_that_is_set_back_leaves_nobody_without_a_status(backing: Any, ask: Ask) -> None:
+    """Who waits is told so, whether they came, or had a status, by the old clock or came by the new one."""
+    store = backing.store()
+    await store.submit(ask("old", thread="C1:old"))
+    backing.advance(1)
+    assert len(await store.waiting(T1[0], 60.0)) == 1
+    backing.advance(-HOUR)
+    await store.submit(ask("new", thread="C1:new"))
+    backing.advance(1)
+    assert [place.thread for place in await store.waiting(T1[0], 60.0)] == ["C1:old", "C1:new"]
