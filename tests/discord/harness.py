@@ -23,6 +23,7 @@ class Box:
         self.messages: list[Message] = []
         self.offered: list[str] = []
         self.edits: list[Message] = []
+        self.edited_at: list[float] = []
         self.deletions: list[tuple[str, str]] = []
         self.ours: dict[str, ThreadKey] = {}
         self.cursors: dict[str, str] = {}
@@ -64,6 +65,7 @@ class Box:
     async def edited(self, message: Message, *, at: float | None = None) -> None:
         self._answer()
         self.edits.append(message)
+        self.edited_at.append(at or 0.0)
 
     async def deleted(self, key: ThreadKey, installation: str, message_id: str) -> None:
         self._answer()

@@ -253,6 +253,20 @@ async def test_edits_reach_the_core_and_unfurled_links_do_not(server: DiscordSer
     assert [(str(edit.key), edit.text) for edit in box.edits] == [(str(box.messages[0].key), "better")]
 
 
+async def test_an_edit_is_told_with_its_time(server: DiscordServer, box: Box) -> None:
+    """By Discord's clock, so that the newest is asked whatever order edits come in."""
+    general, ada = server.channel("general"), server.user("ada")
+    async with listening(server, box):
+        id_ = await server.say(general, ada, mention(server, "one"))
+        for text in ("two", "three"):
+            server.advance(60)
+            await server.edit(general, id_, mention(server, text))
+        await box.until(lambda: len(box.edits) == 2)
+    first, second = box.edited_at
+    assert second - first >= 60
+    assert first - box.messages[0].sent_at >= 60
+
+
 async def test_edits_of_what_people_say_to_one_another_go_nowhere(server: DiscordServer, box: Box) -> None:
     """Of talk in a channel, in threads the bot takes no part in, and to others by a reply, no new text is handed on."""
     general, ada = server.channel("general"), server.user("ada")
