@@ -309,7 +309,7 @@ class Reply:
                 "the platform stored another text than it was given",
                 extra={"part": index, "given": len(text), "stored": len(receipt.stored)},
             )
-            if not slot.rewritten:
+            if not (slot.rewritten or self._slots.frozen):  # a new message would be stored no better
                 slot.rewritten, slot.shown = True, None
         if not self._bare:
             if self.first_text_at is None:

@@ -292,3 +292,22 @@ async def test_a_lost_post_is_found_whatever_the_store_takes_for_the_time():
     house.platform.fail("post", OutcomeUnknown("lost"), lost=True)
     await house.ask()
     assert house.platform.shown == ["the whole answer"]
+
+
+class Stubborn(FakePlatform):
+    """A platform that stores another text than it is given, and takes no edit."""
+
+    async def post(self, place, text, nonce):
+        return replace(await super().post(place, text, nonce), stored=f"{text[:3]}?")
+
+    async def edit(self, place, ref, text):
+        raise MessageFrozen("never")
+
+
+async def test_a_platform_that_stores_another_text_and_takes_no_edit_is_not_flooded():
+    """A message that cannot be mended is left as it is, rather than posted again and again."""
+    house = House(["the whole answer"])
+    house.platform = Stubborn()
+    async with asyncio.timeout(600):
+        await house.ask()
+    assert house.platform.shown == ["the whole answer"]
