@@ -29,7 +29,7 @@ SPOKEN = 40
     ids=["full", "read-only"],
 )
 async def test_redis_that_takes_no_writes(side: Side, tmp_path, caplog, breaks: str, mends: str, sentence: str):
-    """For several leases what is being answered goes on; it is said what is wrong, nothing spins; then all is answered."""
+    """For several leases an answer goes on; it is said what is wrong, nothing spins, and then all is answered once."""
     claude, lease = side.house.box.claude, 3.0
     claude.answer(LONG, rate=len(LONG.split()) / (2 * lease))
     claude.answer("After.")
