@@ -101,20 +101,21 @@ class Abandoned:
         """Remove what this worker posted after it had lost the turn; what was recorded, its successor brings to an end.
 
         What it wrote late into its abandoned messages goes as well (`text`, in `written`), where its successor was
-        done by then and notes them no more. Only where that is certain: the turn has ended, and with another answer.
+        done by then and notes them no more. Only where that is certain: the turn has ended, and not with our answer.
         """
         await self._ledger.settle()
         for part in self._ledger.unknown:
             try:
                 if not await self._ledger.recorded(part.ref):
                     await self._writer.discard(part.ref)
-            except PlatformError as error:
+            except (PlatformError, StoreUnavailable) as error:
                 log.warning("cannot remove a message of a lost turn", extra={"error": str(error)})
         if not written or self._ledger.finished:
             return
         try:
             ended = await self._ledger.ended()
-            if ended is not None and ended.answer.strip() != text.strip():
+            own = self._ledger.offered and ended is not None and ended.answer.strip() == text.strip()
+            if ended is not None and not own:
                 await self._writer.retract(place, written, phrases.INTERRUPTED_AGAIN)
         except (PlatformError, StoreUnavailable) as error:
             log.warning("cannot take back what was written late", extra={"error": str(error)})

@@ -41,6 +41,8 @@ class Ledger:
         """Every message that this claim posted."""
         self.unknown: list[Part] = []
         """Messages that were posted and could not be recorded, because another worker holds the turn."""
+        self.offered = False
+        """Whether the store was asked to take an answer of this claim: it may have, though nobody heard it say so."""
         self.finished = False
         """Whether the answer is in the outbox, so that any worker brings it to its end."""
 
@@ -69,6 +71,7 @@ class Ledger:
 
     async def finish(self, outcome: Outcome) -> bool:
         """Put the answer into the outbox; False when the store did not answer in time. Raises LeaseLost."""
+        self.offered = True
         try:
             with self._losing():
                 async with asyncio.timeout(OUTBOX_PATIENCE):
@@ -85,6 +88,7 @@ class Ledger:
 
         Raises LeaseLost, and StoreUnavailable when the process shuts down during an outage.
         """
+        self.offered = True
         await self._noted()
         await self._through(lambda: self._store.commit(self._hold.claim, turn, replaces=replaces))
         self._hold.end()

@@ -129,6 +129,22 @@ async def test_a_failure_that_a_successor_delivered_stays():
     assert house.platform.shown == [f"half an answer\n\n{phrases.INTERRUPTED_FOR_GOOD}"]
 
 
+async def test_a_late_edit_goes_also_where_both_workers_were_answered_the_same():
+    """A sleeper whose text is that of the stored answer, which it never finished, takes its own back all the same."""
+    house = House(["the ", 3.0, "whole answer", 1e5], ["the whole answer"])
+    hold = await house.claim()
+    dreaming = asyncio.create_task(house.run(hold))
+    await asyncio.sleep(2.9)
+    house.platform.latency = 1800.0  # the next edit is under way when the process falls asleep
+    await expire()
+    house.platform.latency = 0.05
+    await house.run(await house.claim(None))
+    assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, "the whole answer"]
+    hold.give(Order.LOST)
+    await dreaming
+    assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, "the whole answer"]
+
+
 class CutOff(MemoryStore):
     """A store that its first worker cannot reach any more, once a second message was recorded."""
 
