@@ -266,7 +266,8 @@ class Intake:
         if not is_for_us(seen, self._follow_ups):
             return None
         takes_part = spot.guild is None or spot.key is None or await self._inbox.takes_part(spot.key)
-        if not takes_part or judged:
+        joined_later = getattr(message.channel, "owner_id", None) != self._own_id  # not in a thread that it opened
+        if not takes_part or (judged and joined_later):
             # What an earlier process has judged is asked again only if it names the bot: the bot may have joined since.
             seen = sighting_of(message, self._own_id, replies_to_bot=ours)
             if not is_for_us(seen, self._follow_ups):

@@ -117,6 +117,20 @@ async def test_talk_before_the_bot_joined_is_not_taken_for_a_follow_up(server: D
     assert box.texts() == ["and you?", "go on"]
 
 
+async def test_a_follow_up_that_was_told_late_is_not_lost_with_its_listener(server: DiscordServer, box: Box) -> None:
+    """In a thread that the bot opened all is for it, also what the cursor moved past before it was told."""
+    general, ada = server.channel("general"), server.user("ada")
+    async with listening(server, box) as adapter:
+        root = await ask(server, "first")
+        await box.until(lambda: box.messages)
+    thread = await server.open_thread(general, server.bot_id, "first", message=root)
+    await server.say(thread, ada, "told late")
+    box.cursors[adapter.installation] = await ask(server, "newer", "random")
+    async with listening(server, box):
+        await box.until(lambda: len(box.messages) == 3)
+    assert sorted(box.texts()) == ["first", "newer", "told late"]
+
+
 async def test_while_the_store_is_down_nothing_is_lost_or_reordered(server: DiscordServer, box: Box) -> None:
     """Messages wait for the store in order; the cursor does not move past what is not stored."""
     async with listening(server, box) as adapter:
