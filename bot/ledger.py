@@ -41,10 +41,10 @@ class Ledger:
         """Every message that this claim posted."""
         self.unknown: list[Part] = []
         """Messages that were posted and could not be recorded, because another worker holds the turn."""
+        self.finished = hold.claim.outcome is not None
+        """Whether the turn's answer is in the outbox: any worker brings it to its end, in the messages it was put in."""
         self.offered = False
         """Whether the store was asked to take an answer of this claim: it may have, though nobody heard it say so."""
-        self.finished = False
-        """Whether the answer is in the outbox, so that any worker brings it to its end."""
 
     def note(self, **record: Any) -> None:
         """Have `record` written soon (the arguments of `TurnStore.record`); returns at once."""

