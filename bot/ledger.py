@@ -42,7 +42,7 @@ class Ledger:
         self.unknown: list[Part] = []
         """Messages that were posted and could not be recorded, because another worker holds the turn."""
         self.finished = hold.claim.outcome is not None
-        """Whether the turn's answer is in the outbox: any worker brings it to its end, in the messages it was put in."""
+        """Whether the turn's answer is in the outbox: any worker brings it to its end, in its attempt's messages."""
         self.offered = False
         """Whether the store was asked to take an answer of this claim: it may have, though nobody heard it say so."""
 
