@@ -133,6 +133,11 @@ class Stop(enum.StrEnum):
     POISONED = "poisoned"  # every worker that asked it died; Claude is not sent it again with what is asked later
     LOCAL = "local"  # answered by the bot itself: help, greeting, polite refusal
 
+    @property
+    def failed(self) -> bool:
+        """Whether the reader was told that there is no answer."""
+        return self in (Stop.FAILED, Stop.POISONED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:

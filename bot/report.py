@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 
 from bot.attempt import End
-from bot.conversation import Stop, Turn
+from bot.conversation import Turn
 from bot.writer import Tally
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def report(turn: Turn, end: End | None, figures: Figures, tally: Tally, names: M
     finished, error = (end.finished, end.error) if end else (None, None)
     first_text = figures.first_text
     log.log(
-        logging.WARNING if turn.stop in (Stop.FAILED, Stop.POISONED) else logging.INFO,
+        logging.WARNING if turn.stop.failed else logging.INFO,
         "turn done",
         extra={
             **names,

@@ -135,3 +135,8 @@ async def question(server: DiscordServer, text: str = "a question") -> Place:
     """Where a question of Ada's is answered, before a thread was opened."""
     general = server.channel("general")
     return Place(general, root=await server.say(general, server.user("ada"), text))
+
+
+async def ask(server: DiscordServer, text: str, channel: str = "general") -> str:
+    """Ada mentions the bot."""
+    return await server.say(server.channel(channel), server.user("ada"), f"<@{server.bot_id}> {text}")

@@ -99,6 +99,16 @@ async def test_a_shutdown_reaches_a_turn_that_waits_for_its_platform():
 # --- taken over -------------------------------------------------------------------------------------------------
 
 
+async def falls_asleep(house: House, hold: Hold, after: float, *, late: float = 1800.0) -> asyncio.Task[None]:
+    """Run a turn whose process sleeps from `after` on, with a write under way that lasts `late` (s); its lease ends."""
+    dreaming = asyncio.create_task(house.run(hold))
+    await asyncio.sleep(after)
+    house.platform.latency = late
+    await expire()
+    house.platform.latency = 0.05
+    return dreaming
+
+
 @pytest.mark.parametrize("error", [BadCredentials("revoked"), PlatformError("odd")])
 async def test_who_is_refused_by_its_platform_and_lost_its_turn_ends_in_order(error):
     """A turn that was taken over while the platform refused it is lost, and no failure of the program."""
@@ -117,11 +127,7 @@ async def test_a_failure_that_a_successor_delivered_stays():
     """A sleeper whose failed turn another worker brought to its end leaves the visible failure alone."""
     house = House(["half an answer", 3.0, Interrupted("reset")], max_attempts=1)
     hold = await house.claim()
-    dreaming = asyncio.create_task(house.run(hold))
-    await asyncio.sleep(2.9)
-    house.platform.latency = 1800.0  # the last edit is under way when the process falls asleep
-    await expire()
-    house.platform.latency = 0.05
+    dreaming = await falls_asleep(house, hold, 2.9)
     again = await house.claim(None)
     assert again.claim.outcome is not None
     await house.run(again)
@@ -133,11 +139,7 @@ async def test_a_late_edit_goes_also_where_both_workers_were_answered_the_same()
     """A sleeper whose text is that of the stored answer, which it never finished, takes its own back all the same."""
     house = House(["the ", 3.0, "whole answer", 1e5], ["the whole answer"])
     hold = await house.claim()
-    dreaming = asyncio.create_task(house.run(hold))
-    await asyncio.sleep(2.9)
-    house.platform.latency = 1800.0  # the next edit is under way when the process falls asleep
-    await expire()
-    house.platform.latency = 0.05
+    dreaming = await falls_asleep(house, hold, 2.9)
     await house.run(await house.claim(None))
     assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, "the whole answer"]
     hold.give(Order.LOST)
@@ -155,6 +157,33 @@ async def test_who_was_to_deliver_a_stored_answer_leaves_it_where_another_delive
     await house.run(await house.claim(None))
     assert house.platform.shown == ["the whole answer"]
     await house.run(Hold(house.store, replace(slept, lease_until=0.0), 1000.0))
+    assert house.platform.shown == ["the whole answer"]
+
+
+@pytest.mark.parametrize("woke", ["after its successor was done", "while its successor answers"])
+async def test_what_a_sleeper_writes_late_becomes_the_note(woke: str):
+    """A write that was under way when the process fell asleep and takes effect long after stands as no answer."""
+    house = House(["a first answer", 5000.0], ["the whole ", 500.0, "answer"])
+    hold = await house.claim()
+    # The edit that is under way takes effect then.
+    dreaming = await falls_asleep(house, hold, 0.03, late=1800.0 if woke.startswith("after") else 1100.0)
+    assert house.platform.shown == ["…"]
+    await house.run(await house.claim(None))
+    await dreaming
+    assert house.platform.shown[-1] == "the whole answer"
+    assert "a first answer" not in house.platform.shown
+    assert len(await house.turns()) == 1
+
+
+async def test_what_a_successor_delivered_stays():
+    """A sleeper whose finished answer another worker brought to its end finds it stored, and leaves it alone."""
+    house = House(["the whole answer"])
+    hold = await house.claim()
+    dreaming = await falls_asleep(house, hold, 0.03)
+    again = await house.claim(None)
+    assert again.claim.outcome is not None
+    await house.run(again)
+    await dreaming
     assert house.platform.shown == ["the whole answer"]
 
 

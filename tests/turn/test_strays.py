@@ -368,37 +368,3 @@ async def test_what_failed_for_good_stays_as_it_last_looked(delivered: str):
         assert hold.claim.outcome is not None
     await house.run(hold)
     assert house.platform.shown == [f"some **bold and a link**\n\n{phrases.INTERRUPTED_FOR_GOOD}"]
-
-
-@pytest.mark.parametrize("woke", ["after its successor was done", "while its successor answers"])
-async def test_what_a_sleeper_writes_late_becomes_the_note(woke: str):
-    """A write that was under way when the process fell asleep and takes effect long after stands as no answer."""
-    house = House(["a first answer", 5000.0], ["the whole ", 500.0, "answer"])
-    hold = await house.claim()
-    dreaming = asyncio.create_task(house.run(hold))
-    await asyncio.sleep(0.03)
-    house.platform.latency = 1800.0 if woke.startswith("after") else 1100.0  # the edit that is under way comes then
-    await asyncio.sleep(1001)
-    assert house.platform.shown == ["…"]
-    house.platform.latency = 0.05
-    await house.run(await house.claim(None))
-    await dreaming
-    assert house.platform.shown[-1] == "the whole answer"
-    assert "a first answer" not in house.platform.shown
-    assert len(await house.turns()) == 1
-
-
-async def test_what_a_successor_delivered_stays():
-    """A sleeper whose finished answer another worker brought to its end finds it stored, and leaves it alone."""
-    house = House(["the whole answer"])
-    hold = await house.claim()
-    dreaming = asyncio.create_task(house.run(hold))
-    await asyncio.sleep(0.03)
-    house.platform.latency = 1800.0
-    await asyncio.sleep(1001)
-    house.platform.latency = 0.05
-    again = await house.claim(None)
-    assert again.claim.outcome is not None
-    await house.run(again)
-    await dreaming
-    assert house.platform.shown == ["the whole answer"]
