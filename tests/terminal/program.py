@@ -123,6 +123,7 @@ async def piped(
 @asynccontextmanager
 async def on_terminal(data_dir: Path, *arguments: str, **environment: str) -> AsyncIterator[Program]:
     """`python -m bot` on a terminal of its own, 100 columns wide, in an empty directory."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a child of tests run under nohup would ignore it, too
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     process = await asyncio.create_subprocess_exec(
