@@ -28,8 +28,8 @@ from bot.desk import Desk, Policy
 from bot.lease import Hold
 from bot.pacing import Pacer
 from bot.ports import Outcome, Part
+from bot.run import TurnRun
 from bot.store.redis import RedisStore
-from bot.turn import TurnRun
 from sandbox.app import Sandbox
 from tests.chaos.processes import Bot, Server
 from tests.turn.fakes import FakePlatform, ScriptedModel

@@ -12,7 +12,6 @@ import enum
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bot import phrases
 from bot.conversation import Delta, Finished, Stop
 from bot.errors import Busy, Interrupted, LeaseLost, MessageGone, ModelError, PlaceClosed, Refused
 from bot.lease import Order, Orders
@@ -145,43 +144,3 @@ def _unshown(error: BaseException) -> Ended:
             return Ended.LOST
         case _:
             raise error
-
-
-@dataclass(frozen=True, slots=True)
-class Conclusion:
-    """What is stored of a last attempt, and the bot's own sentence below it (empty for none).
-
-    The answer is what the attempt's text became; it is empty exactly when `stop` is FAILED or nothing was written.
-    """
-
-    answer: str
-    stop: Stop
-    sentence: str
-
-
-def conclude(end: End, text: str) -> Conclusion:
-    """What the last attempt of a turn comes to.
-
-    Args:
-        end: how it ended.
-        text: what it wrote.
-    """
-    match end.how:
-        case Ended.FINISHED if end.finished is not None:
-            stop = end.finished.stop
-            if stop is Stop.REFUSAL:
-                gap = "\n\n" if text.strip() else ""
-                return Conclusion(f"{text}{gap}{phrases.refusal(end.finished.detail)}", stop, "")
-            if not visible(text):
-                return Conclusion("", Stop.FAILED, phrases.nothing(stop))
-            return Conclusion(text, stop, phrases.below(stop))
-        case Ended.STOPPED | Ended.DRAINED:
-            return Conclusion(text, Stop.STOPPED, phrases.below(Stop.STOPPED))
-        case Ended.FULL:
-            return Conclusion(text, Stop.MAX_PARTS, phrases.below(Stop.MAX_PARTS))
-        case Ended.BUSY:
-            return Conclusion("", Stop.FAILED, phrases.BUSY_FOR_GOOD)
-        case Ended.REFUSED:
-            return Conclusion("", Stop.FAILED, phrases.refused_by_api(str(end.error)))
-        case _:
-            return Conclusion("", Stop.FAILED, phrases.INTERRUPTED_FOR_GOOD)

@@ -1,7 +1,7 @@
 """A conversation of one person in one process: the terminal's share of the bot. Claims nothing, edits nothing.
 
-It asks through the same attempts as a turn on a platform, with the same note and the same retries, and keeps the same
-history; the text goes straight to the one who asked.
+It goes by the machine of every turn (`bot.turn`): the same paths, attempts, note and retries, and the same history. The
+text goes straight to the one who asked.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bot import context, phrases
-from bot.attempt import End, Ended, attempt, conclude
+from bot import phrases
+from bot.attempt import End
 from bot.commands import Access, Kind, classify
 from bot.conversation import Author, Message, Place, Stop, ThreadKey, Turn, Usage
 from bot.desk import Policy
 from bot.lease import Order, Orders
-from bot.ports import History, Model, Request
+from bot.ports import History, Model, Outcome
+from bot.question import Question
+from bot.turn import PATHS, Path, Retries, ask, found, outcome_of, turn_of
 
 INSTALLATION = "terminal:local"
 
@@ -36,25 +38,64 @@ class Screen(Protocol):
         ...
 
 
-class _Attempted:
-    """An attempt's text, on its way to the screen, and the seconds to the first of it."""
+class _OnScreen:
+    """Shows attempts one after the other on a screen; itself the text of the one that is being shown.
+
+    Nothing stands behind it that could fail, and nothing is ever cut: a screen holds as much as is written.
+    """
+
+    attempt = 1
+    editor = None
 
     def __init__(self, screen: Screen) -> None:
         self.overflow = asyncio.Event()
         self.first_token: float | None = None
+        self._screen = screen
         self._began = _now()
         self._pieces: list[str] = []
-        self._screen = screen
 
-    def write(self, text: str) -> None:
-        if self.first_token is None:
-            self.first_token = _now() - self._began
-        self._pieces.append(text)
-        self._screen.write(text)
+    @property
+    def reply(self) -> _OnScreen:
+        return self
 
     @property
     def text(self) -> str:
         return "".join(self._pieces)
+
+    @property
+    def exposed(self) -> bool:
+        return bool(self.text.strip())
+
+    def write(self, text: str) -> None:
+        if self.first_token is None and text:
+            self.first_token = _now() - self._began
+        self._pieces.append(text)
+        self._screen.write(text)
+
+    def cut(self) -> bool:
+        return False
+
+    def restart(self) -> None:
+        self.first_token = None
+        self._began = _now()
+        self._pieces.clear()
+
+    def broke(self, count: int, end: End) -> None:
+        del count, end
+        self._screen.wait()
+
+    def busy(self) -> None:
+        self._screen.wait(phrases.BUSY)
+
+    async def interrupt(self) -> bool:
+        self._screen.write(f"\n\n{phrases.INTERRUPTED_AGAIN}\n\n")
+        self._screen.wait()
+        return True
+
+    def end(self, outcome: Outcome) -> None:
+        """Show what stands below the text."""
+        if outcome.detail:
+            self._screen.write(("\n\n" if self.text.strip() else "") + outcome.detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,77 +166,24 @@ class Chat:
         """
         self._orders = Orders()
         screen.wait()
-        question = self._message(text)
-        kind = classify(question, Access())
-        history = await self.turns()
-        questions: tuple[Message, ...] = (question,)
-        replaces: str | None = None
-        match kind:
-            case Kind.QUESTION:
-                pass
-            case Kind.RETRY if history:
-                questions, replaces = history[-1].questions, history[-1].id
-                history = history[:-1]
-            case _:
-                if kind is Kind.RESET:
-                    await self._history.forget(self._key)
-                screen.write(phrases.LOCAL_IN_TERMINAL[kind])
-                return Answered(Stop.LOCAL)
-        request = context.build(self._policy.system_prompt, history, questions, tokens=self._policy.context_tokens)
-        began = _now()
-        end, attempted, broken = await self._ask(request, screen)
-        turn = self._turn(questions, end, attempted.text, broken, screen)
-        await self._history.append(self._key, turn, replaces=replaces)
+        typed = self._message(text)
+        kind, history = classify(typed, Access()), await self.turns()
+        question = Question(self._key, (typed,), history, self._policy)
+        if PATHS[found(kind, history=bool(history))] is not Path.ASK:
+            if kind is Kind.RESET:
+                await self._history.forget(self._key)
+            screen.write(phrases.LOCAL_IN_TERMINAL[kind])
+            return Answered(Stop.LOCAL)
+        if kind is Kind.RETRY:
+            question.again()
+        began, shown, retries = _now(), _OnScreen(screen), Retries(self._policy, self._backoff)
+        end, _ = await ask(self._model, question.request(), shown, self._orders, retries)
+        outcome = outcome_of(end, shown)
+        shown.end(outcome)
+        turn = turn_of(secrets.token_hex(7), question, outcome, retries.broken)
+        await self._history.append(self._key, turn, replaces=question.replaces)
         self._on_kept()
-        return Answered(turn.stop, turn.usage, attempted.first_token, _now() - began)
-
-    async def _ask(self, request: Request, screen: Screen) -> tuple[End, _Attempted, int]:
-        """Ask until an attempt is the last one; returns how it ended, itself, and how many broke."""
-        broken = waits = 0
-        busy_since: float | None = None
-        while True:
-            attempted = _Attempted(screen)
-            end = await attempt(self._model, request, attempted, self._orders)
-            text = attempted.text
-            if end.how is Ended.BUSY and not text:
-                busy_since = _now() if busy_since is None else busy_since
-                waits += 1
-                pause = self._backoff(waits, end.retry_after)
-                if _now() - busy_since + pause > self._policy.busy_timeout:
-                    break
-                screen.wait(phrases.BUSY)
-            elif end.how in (Ended.BROKE, Ended.BUSY):
-                busy_since = None
-                broken += 1
-                pause = self._backoff(broken, end.retry_after)
-                if broken >= self._policy.max_attempts:
-                    break
-                if text.strip():
-                    screen.write(f"\n\n{phrases.INTERRUPTED_AGAIN}\n\n")
-                screen.wait()
-            else:
-                break
-            await self._orders.pause(pause)
-        return end, attempted, broken
-
-    def _turn(self, questions: tuple[Message, ...], end: End, text: str, broken: int, screen: Screen) -> Turn:
-        """What is kept of the exchange, once the screen has the rest of it: a refusal's sentence, why it was cut."""
-        conclusion = conclude(end, text)
-        screen.write(conclusion.answer[len(text) :])
-        if conclusion.sentence:
-            gap = "\n\n" if text.strip() else ""
-            screen.write(gap + conclusion.sentence)
-        finished = end.finished
-        return Turn(
-            id=secrets.token_hex(7),
-            questions=questions,
-            answer=conclusion.answer,
-            stop=conclusion.stop,
-            usage=finished.usage if finished else Usage(),
-            model=finished.model if finished else "",
-            attempts=broken + (conclusion.stop is not Stop.FAILED),
-            finished_at=time.time(),
-        )
+        return Answered(turn.stop, turn.usage, shown.first_token, _now() - began)
 
     def _message(self, text: str) -> Message:
         return Message(

@@ -15,8 +15,8 @@ from bot.desk import Desk
 from bot.errors import LeaseLost, StoreUnavailable
 from bot.lease import Hold, Order
 from bot.ports import Claim, Platform
+from bot.run import TurnRun
 from bot.store_watch import StoreWatch
-from bot.turn import TurnRun
 from bot.waiting import Waiting
 
 log = logging.getLogger(__name__)

@@ -78,6 +78,10 @@ class Claim:
     first_claimed_at: float = 0.0
     after: str | None = None
 
+    def names(self) -> dict[str, object]:
+        """Return what a log line names the turn by."""
+        return {"conversation": str(self.key), "turn": self.turn_id, "claim": self.claims}
+
     def noted(
         self, *, part: Part | None = None, settled: int | None = None, partial: str | None = None, **record: Any
     ) -> Claim:

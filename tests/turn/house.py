@@ -11,8 +11,8 @@ from bot.desk import Desk, Policy
 from bot.lease import Hold
 from bot.pacing import Pacer
 from bot.ports import Outcome, Part
+from bot.run import TurnRun
 from bot.store.memory import MemoryStore
-from bot.turn import TurnRun
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
 
 KEY = ThreadKey("fake", "T", "1")

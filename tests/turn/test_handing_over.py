@@ -23,8 +23,8 @@ from bot.errors import (
 )
 from bot.lease import Hold, Order
 from bot.ports import Part, Write
+from bot.run import TurnRun
 from bot.store.memory import MemoryStore
-from bot.turn import TurnRun
 from bot.writer import Writer
 from tests.turn.fakes import FakePlatform
 from tests.turn.house import House, expire, outboxed

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from bot.attempt import End, Ended
 from bot.desk import Policy
-from bot.retries import TABLE, Next, Retries
+from bot.turn import STEPS, Retries, Step
 
-AGAIN = {Next.ASK, Next.NOTE}
+AGAIN = {Step.ASK, Step.NOTE}
 
 
 def retries(*, broken: int = 0, attempts: int = 3, patience: float = 10.0, pause: float = 1.0) -> Retries:
@@ -22,7 +22,7 @@ def retries(*, broken: int = 0, attempts: int = 3, patience: float = 10.0, pause
 
 def test_every_way_to_end_has_something_that_follows() -> None:
     """No attempt ends in a way the table does not know."""
-    assert set(TABLE) == set(Ended)
+    assert set(STEPS) == set(Ended)
 
 
 HOW = st.tuples(st.sampled_from([Ended.BROKE, Ended.BUSY]), st.booleans(), st.floats(0.0, 5.0))
@@ -43,7 +43,7 @@ def test_asking_again_comes_to_an_end(ends: list[tuple[Ended, bool, float]]) -> 
         if step not in AGAIN:
             break
         now += course.pause
-    assert step is Next.DELIVER
+    assert step is Step.DELIVER
     assert asked <= 3 * 11
 
 

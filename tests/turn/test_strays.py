@@ -11,8 +11,9 @@ from bot import phrases
 from bot.conversation import Place
 from bot.errors import Interrupted, OutcomeUnknown, RateLimited, StoreUnavailable, Unavailable
 from bot.lease import Hold, Order
+from bot.run import TurnRun
 from bot.store.memory import MemoryStore
-from bot.turn import APOLOGIES, POISONED, TurnRun
+from bot.turn import APOLOGIES, POISONED
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
 from tests.turn.house import House, expire
 from tests.turn.test_recovery import slow_house
