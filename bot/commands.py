@@ -8,9 +8,10 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from bot.conversation import Message, ThreadKey
-from bot.ports import TurnStore
+from bot.ports import Mailbox, Presence
 from bot.text.graphemes import visible
 
 
@@ -75,10 +76,14 @@ def _aside(message: Message) -> Message:
     return replace(message, key=key, place=place)
 
 
+class Incoming(Mailbox, Presence, Protocol):
+    """Where the door leads to: the mailboxes, and who listens."""
+
+
 class Reception:
     """The `bot.ports.Inbox` over a store: puts questions into the mailbox and lets `stop` pass the queue."""
 
-    def __init__(self, store: TurnStore, access: Access) -> None:
+    def __init__(self, store: Incoming, access: Access) -> None:
         self._store = store
         self._access = access
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 
 from bot.errors import LeaseLost, StoreUnavailable
-from bot.ports import Claim, TurnStore
+from bot.ports import Claim, Claims
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Hold(Orders):
     """
 
     def __init__(
-        self, store: TurnStore, claim: Claim, lease: float, *, clock: Callable[[], float] = time.monotonic
+        self, store: Claims, claim: Claim, lease: float, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__()
         self.claim = claim

@@ -11,13 +11,13 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from bot.backoff import growing
 from bot.conversation import MessageRef, Turn
 from bot.errors import LeaseLost, StoreUnavailable
 from bot.lease import Hold, Order
-from bot.ports import Outcome, Part, TurnStore
+from bot.ports import Claims, History, Mailbox, Outcome, Part
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +29,14 @@ OUTBOX_PATIENCE = 2.0
 BACKOFF, BACKOFF_CAP = 0.2, 5.0
 
 
+class Records(Claims, History, Mailbox, Protocol):
+    """What a running turn writes and reads."""
+
+
 class Ledger:
     """The records of one claim."""
 
-    def __init__(self, store: TurnStore, hold: Hold) -> None:
+    def __init__(self, store: Records, hold: Hold) -> None:
         self._store = store
         self._hold = hold
         self._notes: deque[dict[str, Any]] = deque()
@@ -47,7 +51,7 @@ class Ledger:
         """Whether the store was asked to take an answer of this claim: it may have, though nobody heard it say so."""
 
     def note(self, **record: Any) -> None:
-        """Have `record` written soon (the arguments of `TurnStore.record`); returns at once."""
+        """Have `record` written soon (the arguments of `Claims.record`); returns at once."""
         if "part" in record:
             self.posted.add(record["part"].ref)
         self._notes.append(record)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable
 
 from bot.errors import StoreUnavailable
-from bot.ports import TurnStore
+from bot.ports import Presence
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class StoreWatch:
         outages: how often it was away: who keeps the number sees whether it was since.
     """
 
-    def __init__(self, store: TurnStore, installations: Iterable[str]) -> None:
+    def __init__(self, store: Presence, installations: Iterable[str]) -> None:
         self.answers = True
         self.outages = 0
         self._store = store

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from bot import phrases
 from bot.conversation import Place
 from bot.errors import PlatformError, RateLimited, StoreUnavailable
-from bot.ports import Platform, ShowsStatus, TurnStore
+from bot.ports import Mailbox, Platform, ShowsStatus
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +21,14 @@ REST = 60.0
 
 
 class Waiting:
-    """The statuses of turns that wait; of all workers one shows each (see `TurnStore.waiting`).
+    """The statuses of turns that wait; of all workers one shows each (see `Mailbox.waiting`).
 
     Args:
         store: where turns wait.
         platforms: where to show it, by installation; those that show none are left out.
     """
 
-    def __init__(self, store: TurnStore, platforms: Mapping[str, Platform]) -> None:
+    def __init__(self, store: Mailbox, platforms: Mapping[str, Platform]) -> None:
         self._store = store
         self._platforms = {name: it for name, it in platforms.items() if isinstance(it, ShowsStatus)}
         self._rests: dict[str, float] = {}

@@ -5,7 +5,10 @@ of its own, asked for with `isinstance`.
 """
 
 from bot.ports.budgets import SharedBudgets
+from bot.ports.claims import Claim, Claims, Lease, Outcome, Part
+from bot.ports.history import History
 from bot.ports.intake import Adapter, ChoosesLeader, Inbox, KnowsDirects
+from bot.ports.mailbox import Mailbox, Signal
 from bot.ports.model import Model, Request
 from bot.ports.platform import (
     Budget,
@@ -20,18 +23,20 @@ from bot.ports.platform import (
     ShowsStatus,
     Write,
 )
-from bot.ports.store import Claim, History, Lease, Outcome, Part, Signal, TurnStore
+from bot.ports.store import Presence, TurnStore
 
 __all__ = [
     "Adapter",
     "Budget",
     "ChoosesLeader",
     "Claim",
+    "Claims",
     "CompletesMessages",
     "History",
     "Inbox",
     "KnowsDirects",
     "Lease",
+    "Mailbox",
     "Model",
     "NotifiesAsker",
     "Observed",
@@ -39,6 +44,7 @@ __all__ = [
     "Part",
     "Platform",
     "Posted",
+    "Presence",
     "ReadsOwn",
     "ReadsThread",
     "Receipt",
