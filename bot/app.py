@@ -14,7 +14,7 @@ import random
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -31,7 +31,7 @@ from bot.desk import Desk, Policy
 from bot.errors import BotError, SettingsError
 from bot.health import Health, serve
 from bot.pacing import Pacer
-from bot.ports import Adapter, Model
+from bot.ports import Adapter, Model, Platform
 from bot.roles import Role
 from bot.settings import Settings, WrongSettings
 from bot.store.embedded import EmbeddedServer
@@ -130,7 +130,7 @@ def policy(settings: Settings) -> Policy:
 
 @asynccontextmanager
 async def open_store(
-    settings: Settings, installations: Sequence[str] = (), *, warn: Callable[[str], object] = log.warning
+    settings: Settings, installations: Collection[str] = (), *, warn: Callable[[str], object] = log.warning
 ) -> AsyncIterator[RedisStore]:
     """Open the store: the embedded server unless REDIS_URL is set. A lone process does not wait for its own old leases.
 
@@ -180,13 +180,32 @@ async def open_chat(settings: Settings, resume: str | None) -> AsyncIterator[Cha
         yield Chat(model, store, policy(settings), jittered, name, on_kept=kept)
 
 
-def _problem(adapter: Adapter, alerts: Alerts, role: Role) -> Callable[[], str]:
-    def problem() -> str:
-        if role.listens and not adapter.connected:
-            return adapter.health
-        return alerts.of(adapter.installation)
+def _problems(watch: StoreWatch, built: Sequence[Adapter], alerts: Alerts, role: Role) -> Mapping[str, str]:
+    """What is wrong now, by what it is wrong with; empty texts where all is well."""
+    found = {"store": "" if watch.answers else "Redis does not answer"}
+    for adapter in built:
+        deaf = adapter.health if role.listens and not adapter.connected else ""
+        found.update({installation: deaf or alerts.of(installation) for installation in adapter.installations})
+    return found
 
-    return problem
+
+class _Installations(Mapping[str, Platform]):
+    """Where answers are written, of all adapters by installation; live."""
+
+    def __init__(self, built: Sequence[Adapter]) -> None:
+        self._adapters = built
+
+    def __getitem__(self, installation: str) -> Platform:
+        for adapter in self._adapters:
+            if installation in adapter.installations:
+                return adapter.installations[installation]
+        raise KeyError(installation)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([installation for adapter in self._adapters for installation in adapter.installations])
+
+    def __len__(self) -> int:
+        return sum(len(adapter.installations) for adapter in self._adapters)
 
 
 class App:
@@ -268,9 +287,9 @@ class App:
         settings, role = self._settings, self._role
         if role is not Role.ALL and settings.redis_url is None:
             log.warning(APART)
-        installations = [adapter.installation for adapter in built]
-        store = await stack.enter_async_context(open_store(settings, installations))
-        watch = StoreWatch(store, installations)
+        platforms = _Installations(built)
+        store = await stack.enter_async_context(open_store(settings, platforms))
+        watch = StoreWatch(store, platforms)
         chosen, alerts = policy(settings), Alerts()
         worker: Worker | None = None
         if model is not None:
@@ -278,18 +297,13 @@ class App:
             stack.push_async_callback(pacer.close)
             worker = Worker(
                 Desk(model=model, store=store, pacer=pacer, policy=chosen, backoff=self._waits, alerts=alerts),
-                {adapter.installation: adapter.platform for adapter in built},
+                platforms,
                 name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
                 lease=settings.lease_seconds,
                 limit=settings.max_concurrent_turns,
                 watch=watch,
             )
-        health = Health(
-            {
-                "store": lambda: "" if watch.answers else "Redis does not answer",
-                **{adapter.installation: _problem(adapter, alerts, role) for adapter in built},
-            }
-        )
+        health = Health(partial(_problems, watch, built, alerts, role))
         application = web.Application()
         application.add_routes(health.routes())
         for adapter in built:
@@ -307,10 +321,10 @@ class App:
         if worker is not None:
             own.append(asyncio.create_task(worker.run(), name="worker"))
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
-        deaf = {adapter.installation for adapter in built}
+        deaf = {adapter.name for adapter in built}
 
-        def heard(installation: str = "") -> None:
-            deaf.discard(installation)
+        def heard(name: str = "") -> None:
+            deaf.discard(name)
             if not deaf:
                 log.info("ready", extra={"role": self._role.value})
                 self.ready.set()
@@ -318,10 +332,10 @@ class App:
         async def attend(adapter: Adapter) -> None:
             await adapter.listen(inbox)
             log.info("listening", extra={"platform": adapter.health})
-            heard(adapter.installation)
+            heard(adapter.name)
             await adapter.closed()
 
-        attending = [asyncio.create_task(attend(adapter), name=adapter.installation) for adapter in built]
+        attending = [asyncio.create_task(attend(adapter), name=adapter.name) for adapter in built]
         if not built:
             heard()
         try:

@@ -11,15 +11,17 @@ from aiohttp import web
 
 from bot.errors import SettingsError
 
-Check = Callable[[], str]
-"""Returns what is wrong, empty when all is well. Looks at state that is kept anyway; asks nobody."""
-
 
 class Health:
-    """What the process says of itself over HTTP."""
+    """What the process says of itself over HTTP.
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
-        self._checks = checks
+    Args:
+        look: returns what is wrong by what it is wrong with, an empty text for what is well. Reads state that is kept
+            anyway, and asks nobody.
+    """
+
+    def __init__(self, look: Callable[[], Mapping[str, str]]) -> None:
+        self._look = look
         self.stopping = False
 
     def routes(self) -> list[web.RouteDef]:
@@ -28,7 +30,7 @@ class Health:
 
     def problems(self) -> dict[str, str]:
         """What is wrong now, by name; empty when the process is ready."""
-        found = {name: problem for name, check in self._checks.items() if (problem := check())}
+        found = {name: problem for name, problem in self._look().items() if problem}
         return {"process": "shutting down", **found} if self.stopping else found
 
     async def _livez(self, _: web.Request) -> web.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from bot.errors import StoreUnavailable
 from bot.ports import Presence
@@ -23,24 +23,24 @@ class StoreWatch:
 
     Args:
         store: what is watched.
-        installations: whose turns it keeps; those of each may lie on another node of a cluster.
+        installations: whose turns it keeps, live; those of each may lie on another node of a cluster.
 
     Attributes:
         answers: whether it did when it was asked last.
         outages: how often it was away: who keeps the number sees whether it was since.
     """
 
-    def __init__(self, store: Presence, installations: Iterable[str]) -> None:
+    def __init__(self, store: Presence, installations: Collection[str]) -> None:
         self.answers = True
         self.outages = 0
         self._store = store
-        self._installations = tuple(installations)
+        self._installations = installations
 
     async def run(self) -> None:
         """Watch until cancelled."""
         while True:
             try:
-                for installation in self._installations:
+                for installation in tuple(self._installations):
                     await self._store.ping(installation)
             except StoreUnavailable as error:
                 self.failed(error)

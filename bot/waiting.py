@@ -25,12 +25,12 @@ class Waiting:
 
     Args:
         store: where turns wait.
-        platforms: where to show it, by installation; those that show none are left out.
+        platforms: where to show it, by installation, live; those that show none are left out.
     """
 
     def __init__(self, store: Mailbox, platforms: Mapping[str, Platform]) -> None:
         self._store = store
-        self._platforms = {name: it for name, it in platforms.items() if isinstance(it, ShowsStatus)}
+        self._platforms = platforms
         self._rests: dict[str, float] = {}
 
     async def show(self) -> None:
@@ -38,8 +38,8 @@ class Waiting:
         now = asyncio.get_running_loop().time()
         calls: set[asyncio.Task[None]] = set()
         try:
-            for name, platform in self._platforms.items():
-                if self._rests.get(name, 0.0) <= now:
+            for name, platform in tuple(self._platforms.items()):
+                if isinstance(platform, ShowsStatus) and self._rests.get(name, 0.0) <= now:
                     for place in await self._store.waiting(name, platform.status_lasts):
                         calls.add(asyncio.create_task(self._show(name, platform, place), name=f"waiting {name}"))
         except StoreUnavailable as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from bot.conversation import ThreadKey
 from bot.desk import Desk
@@ -42,7 +42,7 @@ class Worker:
 
     Args:
         desk: what every turn works with.
-        platforms: where turns are written, by installation; only these installations' turns are claimed.
+        platforms: where turns are written, by installation, live; only these installations' turns are claimed.
         name: names this worker in the store.
         lease: seconds a claim lasts without renewal.
         limit: turns at once.
@@ -161,7 +161,7 @@ class Worker:
 
     async def _outlast(self) -> None:
         """Let running turns, here and elsewhere, get hold of the leases that ended while the store was away."""
-        for installation in self._platforms:
+        for installation in tuple(self._platforms):
             await self._desk.store.ping(installation)
         for hold, _ in self._carried.values():
             hold.look()
@@ -209,8 +209,21 @@ class Worker:
                 await store.attend(platforms, self._name, 0.0)
 
     async def _listen(self) -> None:
+        """Hear the signals of every installation; of others as soon as one comes or goes."""
+        heard = frozenset(self._platforms)
+        hearing = asyncio.create_task(self._hear(heard), name="hearing")
+        try:
+            while heard == frozenset(self._platforms) and not hearing.done():
+                await asyncio.wait({hearing}, timeout=SWEEP)
+        finally:
+            hearing.cancel()
+            await asyncio.wait({hearing})
+        if not hearing.cancelled():
+            hearing.result()
+
+    async def _hear(self, installations: Collection[str]) -> None:
         with contextlib.suppress(StoreUnavailable):
-            async for signal in self._desk.store.signals(self._platforms.keys()):
+            async for signal in self._desk.store.signals(installations):
                 if signal.kind == "ready":
                     self._wake.set()
                 elif signal.key is not None and signal.key in self._carried:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 
 import aiohttp
 import discord
@@ -19,7 +19,7 @@ from adapters.discord.own import OwnMessages
 from adapters.discord.seat import Seat
 from bot.conversation import FollowUps
 from bot.errors import SettingsError
-from bot.ports import Inbox
+from bot.ports import Inbox, Platform
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,7 @@ class DiscordAdapter:
         self._lease = lease
         self._patience = patience
         self._platform: Delivery | None = None
+        self._installations: dict[str, Platform] = {}
         self._seat: Seat | None = None
         self._intake: Intake | None = None
         self._earlier: list[Intake] = []
@@ -110,6 +111,17 @@ class DiscordAdapter:
             await self._client.close()
             raise self._not_accepted(error) from None
         self._platform = Delivery(self._client, self._calls, self.installation, self._own)
+        self._installations[self.installation] = self._platform
+
+    @property
+    def name(self) -> str:
+        """See `bot.ports.Adapter.name`."""
+        return "discord"
+
+    @property
+    def installations(self) -> Mapping[str, Platform]:
+        """See `bot.ports.Adapter.installations`."""
+        return self._installations
 
     @property
     def installation(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
@@ -16,7 +16,7 @@ from adapters.slack.intake import EventsEndpoint, Intake
 from adapters.slack.sockets import Sockets
 from bot.conversation import FollowUps
 from bot.errors import PlatformError
-from bot.ports import Inbox
+from bot.ports import Inbox, Platform
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class SlackAdapter:
         self._us: Identity | None = None
         self._scopes: frozenset[str] | None = None
         self._delivery: Delivery | None = None
+        self._installations: dict[str, Platform] = {}
         self._sockets: Sockets | None = None
         self._listening = False
         self._endpoint = EventsEndpoint(self._signing_secret) if self._signing_secret and not self._app_token else None
@@ -69,6 +70,7 @@ class SlackAdapter:
         self._us, self._scopes = await doctor.identify(self._api)
         doctor.check_scopes(self._scopes)
         self._delivery = Delivery(self._api, self._us)
+        self._installations[self.installation] = self._delivery
 
     async def check(self) -> list[str]:
         """Try everything `run` would need; returns warnings, one a lost feature. Raises SettingsError as `start`."""
@@ -119,6 +121,16 @@ class SlackAdapter:
         if self._us is None:
             raise RuntimeError("start() comes first")
         return self._us
+
+    @property
+    def name(self) -> str:
+        """See `bot.ports.Adapter.name`."""
+        return "slack"
+
+    @property
+    def installations(self) -> Mapping[str, Platform]:
+        """See `bot.ports.Adapter.installations`."""
+        return self._installations
 
     @property
     def installation(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from aiohttp import web
@@ -71,13 +71,13 @@ class Adapter(Protocol):
     """One platform, whole, as the application starts and stops it; `start` comes before everything else."""
 
     @property
-    def installation(self) -> str:
-        """The name of its mailboxes."""
+    def name(self) -> str:
+        """The platform's: `slack`, `discord`."""
         ...
 
     @property
-    def platform(self) -> Platform:
-        """Where answers are written."""
+    def installations(self) -> Mapping[str, Platform]:
+        """Where answers are written, by installation. Live: one that is added or removed while it runs shows here."""
         ...
 
     @property
