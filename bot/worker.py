@@ -150,11 +150,12 @@ class Worker:
         self._outlasted = outages
         if claim is None:
             return False
-        if self._draining:
+        platform = self._platforms.get(claim.installation)
+        if self._draining or platform is None:  # the installation left while its turn was being claimed
             with contextlib.suppress(StoreUnavailable, LeaseLost):
                 await self._desk.store.release(claim)
             return False
-        task = asyncio.create_task(self._carry(claim), name=f"turn {claim.key}")
+        task = asyncio.create_task(self._carry(claim, platform), name=f"turn {claim.key}")
         self._turns.add(task)
         task.add_done_callback(self._ended)
         return True
@@ -171,9 +172,9 @@ class Worker:
         self._turns.discard(task)
         self._wake.set()
 
-    async def _carry(self, claim: Claim) -> None:
+    async def _carry(self, claim: Claim, platform: Platform) -> None:
         hold = Hold(self._desk.store, claim, self._lease)
-        turn = TurnRun(self._desk, self._platforms[claim.installation], hold)
+        turn = TurnRun(self._desk, platform, hold)
         self._carried[claim.key] = carried = hold, turn
         keeping = asyncio.create_task(hold.keep(), name=f"lease {claim.key}")
         try:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from bot import phrases
+from bot.conversation import Stop, ThreadKey
 from bot.desk import Desk, Policy
 from bot.errors import RateLimited, StoreUnavailable
 from bot.pacing import Pacer, Urgency
@@ -302,3 +304,34 @@ async def test_after_an_outage_the_worker_goes_on_by_itself():
     await asyncio.sleep(4.0)
     assert house.platform.shown == ["an answer"]
     await house.drain(worker, 0.0)
+
+
+async def test_a_workspace_that_comes_while_the_worker_runs_is_served_and_heard():
+    """Turns of an installation added later are claimed and can be stopped; one that left is served no more."""
+    store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
+    first, second = FakePlatform(), FakePlatform()
+    model = ScriptedModel(["partial ", 600.0, "never"])
+    desk = Desk(
+        model=model, store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda _attempt, _after: 1.0
+    )
+    platforms = {"fake:T": first}
+    worker = Worker(desk, platforms, name="w", lease=600.0, limit=4)
+    task = asyncio.create_task(worker.run())
+    await asyncio.sleep(5.0)
+    asked = replace(message(), installation="fake:U", key=ThreadKey("fake", "U", "1"))
+    await store.submit(asked)
+    await asyncio.sleep(5.0)
+    assert not model.requests
+    platforms["fake:U"] = second
+    await asyncio.sleep(5.0)
+    assert len(model.requests) == 1
+    await store.amend(asked.key, "fake:U")
+    await asyncio.sleep(2.0)
+    assert second.shown == [f"partial\n\n{phrases.below(Stop.STOPPED)}"]
+    del platforms["fake:U"]
+    await store.submit(replace(asked, id="2", sent_at=2.0))
+    await asyncio.sleep(5.0)
+    await worker.drain(0.0, asyncio.Event())
+    await task
+    assert len(model.requests) == 1
+    assert first.shown == []
