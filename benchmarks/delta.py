@@ -25,7 +25,7 @@ from bot.attempt import Ended, attempt
 from bot.conversation import MessageRef, Place
 from bot.lease import Orders
 from bot.pacing import Pacer
-from bot.ports import Budget, Receipt, Request, Write
+from bot.ports import Budget, Content, Receipt, Request, Said, Write
 from bot.reply import Reply
 from bot.settings import Settings, read
 from bot.text import Dialect
@@ -61,11 +61,11 @@ class Nowhere:
         """Nothing to open."""
         return place
 
-    async def post(self, place: Place, text: str, nonce: str) -> Receipt:
+    async def post(self, place: Place, content: Content, nonce: str) -> Receipt:
         """Taken."""
         return Receipt(MessageRef(place.channel, nonce))
 
-    async def edit(self, place: Place, ref: MessageRef, text: str) -> Receipt:
+    async def edit(self, place: Place, ref: MessageRef, content: Content) -> Receipt:
         """Taken."""
         return Receipt(ref)
 
@@ -124,7 +124,7 @@ async def ours(settings: Settings, streams: int, meter: Meter) -> None:
             writer, Place(f"C{number}"), "n", 1, max_parts=20, on_posted=lambda _: None, on_exposed=lambda: None
         )
         editor = reply.begin()
-        request = Request(messages=(("user", "Tell me"),), system=settings.system_prompt)
+        request = Request(messages=(Said("user", "Tell me"),), system=settings.system_prompt)
         end = await attempt(model, request, Metered(reply, meter), Orders(), editor)
         if end.how is not Ended.FINISHED:
             raise RuntimeError(f"the stream ended as {end}")

@@ -25,7 +25,7 @@ from bot.app import App, adapters, claude
 from bot.conversation import Delta, Finished, Message, MessageRef, Place, ThreadKey
 from bot.errors import OutcomeUnknown, RateLimited, Unavailable
 from bot.pacing import Pacer
-from bot.ports import Budget, Model, Observed, Platform, Request
+from bot.ports import Budget, Model, Observed, Platform, Request, Said
 from bot.reply import PLACEHOLDER
 from bot.settings import Settings, read
 from bot.text import Layout
@@ -243,7 +243,7 @@ class PlainInbox:
         async with asyncio.TaskGroup() as group:
             group.create_task(shown.begin())
             group.create_task(self._policy(stream, shown, Pacer(), ""))
-            request = Request(messages=(("user", message.text),))
+            request = Request(messages=(Said("user", message.text),))
             async for event in self._model.stream(request):
                 if isinstance(event, Delta):
                     shown.layout.feed(event.text)

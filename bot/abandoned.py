@@ -18,7 +18,7 @@ from bot.conversation import MessageRef, Place
 from bot.errors import MessageGone, PlatformError, StoreUnavailable
 from bot.ledger import Ledger
 from bot.pacing import Urgency
-from bot.ports import Claim, Outcome
+from bot.ports import Claim, Content, Outcome
 from bot.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ class Abandoned:
         if self._texts.get(ref) == phrases.INTERRUPTED_AGAIN:
             return True
         try:
-            await self._writer.edit(place, ref, lambda: phrases.INTERRUPTED_AGAIN, Urgency.ENDING)
+            await self._writer.edit(place, ref, lambda: Content(phrases.INTERRUPTED_AGAIN), Urgency.ENDING)
         except MessageGone:
             return False
         except PlatformError as error:

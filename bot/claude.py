@@ -165,10 +165,10 @@ class Claude:
     async def _send(self, request: Request, model: str, *, stream: bool) -> httpx2.Response:
         """Send the request and return the response once its headers are there; of a standard call, with its body."""
         messages: list[MessageParam] = [
-            UserMessageParam(role="user", content=whole_characters(text))
-            if role == "user"
-            else AssistantMessageParam(role="assistant", content=whole_characters(text))
-            for role, text in request.messages
+            UserMessageParam(role="user", content=whole_characters(said.text))
+            if said.role == "user"
+            else AssistantMessageParam(role="assistant", content=whole_characters(said.text))
+            for said in request.messages
         ]
         # The SDK reads an error's body before it raises, and the HTTP client can wait for ever for a broken one.
         async with asyncio.timeout(self._response_within):

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
 
 from bot.conversation import Message, Stop, Turn
-from bot.ports import Request
+from bot.ports import Request, Said
 from bot.text.wellformed import whole_characters
 
 BYTES_PER_TOKEN = 3
@@ -34,9 +33,6 @@ _CUT = {
     Stop.STOPPED: "the person stopped the answer above where it ends",
 }
 
-Role = Literal["user", "assistant"]
-Row = tuple[Role, str]
-
 
 def build(
     system: str,
@@ -56,25 +52,25 @@ def build(
         tokens: upper bound on the messages, estimated; the questions are always sent whole.
     """
     turns = [_rows(turn) for turn in history if turn.stop is not Stop.POISONED]
-    asked: Row = ("user", _people(background, questions))
-    sizes = [sum(_size(text) for _, text in rows) for rows in turns]
-    kept = turns[_first_kept(sizes, _size(asked[1]), tokens * BYTES_PER_TOKEN) :]
-    messages: list[Row] = []
-    for role, text in [*(row for rows in kept for row in rows), asked]:
-        if messages and messages[-1][0] == role:
-            messages[-1] = (role, f"{messages[-1][1]}\n\n{text}")
-        elif messages or role == "user":
-            messages.append((role, text))
+    asked = Said("user", _people(background, questions))
+    sizes = [sum(_size(row.text) for row in rows) for rows in turns]
+    kept = turns[_first_kept(sizes, _size(asked.text), tokens * BYTES_PER_TOKEN) :]
+    messages: list[Said] = []
+    for said in [*(row for rows in kept for row in rows), asked]:
+        if messages and messages[-1].role == said.role:
+            messages[-1] = Said(said.role, f"{messages[-1].text}\n\n{said.text}")
+        elif messages or said.role == "user":
+            messages.append(said)
     return Request(messages=tuple(messages), system=f"{system.strip()}\n\n{FORM}".strip())
 
 
-def _rows(turn: Turn) -> list[Row]:
+def _rows(turn: Turn) -> list[Said]:
     """A turn's question, its answer if it has one, and a note for the next question on why the answer was cut."""
-    rows: list[Row] = [("user", _people(turn.background, turn.questions))]
+    rows = [Said("user", _people(turn.background, turn.questions))]
     if answer := clean(turn.answer).strip():
-        rows.append(("assistant", answer))
+        rows.append(Said("assistant", answer))
         if reason := _CUT.get(turn.stop):
-            rows.append(("user", f"<note>{reason}</note>"))
+            rows.append(Said("user", f"<note>{reason}</note>"))
     return rows
 
 

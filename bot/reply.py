@@ -16,7 +16,7 @@ from bot.conversation import MessageRef, Place
 from bot.draft import Draft
 from bot.errors import ContentRefused, MessageFrozen, MessageGone, PlaceClosed, PlatformError, TooLong
 from bot.pacing import Urgency, Viewer
-from bot.ports import Part, Receipt, Write
+from bot.ports import Content, Part, Receipt, Write
 from bot.slots import Slots
 from bot.writer import Writer
 
@@ -250,12 +250,12 @@ class Reply:
             self._slots.refuse(index)
 
     async def _post(self, index: int, *, admitted: bool = False) -> None:
-        def posted(receipt: Receipt, text: str | None) -> None:
+        def posted(receipt: Receipt, content: Content | None) -> None:
             self._slots.add(receipt.ref)
             self._posted += 1
             self._standing.set()
             self._on_posted(Part(self.attempt, index, receipt.ref))
-            self._confirm(index, receipt, text)
+            self._confirm(index, receipt, content)
 
         nonce = f"{self._name}{self._posted}"
         who = self._viewer if self._draft.text or self._draft.ended else Urgency.FIRST
@@ -283,8 +283,8 @@ class Reply:
             if done:
                 self._confirm(index, *done)
 
-    def _newest(self, index: int) -> str | None:
-        """The text of a message at this moment; None when it already shows that. Readers are about to see it."""
+    def _newest(self, index: int) -> Content | None:
+        """What a message shows at this moment; None when it already shows that. Readers are about to see it."""
         pages = self._draft.pages()
         if index >= len(pages):
             return None
@@ -295,15 +295,16 @@ class Reply:
         if not self._bare and not self.exposed:
             self.exposed = True
             self._on_exposed()
-        return wanted
+        return Content(wanted)
 
-    def _confirm(self, index: int, receipt: Receipt, text: str | None) -> None:
+    def _confirm(self, index: int, receipt: Receipt, content: Content | None) -> None:
         """Remember what a message shows."""
         slot = self._slots[index]
         slot.adopted = False
-        slot.shown = text
-        if text is None:
+        slot.shown = None if content is None else content.text
+        if content is None:
             return
+        text = content.text
         if receipt.stored is not None and receipt.stored.strip() != text.strip():
             log.warning(
                 "the platform stored another text than it was given",

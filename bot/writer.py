@@ -17,7 +17,7 @@ from bot.backoff import growing
 from bot.conversation import MessageRef, Place
 from bot.errors import MessageFrozen, MessageGone, OutcomeUnknown, PlatformError, RateLimited, Unavailable
 from bot.pacing import Pacer, Urgency, Viewer
-from bot.ports import Budget, Platform, Posted, ReadsOwn, Receipt, Write
+from bot.ports import Budget, Content, Platform, Posted, ReadsOwn, Receipt, Write
 
 log = logging.getLogger(__name__)
 
@@ -66,22 +66,22 @@ class Writer:
     async def post(
         self,
         place: Place,
-        text: Callable[[], str | None],
+        content: Callable[[], Content | None],
         nonce: str,
         who: Viewer | Urgency,
-        posted: Callable[[Receipt, str | None], None],
+        posted: Callable[[Receipt, Content | None], None],
         *,
         admitted: bool = False,
     ) -> None:
-        """Post `text()` as a new message, once.
+        """Post `content()` as a new message, once.
 
         Args:
             place: where.
-            text: called when the write may go; None means that there is nothing to post any more.
+            content: called when the write may go; None means that there is nothing to post any more.
             nonce: identifies the message for ever.
             who: for whom pacing admits it.
-            posted: told of the message and its text (None when an earlier try is found, whose text is not known),
-                also when the caller was cancelled while the call was in flight.
+            posted: told of the message and what it shows (None when an earlier try is found: that is not known), also
+                when the caller was cancelled while the call was in flight.
             admitted: pacing has admitted the first try (see `first_free`).
 
         Raises:
@@ -90,11 +90,11 @@ class Writer:
         budgets = self.platform.budgets(Write.POST, place)
         unsure = False
 
-        async def call(content: str) -> None:
-            receipt = await self.platform.post(place, content, nonce)
+        async def call(newest: Content) -> None:
+            receipt = await self.platform.post(place, newest, nonce)
             self.tally.posts += 1
             self._observe(receipt)
-            posted(receipt, content)
+            posted(receipt, newest)
 
         async def attempt() -> None:
             nonlocal unsure, admitted
@@ -103,10 +103,10 @@ class Writer:
                 return
             unsure = False
             admitted = await self._admit(budgets, who, admitted)
-            if (content := text()) is None:
+            if (newest := content()) is None:
                 return
             try:
-                await self._call(call(content))
+                await self._call(call(newest))
             except OutcomeUnknown:
                 unsure = self.doubtful = True
                 raise
@@ -117,27 +117,27 @@ class Writer:
         self,
         place: Place,
         ref: MessageRef,
-        text: Callable[[], str | None],
+        content: Callable[[], Content | None],
         who: Viewer | Urgency,
         *,
         admitted: bool = False,
-    ) -> tuple[Receipt, str] | None:
-        """Replace a message's text by `text()`; as `post`, but an edit may always be repeated.
+    ) -> tuple[Receipt, Content] | None:
+        """Replace what a message shows by `content()`; as `post`, but an edit may always be repeated.
 
         Returns:
-            The receipt and the text that was written; None when there was nothing to write any more, or when the
+            The receipt and what was written; None when there was nothing to write any more, or when the
             platform refused for rate what `first_free` had admitted: another way may be free by now.
         """
         budgets = self.platform.budgets(Write.EDIT, place)
         chosen = admitted
 
-        async def attempt() -> tuple[Receipt, str] | None:
+        async def attempt() -> tuple[Receipt, Content] | None:
             nonlocal admitted
             admitted = await self._admit(budgets, who, admitted)
-            if (content := text()) is None:
+            if (newest := content()) is None:
                 return None
             try:
-                receipt = await self._call(self.platform.edit(place, ref, content))
+                receipt = await self._call(self.platform.edit(place, ref, newest))
             except RateLimited as error:
                 if not chosen:
                     raise
@@ -145,7 +145,7 @@ class Writer:
                 return None
             self.tally.edits += 1
             self._observe(receipt)
-            return receipt, content
+            return receipt, newest
 
         return await self._carry_through(attempt, budgets)
 
@@ -172,7 +172,7 @@ class Writer:
         first, *others = refs
         budgets = self.platform.budgets(Write.EDIT, place)
         with contextlib.suppress(MessageGone):
-            await self._unfenced(lambda: self.platform.edit(place, first, note), budgets)
+            await self._unfenced(lambda: self.platform.edit(place, first, Content(note)), budgets)
         for ref in others:
             await self.discard(ref)
 
@@ -199,7 +199,7 @@ class Writer:
         try:
             await self.delete(place, ref, who)
         except MessageFrozen:
-            await self.edit(place, ref, lambda: otherwise, who if isinstance(who, Urgency) else Urgency.ENDING)
+            await self.edit(place, ref, lambda: Content(otherwise), who if isinstance(who, Urgency) else Urgency.ENDING)
 
     async def once(self, call: Coroutine[Any, Any, T]) -> T:
         """Carry out one other platform call in a task of our own, so that no cancellation reaches it in flight."""

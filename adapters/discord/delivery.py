@@ -18,7 +18,7 @@ from adapters.discord.threads import ThreadOpener
 from adapters.discord.typing import Typing
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, RateLimited, TooLong
-from bot.ports import Budget, Posted, Receipt, Write
+from bot.ports import Budget, Content, Posted, Receipt, Write
 from bot.text import Dialect
 from bot.text.fences import three_backticks
 from bot.text.measure import utf16
@@ -90,15 +90,15 @@ class Delivery:
         """Open a thread from the question; where that may not be, the place of a reply to it."""
         return await self._threads.open(place, title)
 
-    async def post(self, place: Place, text: str, nonce: str) -> Receipt:
+    async def post(self, place: Place, content: Content, nonce: str) -> Receipt:
         """Post a message. The same nonce within a few minutes posts nothing and returns the message that is there."""
-        return await self._post(place, text, nonce, self._body(text, SILENT), place.reply_to)
+        return await self._post(place, content.text, nonce, self._body(content.text, SILENT), place.reply_to)
 
-    async def edit(self, place: Place, ref: MessageRef, text: str) -> Receipt:
-        """Replace a message's text."""
-        body = self._body(text, SILENT)
+    async def edit(self, place: Place, ref: MessageRef, content: Content) -> Receipt:
+        """Replace what a message shows."""
+        body = self._body(content.text, SILENT)
         answer = await self._call(ref.channel, "PATCH", ONE_MESSAGE, Write.EDIT, json=body, message_id=ref.id)
-        return self._receipt(Write.EDIT, ref, text, answer)
+        return self._receipt(Write.EDIT, ref, content.text, answer)
 
     async def delete(self, place: Place, ref: MessageRef) -> None:
         """Delete one of our messages; one that is gone is success."""

@@ -20,7 +20,7 @@ from adapters.slack.people import People
 from adapters.slack.threads import find_part, find_parts, read_before
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import ContentRefused, OutcomeUnknown, PlatformError, RateLimited, TooLong, Unavailable
-from bot.ports import Budget, Posted, Receipt, Write
+from bot.ports import Budget, Content, Posted, Receipt, Write
 from bot.text import Dialect
 
 log = logging.getLogger(__name__)
@@ -101,8 +101,8 @@ class Delivery:
         """Return the place as it is: a thread begins with its first reply."""
         return place
 
-    async def post(self, place: Place, text: str, nonce: str) -> Receipt:
-        """Post `text`, findable by `nonce`. Raises PlatformError."""
+    async def post(self, place: Place, content: Content, nonce: str) -> Receipt:
+        """Post a message, findable by `nonce`. Raises PlatformError."""
         arguments = {
             "channel": place.channel,
             "thread_ts": place.thread,
@@ -110,13 +110,13 @@ class Delivery:
             "unfurl_media": False,
             "metadata": {"event_type": PART, "event_payload": {"nonce": nonce}},
         }
-        answer = await self._write("chat.postMessage", arguments, text)
+        answer = await self._write("chat.postMessage", arguments, content.text)
         self._statuses.discard((place.channel, place.thread or ""))
         return _receipt(answer, place.channel)
 
-    async def edit(self, place: Place, ref: MessageRef, text: str) -> Receipt:
-        """Replace the text of one of our messages. Raises PlatformError."""
-        answer = await self._write("chat.update", {"channel": ref.channel, "ts": ref.id}, text)
+    async def edit(self, place: Place, ref: MessageRef, content: Content) -> Receipt:
+        """Replace what one of our messages shows. Raises PlatformError."""
+        answer = await self._write("chat.update", {"channel": ref.channel, "ts": ref.id}, content.text)
         return Receipt(ref, stored_text(answer.data.get("message")))
 
     async def delete(self, place: Place, ref: MessageRef) -> None:

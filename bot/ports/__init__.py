@@ -9,10 +9,11 @@ from bot.ports.claims import Claim, Claims, Lease, Outcome, Part
 from bot.ports.history import History
 from bot.ports.intake import Adapter, ChoosesLeader, Inbox, KnowsDirects
 from bot.ports.mailbox import Mailbox, Signal
-from bot.ports.model import Model, Request
+from bot.ports.model import Model, Request, Said
 from bot.ports.platform import (
     Budget,
     CompletesMessages,
+    Content,
     NotifiesAsker,
     Observed,
     Platform,
@@ -32,6 +33,7 @@ __all__ = [
     "Claim",
     "Claims",
     "CompletesMessages",
+    "Content",
     "History",
     "Inbox",
     "KnowsDirects",
@@ -49,6 +51,7 @@ __all__ = [
     "ReadsThread",
     "Receipt",
     "Request",
+    "Said",
     "SharedBudgets",
     "ShowsStatus",
     "Signal",

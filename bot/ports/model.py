@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from bot.conversation import Delta, Finished
+
+Role = Literal["user", "assistant"]
+
+
+class Said(NamedTuple):
+    """One message of a request. Whatever stands beside its text is a field of its own, so that no second way is needed.
+
+    Args:
+        role: whose message it is.
+        text: what it says; not empty.
+    """
+
+    role: Role
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +34,7 @@ class Request:
         max_tokens: an upper bound on the answer, thinking included; 0 for the configured one.
     """
 
-    messages: tuple[tuple[Literal["user", "assistant"], str], ...]
+    messages: tuple[Said, ...]
     system: str = ""
     model: str = ""
     max_tokens: int = 0

@@ -45,6 +45,17 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What one message shows. Whatever stands beside its text is a field of its own, so that no second way is needed.
+
+    Args:
+        text: rendered Markdown, as the place's `Dialect` made it.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """A write that succeeded.
 
@@ -93,12 +104,12 @@ class Platform(Protocol):
         """
         ...
 
-    async def post(self, place: Place, text: str, nonce: str) -> Receipt:
+    async def post(self, place: Place, content: Content, nonce: str) -> Receipt:
         """Post a new message. `nonce` (at most 25 characters) is stored with it, so that `find` finds it."""
         ...
 
-    async def edit(self, place: Place, ref: MessageRef, text: str) -> Receipt:
-        """Replace the text of one of our messages. Idempotent."""
+    async def edit(self, place: Place, ref: MessageRef, content: Content) -> Receipt:
+        """Replace what one of our messages shows. Idempotent."""
         ...
 
     async def delete(self, place: Place, ref: MessageRef) -> None:

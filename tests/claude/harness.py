@@ -7,9 +7,9 @@ from contextlib import aclosing
 from bot.claude import Claude
 from bot.conversation import Delta, Finished
 from bot.errors import ModelError
-from bot.ports import Request
+from bot.ports import Request, Said
 
-QUESTION = Request(messages=(("user", "What is a queue?"),), system="Be brief.")
+QUESTION = Request(messages=(Said("user", "What is a queue?"),), system="Be brief.")
 
 
 async def listen(claude: Claude, request: Request = QUESTION) -> tuple[str, Finished | ModelError]:

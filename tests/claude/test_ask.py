@@ -10,10 +10,10 @@ import pytest
 from bot.claude import ASK_TRIES, Claude
 from bot.conversation import Stop
 from bot.errors import Busy, Interrupted, Refused
-from bot.ports import Request
+from bot.ports import Request, Said
 from sandbox.claude import CATALOGUE, ClaudeServer
 
-QUESTION = Request(messages=(("user", "A title for: what is a queue?"),), max_tokens=40)
+QUESTION = Request(messages=(Said("user", "A title for: what is a queue?"),), max_tokens=40)
 
 REFUSED = {"bad_request", "too_long", "bad_key", "no_credit", "forbidden", "unknown_model", "too_large", "spend_limit"}
 REFUSED |= {"server_error_final", "invalid_request_event"}

@@ -14,14 +14,14 @@ import pytest
 from bot.claude import Claude
 from bot.conversation import Delta, Finished, Usage
 from bot.errors import Interrupted, SettingsError
-from bot.ports import Request
+from bot.ports import Request, Said
 from sandbox.claude import AnswerFault, ClaudeServer
 from tests.claude.harness import QUESTION, listen
 
 
 async def test_what_is_asked(server: ClaudeServer, claude: Claude) -> None:
     """The request holds the conversation, the configured model and bound, automatic caching, and nothing else."""
-    turns = (("user", "Hello"), ("assistant", "Good day."), ("user", "And now?"))
+    turns = (Said("user", "Hello"), Said("assistant", "Good day."), Said("user", "And now?"))
     await listen(claude, Request(messages=turns, system="Be brief."))
     await listen(claude, Request(messages=turns[:1], model="claude-opus-5-5", max_tokens=7))
     first, second = server.asked()
@@ -52,9 +52,9 @@ async def test_what_is_finished(server: ClaudeServer, claude: Claude) -> None:
 async def test_a_cached_prefix_is_counted(server: ClaudeServer, claude: Claude) -> None:
     """A conversation that goes on is read from the cache, and the usage tells."""
     long = "What was said before. " * 300
-    first = Request(messages=(("user", long),))
+    first = Request(messages=(Said("user", long),))
     _, one = await listen(claude, first)
-    _, two = await listen(claude, Request(messages=(*first.messages, ("assistant", "Yes."), ("user", "So?"))))
+    _, two = await listen(claude, Request(messages=(*first.messages, Said("assistant", "Yes."), Said("user", "So?"))))
     assert isinstance(one, Finished)
     assert isinstance(two, Finished)
     assert one.usage.cache_write > 1024
@@ -64,7 +64,7 @@ async def test_a_cached_prefix_is_counted(server: ClaudeServer, claude: Claude) 
 
 async def test_half_characters_are_sent_as_whole_ones(server: ClaudeServer, claude: Claude) -> None:
     """A lone surrogate in a question or the system prompt is replaced, a pair in two halves is joined."""
-    await listen(claude, Request(messages=(("user", "a\ud83d b\ud83d\ude00 c\x00"),), system="\udc00!"))
+    await listen(claude, Request(messages=(Said("user", "a\ud83d b\ud83d\ude00 c\x00"),), system="\udc00!"))
     (asked,) = server.asked()
     assert asked["messages"][0]["content"] == "a\ufffd b😀 c\x00"
     assert asked["system"] == "\ufffd!"

@@ -17,7 +17,7 @@ from adapters.discord import DiscordAdapter
 from adapters.discord.intake import Intake
 from bot.commands import Access, Reception
 from bot.errors import SettingsError
-from bot.ports import Posted
+from bot.ports import Content, Posted
 from bot.store.memory import MemoryStore
 from sandbox.discord import DiscordServer
 from sandbox.faults import Fault
@@ -79,7 +79,7 @@ async def test_answers_whose_type_names_a_charset_are_read(server: DiscordServer
         adapter = DiscordAdapter(server.bot_token, api_url=str(proxy.make_url("/api/v10")))
         await adapter.start()
         try:
-            receipt = await adapter.platform.post(place(server), "there", "n")
+            receipt = await adapter.platform.post(place(server), Content("there"), "n")
             assert receipt.stored == "there"
             assert await adapter.platform.own_since(place(server), "n", 0.0, ()) == (Posted(receipt.ref, "there"),)
         finally:
@@ -143,9 +143,9 @@ async def test_closing_right_after_the_start_is_quick_and_clean(server: DiscordS
     before = time.monotonic()
     tasks = asyncio.all_tasks()
     async with listening(server, box) as adapter:
-        receipt = await adapter.platform.post(place(server), "…", "n")
+        receipt = await adapter.platform.post(place(server), Content("…"), "n")
         for number in range(5):
-            await adapter.platform.edit(place(server), receipt.ref, str(number))
+            await adapter.platform.edit(place(server), receipt.ref, Content(str(number)))
     assert asyncio.all_tasks() - tasks <= {task for task in asyncio.all_tasks() if "sandbox" in repr(task)}
     assert time.monotonic() - before < 2.0
 

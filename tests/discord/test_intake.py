@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from bot.conversation import Attachment, Place, ThreadKey
+from bot.ports import Content
 from sandbox.discord import DiscordServer, Upload
 from tests.discord.harness import Box, listening, logged_in
 
@@ -83,7 +84,7 @@ async def test_only_what_is_for_the_bot_is_handed_on(server: DiscordServer, box:
         await server.say(general, ada, "@everyone look")
         server.actions.post(server.world.channels[general], ada, mention(server, "joined"), kind=7)
         await server.say(general, ada, f"<@{server.user('ben')}> hi")
-        await adapter.platform.post(Place(general), mention(server, "myself"), "n")
+        await adapter.platform.post(Place(general), Content(mention(server, "myself")), "n")
         await server.say(general, ada, mention(server, "now"))
         await box.until(lambda: box.messages)
     assert box.texts() == ["now"]
@@ -189,7 +190,7 @@ async def test_a_reply_to_the_bot_continues_that_conversation(server: DiscordSer
     general, ada = server.channel("general"), server.user("ada")
     key = ThreadKey("discord", server.guild_id, "1")
     async with listening(server, box) as adapter:
-        answer = await adapter.platform.post(Place(general), "an answer", "n")
+        answer = await adapter.platform.post(Place(general), Content("an answer"), "n")
         box.ours[answer.ref.id] = key
         bens = await server.say(general, server.user("ben"), "hello")
         await server.say(general, ada, "to Ben", reply_to=bens)
@@ -205,7 +206,7 @@ async def test_a_reply_may_overtake_what_the_worker_writes_down(server: DiscordS
     general, ada = server.channel("general"), server.user("ada")
     key = ThreadKey("discord", server.guild_id, "1")
     async with listening(server, box) as adapter:
-        answer = await adapter.platform.post(Place(general), "an answer", "n")
+        answer = await adapter.platform.post(Place(general), Content("an answer"), "n")
         asyncio.get_running_loop().call_later(0.2, box.ours.__setitem__, answer.ref.id, key)
         await server.say(general, ada, "go on", reply_to=answer.ref.id)
         await box.until(lambda: box.messages)
@@ -232,7 +233,7 @@ async def test_a_forgotten_answer_of_the_bot_is_background(server: DiscordServer
     """A reply to a message of ours whose conversation has expired begins one that knows that message."""
     general, ada = server.channel("general"), server.user("ada")
     async with listening(server, box) as adapter:
-        answer = await adapter.platform.post(Place(general), "long ago", "n")
+        answer = await adapter.platform.post(Place(general), Content("long ago"), "n")
         await server.say(general, ada, "go on", reply_to=answer.ref.id)
         await box.until(lambda: box.messages)
         before = await adapter.platform.thread_before(box.messages[0])
@@ -309,8 +310,8 @@ async def test_deletions_by_people_reach_the_core(server: DiscordServer, box: Bo
         id_ = await server.say(general, ada, mention(server, "question"))
         await box.until(lambda: box.messages)
         key = box.messages[0].key
-        answer = (await adapter.platform.post(Place(general), "…", "n1")).ref
-        own = (await adapter.platform.post(Place(general), "…", "n2")).ref
+        answer = (await adapter.platform.post(Place(general), Content("…"), "n1")).ref
+        own = (await adapter.platform.post(Place(general), Content("…"), "n2")).ref
         box.ours |= {answer.id: key, own.id: key}
         await adapter.platform.delete(Place(general), own)
         await server.delete(general, answer.id)

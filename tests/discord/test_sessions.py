@@ -8,6 +8,7 @@ import pytest
 
 from adapters.discord.intake import Intake
 from adapters.discord.own import OwnMessages
+from bot.ports import Content
 from sandbox.discord import DiscordServer
 from tests.discord.harness import Box, adapter_for, ask, calls, listening, logged_in
 
@@ -220,7 +221,7 @@ async def test_stopping_intake_takes_nothing_more_and_keeps_what_came(server: Di
         await box.until(lambda: box.messages)
         await adapter.stop_intake()
         await ask(server, "left")
-        receipt = await adapter.platform.post(box.messages[0].place, "still writing", "n")
+        receipt = await adapter.platform.post(box.messages[0].place, Content("still writing"), "n")
         assert not adapter.connected
         await adapter.closed()
     assert box.texts() == ["taken"]

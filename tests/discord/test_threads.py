@@ -9,7 +9,7 @@ import pytest
 from adapters.discord.cooldown import STRIKES
 from adapters.discord.delivery import Delivery
 from bot.conversation import Place
-from bot.ports import Write
+from bot.ports import Content, Write
 from sandbox.discord import DiscordServer
 from sandbox.discord.ratelimits import Budget
 from sandbox.faults import Fault
@@ -25,7 +25,7 @@ async def test_a_thread_is_opened_once_and_named(server: DiscordServer, platform
     (thread,) = [each for each in server.channels() if each.kind == "thread"]
     assert len(thread.name) <= 100
     assert "*" not in thread.name
-    receipt = await platform.post(first, "in the thread", "n")
+    receipt = await platform.post(first, Content("in the thread"), "n")
     assert receipt.ref.channel == where.root
     assert await platform.open(first, "again") == first
 
@@ -39,7 +39,7 @@ async def test_where_no_thread_may_be_opened_the_answer_is_a_reply(
     server.faults.add(Fault("POST thread", "error", code=code))
     there = await platform.open(where, "t")
     assert there == Place(where.channel, reply_to=where.root)
-    receipt = await platform.post(there, "here", "n")
+    receipt = await platform.post(there, Content("here"), "n")
     assert shown(server, receipt.ref).extra["reply_to"] == where.root
     assert calls(server, "POST thread") == 1
 
@@ -134,7 +134,7 @@ async def test_a_reply_to_a_question_that_was_deleted_is_a_plain_message(
     where = await question(server)
     assert where.root is not None
     await server.delete(where.channel, where.root)
-    receipt = await platform.post(Place(where.channel, reply_to=where.root), "answer", "n")
+    receipt = await platform.post(Place(where.channel, reply_to=where.root), Content("answer"), "n")
     assert shown(server, receipt.ref).text == "answer"
 
 
@@ -142,5 +142,5 @@ async def test_without_the_right_to_reply_it_writes_without_replying(server: Dis
     """A reply needs to read history; where that is missing the answer stands alone."""
     where = await question(server)
     await server.deny(where.channel, "read_message_history")
-    receipt = await platform.post(Place(where.channel, reply_to=where.root), "answer", "n")
+    receipt = await platform.post(Place(where.channel, reply_to=where.root), Content("answer"), "n")
     assert shown(server, receipt.ref).text == "answer"

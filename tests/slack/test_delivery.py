@@ -14,7 +14,7 @@ from adapters.slack.errors import MEANING
 from adapters.slack.events import Identity
 from bot import errors
 from bot.conversation import Place
-from bot.ports import CompletesMessages, NotifiesAsker, Platform, Posted, ReadsThread, ShowsStatus, Write
+from bot.ports import CompletesMessages, Content, NotifiesAsker, Platform, Posted, ReadsThread, ShowsStatus, Write
 from bot.text.defuse import defuse
 from sandbox.faults import Fault
 from sandbox.journal import Journal
@@ -37,8 +37,8 @@ def test_what_it_can_do(platform: Delivery) -> None:
 async def test_post_and_edit(platform: Delivery, place: Place, journal: Journal) -> None:
     """A message is a markdown block with its text beside it, in its thread, without parsing or previews."""
     markdown = "# Rivers\n\nA **long** list: " + "word " * 100
-    receipt = await platform.post(place, "…", "turn.1.0")
-    await platform.edit(place, receipt.ref, markdown)
+    receipt = await platform.post(place, Content("…"), "turn.1.0")
+    await platform.edit(place, receipt.ref, Content(markdown))
     (posted,) = arguments(journal, "chat.postMessage")
     assert posted["thread_ts"] == place.thread
     assert posted["blocks"] == [{"type": "markdown", "text": "…"}]
@@ -65,13 +65,13 @@ def test_what_no_block_is_read_for_says_all_that_fits(piece: str) -> None:
 
 async def test_direct_messages_are_flat(platform: Delivery, slack: SlackServer, journal: Journal) -> None:
     """A direct message outside a thread is answered outside a thread."""
-    await platform.post(Place(slack.direct("ada"), direct=True), "hello", "n.0")
+    await platform.post(Place(slack.direct("ada"), direct=True), Content("hello"), "n.0")
     assert "thread_ts" not in arguments(journal, "chat.postMessage")[0]
 
 
 async def test_deleting_twice(platform: Delivery, place: Place) -> None:
     """Deleting what is gone is success."""
-    ref = (await platform.post(place, "…", "n.0")).ref
+    ref = (await platform.post(place, Content("…"), "n.0")).ref
     await platform.delete(place, ref)
     await platform.delete(place, ref)
 
@@ -97,10 +97,10 @@ async def test_budgets(platform: Delivery, place: Place) -> None:
 )
 async def test_every_code(platform: Delivery, place: Place, slack: SlackServer, code: str) -> None:
     """Each error code becomes the error it stands for, on a post and on an edit, and names itself."""
-    ref = (await platform.post(place, "…", "n.0")).ref
+    ref = (await platform.post(place, Content("…"), "n.0")).ref
     slack.rates.enforced = False
     slack.faults.add(Fault("chat.*", "error", code=code, times=None))
-    for call in (platform.post(place, "text", "n.1"), platform.edit(place, ref, "text")):
+    for call in (platform.post(place, Content("text"), "n.1"), platform.edit(place, ref, Content("text"))):
         with pytest.raises(errors.PlatformError, match=code) as raised:
             await call
         assert type(raised.value) is MEANING[code]
@@ -125,17 +125,17 @@ async def test_an_unknown_code_freezes_a_message(
     platform: Delivery, place: Place, slack: SlackServer, method: str
 ) -> None:
     """A message that Slack neither changes nor removes, whyever, is gone on beside."""
-    ref = (await platform.post(place, "…", "n.0")).ref
+    ref = (await platform.post(place, Content("…"), "n.0")).ref
     slack.faults.add(Fault(method, "error", code="update_failed"))
     with pytest.raises(errors.MessageFrozen, match="update_failed"):
-        await (platform.edit(place, ref, "text") if method == "chat.update" else platform.delete(place, ref))
+        await (platform.edit(place, ref, Content("text")) if method == "chat.update" else platform.delete(place, ref))
 
 
 async def test_unknown_code_is_final(platform: Delivery, place: Place, slack: SlackServer) -> None:
     """A code nobody knows is a plain platform error that names it: it is not repeated for ever."""
     slack.faults.add(Fault("chat.postMessage", "error", code="moon_phase_wrong"))
     with pytest.raises(errors.PlatformError, match="moon_phase_wrong") as raised:
-        await platform.post(place, "text", "n.0")
+        await platform.post(place, Content("text"), "n.0")
     assert type(raised.value) is errors.PlatformError
 
 
@@ -143,7 +143,7 @@ async def test_missing_scope_is_named(platform: Delivery, place: Place, slack: S
     """A missing scope is named, with what to do."""
     slack.tokens.bot_scopes = ()
     with pytest.raises(errors.BadCredentials, match=r"chat:write.*install the app again"):
-        await platform.post(place, "text", "n.0")
+        await platform.post(place, Content("text"), "n.0")
 
 
 @pytest.mark.parametrize("code", ["ratelimited", "rate_limited"])
@@ -151,11 +151,11 @@ async def test_rate_limits(platform: Delivery, place: Place, slack: SlackServer,
     """A 429 and both codes that mean one are alike, and always name a time."""
     slack.faults.add(Fault("chat.postMessage", "status", status=429, retry_after=7))
     with pytest.raises(errors.RateLimited) as raised:
-        await platform.post(place, "text", "n.0")
+        await platform.post(place, Content("text"), "n.0")
     assert raised.value.retry_after == 7
     slack.faults.add(Fault("chat.postMessage", "error", code=code))
     with pytest.raises(errors.RateLimited) as raised:
-        await platform.post(place, "text", "n.0")
+        await platform.post(place, Content("text"), "n.0")
     assert raised.value.retry_after is not None
     assert raised.value.retry_after > 0
 
@@ -165,7 +165,7 @@ async def test_server_errors(platform: Delivery, place: Place, slack: SlackServe
     """After a 5xx nobody knows whether the message was posted."""
     slack.faults.add(Fault("chat.postMessage", "status", status=status))
     with pytest.raises(errors.OutcomeUnknown):
-        await platform.post(place, "text", "n.0")
+        await platform.post(place, Content("text"), "n.0")
 
 
 @pytest.mark.parametrize("kind", ["lost", "reset"])
@@ -173,7 +173,7 @@ async def test_lost_answer(platform: Delivery, place: Place, slack: SlackServer,
     """A dropped connection is not repeated by itself; the post can be looked for, and is there or not."""
     slack.faults.add(Fault("chat.postMessage", kind))
     with pytest.raises(errors.OutcomeUnknown):
-        await platform.post(place, "an answer", "lost.0")
+        await platform.post(place, Content("an answer"), "lost.0")
     assert len(arguments(journal, "chat.postMessage")) == 1
     found = await platform.find(place, "lost.0", float(place.thread or 0))
     if kind == "reset":
@@ -188,10 +188,10 @@ async def test_finding(platform: Delivery, place: Place, slack: SlackServer, jou
     slack.rates.enforced = False
     direct = Place(slack.direct("ada"), direct=True)
     for where in (place, direct):
-        wanted = await platform.post(where, "this one", "n.here")
+        wanted = await platform.post(where, Content("this one"), "n.here")
         for number in range(250):
             await slack.say(where.channel, "ada", f"noise {number}", thread=where.thread, tell=())
-        await platform.post(where, "another", "n.other")
+        await platform.post(where, Content("another"), "n.other")
         assert await platform.find(where, "n.here", float(wanted.ref.id)) == wanted.ref
         assert await platform.find(where, "n.nowhere", float(wanted.ref.id)) is None
 
@@ -200,13 +200,13 @@ async def test_reading_our_own(platform: Delivery, place: Place, slack: SlackSer
     """Messages of one turn are read again, oldest first; no other turn's, nobody else's, and none of another thread."""
     direct = Place(slack.direct("ada"), direct=True)
     for where in (place, direct):
-        ours = [(await platform.post(where, f"part {number}", f"n.{number}")).ref for number in range(2)]
+        ours = [(await platform.post(where, Content(f"part {number}"), f"n.{number}")).ref for number in range(2)]
         await slack.say(where.channel, "ada", "not ours", thread=where.thread, tell=())
         await platform.post(
-            Place(where.channel, await slack.say(where.channel, "ada", "root", tell=())), "other", "n.0"
+            Place(where.channel, await slack.say(where.channel, "ada", "root", tell=())), Content("other"), "n.0"
         )
-        await platform.post(where, "of another turn", "m.0")
-        await platform.edit(where, ours[0], "an edit takes no name away")
+        await platform.post(where, Content("of another turn"), "m.0")
+        await platform.edit(where, ours[0], Content("an edit takes no name away"))
         assert await platform.own_since(where, "n.", float(ours[0].id), ()) == (
             Posted(ours[0], "an edit takes no name away"),
             Posted(ours[1], "part 1"),
@@ -219,6 +219,6 @@ async def test_nobody_there() -> None:
     api = Api("xoxb-1", "http://127.0.0.1:9/api/")
     try:
         with pytest.raises(errors.Unavailable):
-            await Delivery(api, Identity("T1", "U1")).post(Place("C1"), "text", "n.0")
+            await Delivery(api, Identity("T1", "U1")).post(Place("C1"), Content("text"), "n.0")
     finally:
         await api.close()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from adapters.slack import SlackAdapter
 from adapters.slack.content import MARKDOWN, MRKDWN, PLAIN, SHORT_MARKDOWN, content
 from bot.conversation import Place
+from bot.ports import Content
 from bot.text import Dialect
 from sandbox.journal import Journal
 from sandbox.slack import SlackServer
@@ -90,11 +91,11 @@ async def test_nobody_is_called(adapter: SlackAdapter, slack: SlackServer, journ
     if not markdown:
         slack.rules.markdown = 0
         with pytest.raises(Exception, match="invalid_blocks"):
-            await platform.post(place, "x", "n")
+            await platform.post(place, Content("x"), "n")
     text = " ".join([*TOKENS, *MARKUP, "@channel", "@here", "@everyone", "@ada", "@grace"])
     render = platform.dialect(place).render
-    receipt = await platform.post(place, render(text), "n.0")
-    await platform.edit(place, receipt.ref, render(f"{text} again"))
+    receipt = await platform.post(place, Content(render(text)), "n.0")
+    await platform.edit(place, receipt.ref, Content(render(f"{text} again")))
     shown = journal.message("slack", receipt.ref.channel, receipt.ref.id)
     assert len(shown.versions) == 2
     assert shown.extra["pings"] == []

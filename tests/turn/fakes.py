@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from bot.conversation import Author, Delta, Finished, Message, MessageRef, Place, Stop, ThreadKey, Usage
 from bot.errors import MessageGone, ModelError, PlatformError
-from bot.ports import Budget, Posted, Receipt, Request, Write
+from bot.ports import Budget, Content, Posted, Receipt, Request, Write
 from bot.text import Dialect
 
 CLOCK = 100.0
@@ -62,20 +62,20 @@ class FakePlatform:
         await self._call("open", lambda: None)
         return Place(place.channel, thread=place.root)
 
-    async def post(self, place: Place, text: str, nonce: str) -> Receipt:
+    async def post(self, place: Place, content: Content, nonce: str) -> Receipt:
         def do() -> Receipt:
             ref = MessageRef(place.channel, str(next(self._ids)))
-            self.messages[ref.id] = Seen(ref, nonce, CLOCK + asyncio.get_running_loop().time(), [text])
-            return Receipt(ref, text)
+            self.messages[ref.id] = Seen(ref, nonce, CLOCK + asyncio.get_running_loop().time(), [content.text])
+            return Receipt(ref, content.text)
 
         return await self._call("post", do)
 
-    async def edit(self, place: Place, ref: MessageRef, text: str) -> Receipt:
+    async def edit(self, place: Place, ref: MessageRef, content: Content) -> Receipt:
         def do() -> Receipt:
             if self.messages[ref.id].deleted:
                 raise MessageGone("gone")
-            self.messages[ref.id].versions.append(text)
-            return Receipt(ref, text)
+            self.messages[ref.id].versions.append(content.text)
+            return Receipt(ref, content.text)
 
         return await self._call("edit", do)
 

@@ -10,7 +10,7 @@ from bot.conversation import MessageRef, Stop, ThreadKey
 from bot.desk import Desk, Policy
 from bot.lease import Hold
 from bot.pacing import Pacer
-from bot.ports import Outcome, Part
+from bot.ports import Content, Outcome, Part
 from bot.run import TurnRun
 from bot.store.memory import MemoryStore
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
@@ -58,7 +58,7 @@ class House:
 async def outboxed(house: House) -> MessageRef:
     """A worker that died between the outbox and the last edit; its placeholder, which was recorded."""
     hold = await house.claim()
-    receipt = await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
+    receipt = await house.platform.post(hold.claim.place, Content("…"), f"{hold.claim.turn_id}.1.0")
     await house.store.record(hold.claim, part=Part(1, 0, receipt.ref))
     await house.store.finish(hold.claim, Outcome(answer="the whole answer", stop=Stop.END_TURN, attempt=1))
     return receipt.ref

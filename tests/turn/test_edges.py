@@ -24,7 +24,7 @@ from bot.errors import (
     Unavailable,
 )
 from bot.lease import Hold, Order
-from bot.ports import Budget, Write
+from bot.ports import Budget, Content, Write
 from bot.store.memory import MemoryStore
 from bot.worker import Worker
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
@@ -300,9 +300,9 @@ class Opening(FakePlatform):
         self.opened.append(place.root)
         return replace(place, thread=place.root, root=None)
 
-    async def post(self, place, text, nonce):
+    async def post(self, place, content, nonce):
         self.posted.setdefault(place.thread or place.reply_to, asyncio.get_running_loop().time())
-        return await super().post(place, text, nonce)
+        return await super().post(place, content, nonce)
 
 
 async def test_threads_are_opened_as_they_are_paced():
@@ -371,12 +371,12 @@ async def test_what_is_shown_is_what_was_written():
     class Truncating(FakePlatform):
         cuts = 1
 
-        async def edit(self, place, ref, text):
-            if self.cuts and text == "the whole answer":
+        async def edit(self, place, ref, content):
+            if self.cuts and content.text == "the whole answer":
                 self.cuts -= 1
-                receipt = await super().edit(place, ref, text[:5])
-                return replace(receipt, stored=text[:5])
-            return await super().edit(place, ref, text)
+                receipt = await super().edit(place, ref, Content(content.text[:5]))
+                return replace(receipt, stored=content.text[:5])
+            return await super().edit(place, ref, content)
 
     house = House(["the ", 2.0, "whole answer"])
     house.platform = Truncating()

@@ -22,7 +22,7 @@ from bot.errors import (
     Unavailable,
 )
 from bot.lease import Hold, Order
-from bot.ports import Part, Write
+from bot.ports import Content, Part, Write
 from bot.run import TurnRun
 from bot.store.memory import MemoryStore
 from bot.writer import Writer
@@ -232,7 +232,7 @@ async def test_a_stub_that_could_not_be_removed_is_tried_again():
     """What a dead worker left and its successor could not remove is not taken for settled by the next claim."""
     house = House([100.0], [100.0], ["the whole answer"])
     hold = await house.claim()
-    receipt = await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
+    receipt = await house.platform.post(hold.claim.place, Content("…"), f"{hold.claim.turn_id}.1.0")
     await house.store.record(hold.claim, part=Part(1, 0, receipt.ref))
     await expire()
     house.platform.fail("delete", PlatformError("odd"))
@@ -251,8 +251,8 @@ async def test_a_stub_that_could_not_be_removed_is_tried_again():
 class Resting(FakePlatform):
     """A platform that takes no edit and no deletion for half a minute."""
 
-    async def edit(self, place, ref, text):
-        return self._rest() or await super().edit(place, ref, text)
+    async def edit(self, place, ref, content):
+        return self._rest() or await super().edit(place, ref, content)
 
     async def delete(self, place, ref):
         return self._rest() or await super().delete(place, ref)
@@ -271,7 +271,7 @@ async def nothing() -> None:
 async def test_what_is_taken_away_late_is_not_hammered(how):
     """A platform that refuses for rate what needs no turn is asked again when it said, not at once."""
     house, platform = House(), Resting()
-    ref = (await platform.post(Place("C1"), "late", "n")).ref
+    ref = (await platform.post(Place("C1"), Content("late"), "n")).ref
     writer = Writer(platform, house.desk.pacer, fence=nothing, since=0.0)
     await (writer.discard(ref) if how == "discard" else writer.retract(Place("C1"), [ref], "note"))
     assert platform.shown == ([] if how == "discard" else ["note"])
@@ -325,12 +325,12 @@ async def test_trouble_that_another_worker_found_mended_is_over():
 class Late(FakePlatform):
     """A platform that carries out a post whose connection broke, but later than anybody looks for it."""
 
-    async def post(self, place, text, nonce):
+    async def post(self, place, content, nonce):
         if not self.messages and "late" not in self.calls:
             self.calls.append("late")
-            asyncio.get_running_loop().call_later(2.0, asyncio.ensure_future, super().post(place, text, nonce))
+            asyncio.get_running_loop().call_later(2.0, asyncio.ensure_future, super().post(place, content, nonce))
             raise OutcomeUnknown("reset")
-        return await super().post(place, text, nonce)
+        return await super().post(place, content, nonce)
 
 
 async def test_a_post_that_is_carried_out_late_leaves_no_stub():
@@ -355,10 +355,10 @@ async def test_a_lost_post_is_found_whatever_the_store_takes_for_the_time():
 class Stubborn(FakePlatform):
     """A platform that stores another text than it is given, and takes no edit."""
 
-    async def post(self, place, text, nonce):
-        return replace(await super().post(place, text, nonce), stored=f"{text[:3]}?")
+    async def post(self, place, content, nonce):
+        return replace(await super().post(place, content, nonce), stored=f"{content.text[:3]}?")
 
-    async def edit(self, place, ref, text):
+    async def edit(self, place, ref, content):
         raise MessageFrozen("never")
 
 

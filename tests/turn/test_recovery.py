@@ -11,7 +11,7 @@ from bot import phrases
 from bot.conversation import Place, Stop
 from bot.errors import BadCredentials, Interrupted, StoreUnavailable
 from bot.lease import Order
-from bot.ports import Outcome, Part
+from bot.ports import Content, Outcome, Part
 from bot.store.memory import MemoryStore
 from bot.turn import POISONED
 from tests.turn.fakes import FakePlatform, message
@@ -161,7 +161,7 @@ async def test_what_is_delivered_goes_under_names_of_its_own():
     """The rest of a stored answer is posted under a name that the worker which finished it cannot use as well."""
     house = House()
     hold = await house.claim()
-    first = await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
+    first = await house.platform.post(hold.claim.place, Content("…"), f"{hold.claim.turn_id}.1.0")
     await house.store.record(hold.claim, part=Part(1, 0, first.ref))
     words = " ".join(f"w{n}" for n in range(60))
     await house.store.finish(hold.claim, Outcome(answer=words, stop=Stop.END_TURN, attempt=1))
@@ -178,7 +178,7 @@ async def test_what_the_dead_had_replaced_goes():
     hold = await house.claim()
     await house.store.finish(hold.claim, Outcome(answer="the whole answer", stop=Stop.END_TURN, attempt=1))
     for number, text in enumerate(["the wh", "the whole answer"]):
-        receipt = await house.platform.post(hold.claim.place, text, f"{hold.claim.turn_id}.1.{number}")
+        receipt = await house.platform.post(hold.claim.place, Content(text), f"{hold.claim.turn_id}.1.{number}")
         await house.store.record(hold.claim, part=Part(1, 0, receipt.ref), shown=1)
     await expire()
     await house.run(await house.claim(None))
@@ -201,19 +201,19 @@ async def test_readers_get_a_text_that_is_there_before_the_dead_are_cleared_away
     written: list[str] = []
 
     class Noting(FakePlatform):
-        async def post(self, place, text, nonce):
-            written.append(text)
-            return await super().post(place, text, nonce)
+        async def post(self, place, content, nonce):
+            written.append(content.text)
+            return await super().post(place, content, nonce)
 
-        async def edit(self, place, ref, text):
-            written.append(text)
-            return await super().edit(place, ref, text)
+        async def edit(self, place, ref, content):
+            written.append(content.text)
+            return await super().edit(place, ref, content)
 
     house = House()
     house.platform = Noting()
     hold = await house.claim()
     for attempt in (1, 2):
-        receipt = await house.platform.post(hold.claim.place, "half an", f"{hold.claim.turn_id}.{attempt}.0")
+        receipt = await house.platform.post(hold.claim.place, Content("half an"), f"{hold.claim.turn_id}.{attempt}.0")
         await house.store.record(hold.claim, part=Part(attempt, 0, receipt.ref), shown=attempt)
     if finished:
         await house.store.finish(hold.claim, Outcome(answer="the whole answer", stop=Stop.END_TURN, attempt=2))

@@ -11,6 +11,7 @@ from bot import phrases
 from bot.conversation import Place
 from bot.errors import Interrupted, OutcomeUnknown, RateLimited, StoreUnavailable, Unavailable
 from bot.lease import Hold, Order
+from bot.ports import Content
 from bot.run import TurnRun
 from bot.store.memory import MemoryStore
 from bot.turn import APOLOGIES, POISONED
@@ -31,7 +32,7 @@ async def test_a_bare_placeholder_of_a_dead_worker_goes():
     """When the worker died before any text, its placeholder goes, also one whose id was never recorded."""
     house = House([100.0], ["the whole answer"])
     hold = await house.claim()
-    await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
+    await house.platform.post(hold.claim.place, Content("…"), f"{hold.claim.turn_id}.1.0")
     await expire()
     await house.run(await house.claim(None))
     assert house.platform.shown == ["the whole answer"]
@@ -49,7 +50,7 @@ async def test_what_nobody_recorded_goes_and_other_turns_keep_theirs(keeps_nonce
         await house.store.submit(message("Two?", "2", at=2.0))
     await running
     hold = await house.claim("Two?" if asked == "after the first" else None, "2")
-    await house.platform.post(hold.claim.place, "half an", f"{hold.claim.turn_id}.1.0")
+    await house.platform.post(hold.claim.place, Content("half an"), f"{hold.claim.turn_id}.1.0")
     await expire()
     await house.run(await house.claim(None))
     assert house.platform.shown == ["the first answer", "the second answer"]
@@ -103,7 +104,7 @@ async def test_a_post_that_outlives_its_worker_goes(keeps_nonces: bool):
     await expire()
     running = asyncio.create_task(house.run(await house.claim(None)))
     await asyncio.sleep(10)
-    await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
+    await house.platform.post(hold.claim.place, Content("…"), f"{hold.claim.turn_id}.1.0")
     await running
     assert house.platform.shown == ["the whole answer"]
 
@@ -112,7 +113,7 @@ async def test_the_note_stands_on_a_message_that_nobody_recorded():
     """A dead worker's message that showed text, as was noted, becomes the note and is no stray any more."""
     house = House(["the whole answer"])
     hold = await house.claim()
-    await house.platform.post(hold.claim.place, "half an", f"{hold.claim.turn_id}.1.0")
+    await house.platform.post(hold.claim.place, Content("half an"), f"{hold.claim.turn_id}.1.0")
     await house.store.record(hold.claim, shown=1)
     await expire()
     await house.run(await house.claim(None))
@@ -123,7 +124,7 @@ async def test_no_reader_waits_while_it_is_looked_for_what_the_dead_left():
     """A platform that will not be read for a minute delays no answer; what was left goes when it can be read."""
     house = House([5.0, "the whole answer"])
     hold = await house.claim()
-    await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
+    await house.platform.post(hold.claim.place, Content("…"), f"{hold.claim.turn_id}.1.0")
     await expire()
     house.platform.fail("own", RateLimited("429", retry_after=60.0), times=2)
     running = asyncio.create_task(house.run(await house.claim(None)))
@@ -269,7 +270,7 @@ async def test_what_was_left_of_a_word_to_the_bot_goes():
     """Also when the platform would not be read at first."""
     house = House()
     hold = await house.claim("help", alone=True)
-    await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
+    await house.platform.post(hold.claim.place, Content("…"), f"{hold.claim.turn_id}.1.0")
     await expire()
     house.platform.fail("own", Unavailable("500"))
     await house.run(await house.claim(None))

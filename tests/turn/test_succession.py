@@ -10,7 +10,7 @@ from bot import phrases
 from bot.conversation import Place, Stop
 from bot.errors import Unavailable
 from bot.lease import Order
-from bot.ports import Part, Write
+from bot.ports import Content, Part, Write
 from bot.turn import APOLOGIES, POISONED
 from tests.turn.house import House, expire, outboxed
 
@@ -41,7 +41,7 @@ async def test_an_ending_that_nobody_recorded_is_not_shown_twice():
     await outboxed(house)
     await expire()
     hold = await house.claim(None)
-    await house.platform.post(Place("C1"), "the whole answer", f"{hold.claim.turn_id}.1.1")
+    await house.platform.post(Place("C1"), Content("the whole answer"), f"{hold.claim.turn_id}.1.1")
     await house.run(hold)
     assert house.platform.shown == ["the whole answer"]
 
@@ -77,7 +77,7 @@ async def test_the_note_stands_where_a_message_is_left():
     house = House(["the whole answer"])
     hold = await house.claim()
     for index in range(2):
-        receipt = await house.platform.post(hold.claim.place, "half an", f"{hold.claim.turn_id}.1.{index}")
+        receipt = await house.platform.post(hold.claim.place, Content("half an"), f"{hold.claim.turn_id}.1.{index}")
         await house.store.record(hold.claim, part=Part(1, index, receipt.ref), shown=1)
     house.platform.messages["1"].deleted = True
     await expire()
@@ -130,7 +130,7 @@ async def test_no_two_workers_use_one_name():
     """A message's nonce is never used again by another claim: a platform would take the one message for the other."""
     house = House(["the whole answer"])
     hold = await house.claim()
-    first = await house.platform.post(hold.claim.place, "…", f"{hold.claim.turn_id}.1.0")
+    first = await house.platform.post(hold.claim.place, Content("…"), f"{hold.claim.turn_id}.1.0")
     await expire()
     second = await house.claim(None)
     await house.platform.delete(second.claim.place, first.ref)  # and it dies before it could record that
