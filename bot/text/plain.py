@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from bot.text.blocks import Kind, outline
-from bot.text.defuse import defuse
 from bot.text.graphemes import boundary_before, visible
 from bot.text.inline import plain_text
 from bot.text.measure import utf16
@@ -16,6 +15,7 @@ _MENTION = re.compile(r"<(?:[@#!][^<>\n|]*|t:-?\d+(?::\w)?|/[\w -]+:\d+|id:\w+)>
 _LABELLED = re.compile(r"<(?P<kind>[@#!])?[^<>\n|]*\|(?P<label>[^<>\n]*)>")
 _EMOJI = re.compile(r"<a?(:\w+:)\d+>")
 _ADDRESS = re.compile(r"<((?:https?|mailto):[^<>\s|]+)>", re.IGNORECASE)
+_BEGINNING = re.compile(r"<(?=[!@#])")
 _EVERYBODY = re.compile(r"@(?=(?:everyone|here|channel)\b)", re.IGNORECASE)
 _LIST_MARKER = re.compile(r"^[ \t]*(?:>[ \t]?)*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?)?(?:#{1,6}[ \t]+)?")
 
@@ -41,7 +41,7 @@ def plain(text: str, limit: int) -> str:
             words.append(plain_text("".join(bare)).replace("||", ""))
     line = " ".join(" ".join(words).split()) or " ".join(" ".join(code).split())
     # Once more, and last: an entity (`&lt;!channel&gt;`) is a character only now.
-    line = _EVERYBODY.sub("", defuse(line))
+    line = _EVERYBODY.sub("", _BEGINNING.sub("<\u200b", line))
     return shortened(line, limit) if visible(line) else ""
 
 

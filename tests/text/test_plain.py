@@ -28,6 +28,7 @@ settled = settings(max_examples=80, deadline=None, derandomize=True)
         ("<@!12> <@&34> <#56> <:wave:78> hi", ":wave: hi"),
         ("||secret|| ~~gone~~ @everyone", "secret gone everyone"),
         ("<https://example.com/a>", "https://example.com/a"),
+        ("&lt;!channel&gt; here", "<\u200b!channel> here"),
         ("", "Conversation"),
         ("<@U1>", "Conversation"),
         ("\x00\n", "\ufffd"),
