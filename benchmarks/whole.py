@@ -25,7 +25,7 @@ from bot.app import App, adapters, claude
 from bot.conversation import Delta, Finished, Message, MessageRef, Place, ThreadKey
 from bot.errors import OutcomeUnknown, RateLimited, Unavailable
 from bot.pacing import Pacer
-from bot.ports import Budget, Model, Observed, Platform, Request, Said
+from bot.ports import Budget, Content, Model, Observed, Platform, Request, Said
 from bot.reply import PLACEHOLDER
 from bot.settings import Settings, read
 from bot.text import Layout
@@ -305,11 +305,11 @@ class PlainReply(Simulated):
                 await self._post(page)
             elif self._messages[index][1] != page:
                 ref = self._messages[index][0]
-                await self._platform.edit(self._place, ref, page)
+                await self._platform.edit(self._place, ref, Content(page))
                 self._messages[index] = (ref, page)
 
     async def _post(self, text: str) -> None:
-        receipt = await self._platform.post(self._place, text, secrets.token_hex(12))
+        receipt = await self._platform.post(self._place, Content(text), secrets.token_hex(12))
         self._messages.append((receipt.ref, text))
 
     async def _tried(self, work: Callable[[], Awaitable[None]]) -> float:

@@ -11,6 +11,7 @@ from adapters.slack.content import MRKDWN
 from adapters.slack.delivery import Delivery
 from bot import errors
 from bot.conversation import Place
+from bot.ports import Content
 from sandbox.faults import Fault
 from sandbox.journal import Journal
 from sandbox.slack import SlackServer
@@ -28,25 +29,25 @@ async def test_limit_is_lowered(
     """A workspace that refuses long messages gets short ones from then on, still as markdown."""
     for name, value in rule.items():
         setattr(slack.rules, name, value)
-    ref = (await platform.post(place, "…", "n.0")).ref
+    ref = (await platform.post(place, Content("…"), "n.0")).ref
     assert platform.dialect(place).limit == 11_000
     with pytest.raises(errors.TooLong):
-        await platform.edit(place, ref, LONG)
+        await platform.edit(place, ref, Content(LONG))
     dialect = platform.dialect(place)
     assert dialect.limit == 3_900
     assert dialect.measure("ö") == 2
     with pytest.raises(errors.TooLong):
-        await platform.edit(place, ref, LONG)
+        await platform.edit(place, ref, Content(LONG))
     assert len(arguments(journal, "chat.update")) == 1  # the second was not even tried
-    await platform.edit(place, ref, LONG[:3_900])
+    await platform.edit(place, ref, Content(LONG[:3_900]))
     assert arguments(journal, "chat.update")[-1]["blocks"][0]["type"] == "markdown"
 
 
 async def test_two_long_edits_at_once(platform: Delivery, place: Place, slack: SlackServer) -> None:
     """Two long edits under way together are both split again; neither counts as refused content."""
     slack.rules.markdown = 5000
-    refs = [(await platform.post(place, "…", f"n.{n}")).ref for n in range(2)]
-    outcomes = await asyncio.gather(*(platform.edit(place, ref, LONG) for ref in refs), return_exceptions=True)
+    refs = [(await platform.post(place, Content("…"), f"n.{n}")).ref for n in range(2)]
+    outcomes = await asyncio.gather(*(platform.edit(place, ref, Content(LONG)) for ref in refs), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [errors.TooLong, errors.TooLong]
 
 
@@ -55,7 +56,9 @@ async def test_a_late_refusal(platform: Delivery, place: Place, slack: SlackServ
     slack.rules.markdown = 0
     slack.faults.add(Fault("chat.postMessage", "delay", seconds=0.1, when=lambda given: len(str(given)) > 3_900))
     outcomes = await asyncio.gather(
-        platform.post(place, LONG, "n.0"), platform.post(place, "short", "n.1"), return_exceptions=True
+        platform.post(place, Content(LONG), "n.0"),
+        platform.post(place, Content("short"), "n.1"),
+        return_exceptions=True,
     )
     assert [type(outcome) for outcome in outcomes] == [errors.TooLong, errors.TooLong]
     assert platform.dialect(place) is MRKDWN
@@ -65,13 +68,13 @@ async def test_no_markdown_blocks(platform: Delivery, place: Place, slack: Slack
     """A workspace that refuses markdown blocks gets Slack's older markup as text."""
     slack.rules.markdown = 0
     with pytest.raises(errors.TooLong):
-        await platform.post(place, "**bold**", "n.0")
+        await platform.post(place, Content("**bold**"), "n.0")
     dialect = platform.dialect(place)
     assert dialect.limit == 3_900
     page = dialect.render("**bold** and [a link](https://x.y/z) for <!channel>")
-    receipt = await platform.post(place, page, "n.0")
+    receipt = await platform.post(place, Content(page), "n.0")
     assert shown(journal, receipt.ref) == "*bold* and a link (<https://x.y/z>) for <\u200b!channel>"
-    await platform.edit(place, receipt.ref, dialect.render("**bolder**"))
+    await platform.edit(place, receipt.ref, Content(dialect.render("**bolder**")))
     assert shown(journal, receipt.ref) == "*bolder*"
 
 
@@ -79,11 +82,11 @@ async def test_short_text_refused_as_too_long(platform: Delivery, place: Place, 
     """A text that cannot be made shorter any more is refused content, or it would be split for ever."""
     slack.faults.add(Fault("chat.postMessage", "error", code="msg_too_long", times=None))
     with pytest.raises(errors.ContentRefused):
-        await platform.post(place, "short", "n.0")
+        await platform.post(place, Content("short"), "n.0")
 
 
 async def test_no_empty_message(platform: Delivery, place: Place, journal: Journal) -> None:
     """An empty text is refused here: Slack's refusal of it would read as one of markdown blocks."""
     with pytest.raises(errors.ContentRefused):
-        await platform.post(place, " \n", "n.0")
+        await platform.post(place, Content(" \n"), "n.0")
     assert platform.dialect(place).limit == 11_000
