@@ -6,6 +6,7 @@ from adapters.slack import SlackAdapter
 from adapters.slack.content import TABLE_WIDTH, to_mrkdwn
 from bot.conversation import Place
 from bot.errors import PlatformError
+from bot.ports import Content
 from sandbox.journal import Journal
 from sandbox.slack import SlackServer
 
@@ -37,8 +38,8 @@ async def test_readers_of_a_plain_workspace_see_no_pipes(
     platform, place = adapter.platform, Place(slack.workspace.channel("general").id)
     slack.rules.markdown = 0
     with pytest.raises(PlatformError):
-        await platform.post(place, "x", "n")
-    receipt = await platform.post(place, platform.dialect(place).render(TABLE), "n.0")
+        await platform.post(place, Content("x"), "n")
+    receipt = await platform.post(place, Content(platform.dialect(place).render(TABLE)), "n.0")
     shown = journal.message("slack", receipt.ref.channel, receipt.ref.id)
     assert shown.text == ALIGNED
     assert shown.extra["pings"] == []

@@ -11,6 +11,7 @@ from adapters.slack.events import Identity
 from adapters.slack.people import People
 from bot import errors
 from bot.conversation import Place
+from bot.ports import Content
 from sandbox.faults import Fault
 from sandbox.journal import Journal
 from sandbox.slack import SlackServer
@@ -66,7 +67,7 @@ async def test_thread_before(platform: Delivery, place: Place, slack: SlackServe
     slack.rates.enforced = False
     for number in range(120):
         await slack.say("general", "grace", f"reply {number}", thread=place.thread, tell=())
-    await platform.post(place, "our own words", "n.0")
+    await platform.post(place, Content("our own words"), "n.0")
     ts = await slack.say("general", "ada", "what do you think?", thread=place.thread, tell=())
     await slack.say("general", "ada", "too late", thread=place.thread, tell=())
     before = await platform.thread_before(question(place, ts))
@@ -121,7 +122,7 @@ async def test_status(platform: Delivery, place: Place, slack: SlackServer, jour
     await platform.clear_status(place)
     assert [a["status"] for a in arguments(journal, "assistant.threads.setStatus")] == ["is thinking", ""]
     await platform.show_status(place, "is thinking")
-    await platform.post(place, "…", "n.0")
+    await platform.post(place, Content("…"), "n.0")
     await platform.clear_status(place)
     assert len(arguments(journal, "assistant.threads.setStatus")) == 3
 
@@ -140,7 +141,7 @@ async def test_no_status_here(
 async def test_notice(platform: Delivery, place: Place, slack: SlackServer, journal: Journal) -> None:
     """A notice calls the asker alone and links to the answer; who is no user id is not called."""
     ada = slack.workspace.user("ada").id
-    answer = await platform.post(place, "the answer", "n.0")
+    answer = await platform.post(place, Content("the answer"), "n.0")
     notice = await platform.notify(place, ada, answer.ref, "n.note")
     message = journal.message("slack", notice.ref.channel, notice.ref.id)
     assert message.extra["pings"] == [f"<@{ada}>"]

@@ -13,6 +13,7 @@ from adapters.slack.events import Identity
 from adapters.slack.intake import Intake
 from adapters.slack.sockets import Sockets
 from bot.errors import SettingsError
+from bot.ports import Content
 from sandbox.faults import Fault
 from sandbox.journal import Journal
 from sandbox.slack import SlackServer
@@ -153,7 +154,7 @@ async def test_thread_below_a_direct_answer(
     direct = slack.direct("ada")
     await slack.say(direct, "ada", "hello")
     await slack.events.idle()
-    answer = await adapter.platform.post(inbox.messages[0].place, "hi", "n.0")
+    answer = await adapter.platform.post(inbox.messages[0].place, Content("hi"), "n.0")
     inbox.answers[f"{direct}:{answer.ref.id}"] = inbox.messages[0].key
     await slack.say(direct, "ada", "tell me more", thread=answer.ref.id)
     await slack.events.idle()
@@ -169,10 +170,10 @@ async def test_edits_and_deletions(listening: SlackAdapter, slack: SlackServer, 
     await slack.events.idle()
     message = inbox.messages[0]
     await slack.unfurl("general", ts)
-    await slack.edit("general", ts, at_bot(slack, "hello"))
+    await slack.edit("general", ts, Content(at_bot(slack, "hello")))
     await slack.events.idle()
     assert [(edit.id, edit.key, edit.text) for edit in inbox.edits] == [(message.id, message.key, "hello")]
-    await listening.platform.post(message.place, "an answer", "n.0")  # from here on a deletion leaves a tombstone
+    await listening.platform.post(message.place, Content("an answer"), "n.0")
     await slack.delete("general", ts)
     await slack.events.idle()
     assert inbox.deletions == [(message.key, message.id)]
@@ -224,8 +225,8 @@ async def test_our_own_messages_are_no_events(
     await slack.say(slack.direct("ada"), "ada", "hello")
     await slack.events.idle()
     place = inbox.messages[0].place
-    receipt = await listening.platform.post(place, "…", "n.0")
-    await listening.platform.edit(place, receipt.ref, "an answer")
+    receipt = await listening.platform.post(place, Content("…"), "n.0")
+    await listening.platform.edit(place, receipt.ref, Content("an answer"))
     await listening.platform.delete(place, receipt.ref)
     await slack.events.idle()
     assert inbox.texts == ["hello"]
