@@ -170,7 +170,7 @@ async def test_edits_and_deletions(listening: SlackAdapter, slack: SlackServer, 
     await slack.events.idle()
     message = inbox.messages[0]
     await slack.unfurl("general", ts)
-    await slack.edit("general", ts, Content(at_bot(slack, "hello")))
+    await slack.edit("general", ts, at_bot(slack, "hello"))
     await slack.events.idle()
     assert [(edit.id, edit.key, edit.text) for edit in inbox.edits] == [(message.id, message.key, "hello")]
     await listening.platform.post(message.place, Content("an answer"), "n.0")
