@@ -25,19 +25,19 @@ from typing import Any
 import uvloop
 
 from adapters.discord.delivery import TABLE_WIDTH
-from adapters.slack.content import MARKDOWN as SLACK_DIALECT
+from adapters.slack.rendering import MARKDOWN as SLACK_DIALECT
 from benchmarks.cases import prose
 from benchmarks.delta import compare, held, settings_of
 from benchmarks.feeder import RATE, certificate, feeding
 from benchmarks.machine import OUT, LoopLag, machine, resident
 from benchmarks.seen import percentile
-from bot.app import App, claude
+from bot.app.app import App, claude
 from bot.conversation import Delta, Finished
 from bot.ports import Model, Request
 from bot.text import Dialect, Layout
 from bot.text.measure import utf16
 from bot.text.tables import monospaced
-from bot.writer import Writer
+from bot.turn.writer import Writer
 from sandbox.claude.answers import compose
 
 DISCORD_DIALECT = Dialect("discord", 2000, utf16, lambda markdown: monospaced(markdown, TABLE_WIDTH))

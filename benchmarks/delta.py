@@ -17,19 +17,19 @@ from typing import Any
 import aiohttp
 import uvloop
 
-from adapters.slack.content import MARKDOWN
+from adapters.slack.rendering import MARKDOWN
 from benchmarks.feeder import RATE
 from benchmarks.machine import resident
-from bot.app import claude
-from bot.attempt import Ended, attempt
+from bot.app.app import claude
+from bot.app.settings import Settings, read
 from bot.conversation import MessageRef, Place
-from bot.lease import Orders
-from bot.pacing import Pacer
-from bot.ports import Budget, Content, Receipt, Request, Said, Write
-from bot.reply import Reply
-from bot.settings import Settings, read
+from bot.pacing.pacer import Pacer
+from bot.ports import Content, RateLimit, Receipt, Request, Said, Write
 from bot.text import Dialect
-from bot.writer import Writer
+from bot.turn.attempt import AttemptEnd, attempt
+from bot.turn.lease import Orders
+from bot.turn.reply import Reply
+from bot.turn.writer import Writer
 
 SETTLING = 1.0
 """Seconds at either end of the compared streams that are not measured."""
@@ -53,9 +53,9 @@ class Nowhere:
         """Slack's."""
         return MARKDOWN
 
-    def budgets(self, write: Write, place: Place) -> tuple[Budget, ...]:
+    def rate_limits(self, write: Write, place: Place) -> tuple[RateLimit, ...]:
         """Slack's, for a workspace of each stream's own."""
-        return (Budget(f"{place.channel}:{write.value}", 50, 60.0, 10),)
+        return (RateLimit(f"{place.channel}:{write.value}", 50, 60.0, 10),)
 
     async def open(self, place: Place, title: str) -> Place:
         """Nothing to open."""
@@ -126,7 +126,7 @@ async def ours(settings: Settings, streams: int, meter: Meter) -> None:
         editor = reply.begin()
         request = Request(messages=(Said("user", "Tell me"),), system=settings.system_prompt)
         end = await attempt(model, request, Metered(reply, meter), Orders(), editor)
-        if end.how is not Ended.FINISHED:
+        if end.how is not AttemptEnd.FINISHED:
             raise RuntimeError(f"the stream ended as {end}")
         await reply.finish()
 

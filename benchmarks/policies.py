@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from benchmarks.stage import Platform, Policy, Stream
-from bot.pacing import Pacer
+from bot.pacing.pacer import Pacer
 
 PATIENCE = 0.5
 """Seconds after which a final that waits goes out as a new message, where the platform counts those apart."""
@@ -28,22 +28,22 @@ async def _paced(stream: Stream, platform: Platform, pacer: Pacer, channel: str,
     if valve and post is not None:
         ways.append((replace(post, name=f"{post.name}:{channel}"),))
     loop = asyncio.get_running_loop()
-    stream.viewer = viewer = pacer.viewer((edit,))
+    stream.live_reply = live_reply = pacer.live_reply((edit,))
     await stream.changed.wait()
     while True:
-        budgets = ways[await pacer.admit_any(ways, viewer, patience=PATIENCE)]
+        rate_limits = ways[await pacer.admit_any(ways, live_reply, patience=PATIENCE)]
         final, chars, at = stream.ended, stream.received, loop.time()
-        refused, observed = await platform.call(budgets[0])
+        refused, observed = await platform.call(rate_limits[0])
         if observed is not None:
             pacer.observe(observed)
         if refused:
-            pacer.refused(budgets, refused)
+            pacer.refused(rate_limits, refused)
             continue
-        viewer.shown(chars)
+        live_reply.shown(chars)
         stream.shown.append((at, loop.time(), chars))
         if final:
             break
-    viewer.close()
+    live_reply.close()
     stream.finished_at = loop.time()
 
 

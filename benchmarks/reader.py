@@ -84,7 +84,7 @@ class Run:
     row: Row | None = None
 
 
-class Slots:
+class PostedMessages:
     """Admits runs in order while there is room for their streams."""
 
     def __init__(self, size: int) -> None:
@@ -238,16 +238,16 @@ async def run_all(cases: Sequence[Case]) -> list[Run]:
     """Ours first, then the plain policies; within each, as many at once as there are slots."""
     loop = asyncio.get_running_loop()
 
-    async def carry_out(run: Run, slots: Slots) -> Run:
+    async def carry_out(run: Run, slots: PostedMessages) -> Run:
         async with slots.taken(run.case.streams):
             done = await loop.run_in_executor(pool, play, run)
         print(f"{run.case.name}: {run.policy}", file=sys.stderr, flush=True)
         return done
 
     with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
-        slots = Slots(LIVE_STREAMS)
+        slots = PostedMessages(LIVE_STREAMS)
         ours = await asyncio.gather(*(carry_out(Run(case, OURS), slots) for case in cases))
-        slots = Slots(LIVE_STREAMS_PLAIN)
+        slots = PostedMessages(LIVE_STREAMS_PLAIN)
         plain = await asyncio.gather(*(carry_out(Run(case, name), slots) for case in cases for name in case.plain))
     return [*ours, *plain]
 

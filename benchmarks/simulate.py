@@ -128,7 +128,7 @@ def together(
     bounded: bool = True,
     same_channel: bool = False,
 ) -> list[Row]:
-    """Several streams on one budget, each policy under each way of counting."""
+    """Several streams on one rate limit, each policy under each way of counting."""
     burst, rate = limits.bound
     bounds = []
     if bounded:

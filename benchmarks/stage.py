@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from adapters.discord.limits import BURSTS, CALLS, WINDOW
 from benchmarks.traces import Trace
 from benchmarks.virtual import run
-from bot.pacing import Pacer, Viewer
-from bot.ports import Budget, Observed, Write
+from bot.pacing.pacer import LiveReply, Pacer
+from bot.ports import Observed, RateLimit, Write
 from sandbox.limits import Counting, Limiter
 
 
@@ -20,22 +20,24 @@ class Limits:
     """What a platform allows and what it says about it.
 
     Args:
-        edit: the budget of edits, as the adapter states it.
-        post: the budget of new messages in a channel; None where a final may not take that way.
+        edit: the rate limit of edits, as the adapter states it.
+        post: the rate limit of new messages in a channel; None where a final may not take that way.
         headers: whether answers tell how full the bucket is.
         bound: (burst, calls a second) that the clairvoyant may use.
     """
 
-    edit: Budget
-    post: Budget | None
+    edit: RateLimit
+    post: RateLimit | None
     headers: bool
     bound: tuple[float, float]
 
 
-SLACK = Limits(Budget("chat.update", 50, 60.0, 10), Budget("chat.postMessage", 60, 60.0, 1), False, (10.0, 40 / 60))
+SLACK = Limits(
+    RateLimit("chat.update", 50, 60.0, 10), RateLimit("chat.postMessage", 60, 60.0, 1), False, (10.0, 40 / 60)
+)
 """Tier 3 of Slack's documentation for edits, shared by a workspace; about one post a second and channel."""
 
-DISCORD = Limits(Budget("edit", CALLS, WINDOW, BURSTS[Write.EDIT]), None, True, (5.0, 1.0))
+DISCORD = Limits(RateLimit("edit", CALLS, WINDOW, BURSTS[Write.EDIT]), None, True, (5.0, 1.0))
 """One Discord channel: five edits in five seconds, as the community measured it."""
 
 
@@ -55,7 +57,7 @@ class Stream:
         self.ended = False
         self.shown: list[tuple[float, float, int]] = []
         self.finished_at = math.inf
-        self.viewer: Viewer | None = None
+        self.live_reply: LiveReply | None = None
         self.changed = asyncio.Event()
 
     def schedule(self) -> None:
@@ -67,14 +69,14 @@ class Stream:
 
     def _receive(self, chars: int) -> None:
         self.received += chars
-        if self.viewer is not None:
-            self.viewer.received(chars)
+        if self.live_reply is not None:
+            self.live_reply.received(chars)
         self.changed.set()
 
     def _end(self) -> None:
         self.ended = True
-        if self.viewer is not None:
-            self.viewer.end()
+        if self.live_reply is not None:
+            self.live_reply.end()
         self.changed.set()
 
     def lag(self) -> float:
@@ -118,20 +120,20 @@ class Platform:
     posts: int = 0
     _limiters: dict[str, Limiter] = field(default_factory=dict)
 
-    async def call(self, budget: Budget) -> tuple[float, Observed | None]:
+    async def call(self, rate_limit: RateLimit) -> tuple[float, Observed | None]:
         """Write once. Returns the seconds to wait when it was refused, else 0.0, and what headers said."""
-        limiter = self._limiters.get(budget.name)
+        limiter = self._limiters.get(rate_limit.name)
         if limiter is None:
-            calls = max(1, int(budget.calls * self.factor))
-            limiter = self._limiters[budget.name] = Limiter(calls, budget.window, self.counting)
+            calls = max(1, int(rate_limit.calls * self.factor))
+            limiter = self._limiters[rate_limit.name] = Limiter(calls, rate_limit.window, self.counting)
         await asyncio.sleep(self.latency / 2)
         now = asyncio.get_running_loop().time()
         wait = limiter.admit(now)
         (self.refusals if wait else self.calls).append(now)
-        self.posts += budget.name != self.limits.edit.name
+        self.posts += rate_limit.name != self.limits.edit.name
         remaining, reset = limiter.state(now)
         await asyncio.sleep(self.latency / 2)
-        return wait, Observed(budget.name, limiter.calls, remaining, reset) if self.limits.headers else None
+        return wait, Observed(rate_limit.name, limiter.calls, remaining, reset) if self.limits.headers else None
 
 
 Policy = Callable[[Stream, Platform, Pacer, str], Coroutine[None, None, None]]

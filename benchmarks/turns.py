@@ -23,13 +23,13 @@ from typing import Any
 import redis
 import uvloop
 
-from bot.conversation import Author, Message, MessageRef, Place, Stop, ThreadKey, Turn
-from bot.desk import Desk, Policy
-from bot.lease import Hold
-from bot.pacing import Pacer
-from bot.ports import Outcome, Part
-from bot.run import TurnRun
+from bot.conversation import Author, Message, MessageRef, Place, StopReason, ThreadKey, Turn
+from bot.pacing.pacer import Pacer
+from bot.ports import Part, StoredAnswer
 from bot.store.redis import RedisStore
+from bot.turn.lease import HeldClaim
+from bot.turn.run import TurnRun
+from bot.turn.services import Policy, Services
 from sandbox.app import Sandbox
 from tests.chaos.processes import Bot, Server
 from tests.turn.fakes import FakePlatform, ScriptedModel
@@ -84,8 +84,8 @@ async def _throughput(url: str, tenant: str, count: int) -> tuple[float, float]:
             while (claim := await store.claim(tenants, "w", 60.0)) is None:  # noqa: ASYNC110 - it is there in a moment
                 await asyncio.sleep(0)
             await store.record(claim, place=claim.place, part=Part(1, 0, MessageRef("C1", f"{number}")), shown=1)
-            await store.finish(claim, Outcome(answer=ANSWER, stop=Stop.END_TURN, attempt=1))
-            turn = Turn(id=claim.turn_id, questions=claim.messages, answer=ANSWER, stop=Stop.END_TURN)
+            await store.finish(claim, StoredAnswer(answer=ANSWER, stop=StopReason.END_TURN, attempt=1))
+            turn = Turn(id=claim.turn_id, questions=claim.messages, answer=ANSWER, stop=StopReason.END_TURN)
             await store.commit(claim, turn)
 
         return submits, await _together(count, whole)
@@ -177,21 +177,21 @@ async def _cost(port: int, length: int) -> dict[str, float]:
                 asked = (question("cost", thread, number),)
                 answer = "A short answer." if length > 500 else ANSWER
                 await store.append(
-                    asked[0].key, Turn(id=f"{number}", questions=asked, answer=answer, stop=Stop.END_TURN)
+                    asked[0].key, Turn(id=f"{number}", questions=asked, answer=answer, stop=StopReason.END_TURN)
                 )
             platform = FakePlatform(limit=4000, latency=0.01)
             platform.installation = "slack:cost"
             model = ScriptedModel(
                 [0.1, *(word for at in range(0, len(ANSWER), 40) for word in (ANSWER[at : at + 40], 0.01))]
             )
-            desk = Desk(model=model, store=store, pacer=Pacer(), policy=policy, backoff=lambda _n, _after: 1.0)
+            services = Services(model=model, store=store, pacer=Pacer(), policy=policy, backoff=lambda _n, _after: 1.0)
             await store.claim(["slack:cost"], "w", 60.0)  # the look at what waits, once a second, is not the turn's
             relay.reset()
             await store.submit(question("cost", thread, length))
             claim = await store.claim(["slack:cost"], "w", 60.0)
             if claim is None:
                 raise RuntimeError("nothing to claim")
-            await TurnRun(desk, platform, Hold(store, claim, 60.0)).run()
+            await TurnRun(services, platform, HeldClaim(store, claim, 60.0)).run()
             runs.append((relay.trips, relay.sent, relay.received))
         await store.close()
     trips, sent, received = (statistics.median(values) for values in zip(*runs[1:], strict=True))

@@ -21,14 +21,14 @@ from benchmarks.stage import SLACK, Stream
 from benchmarks.stage import Platform as Simulated
 from benchmarks.stage import Policy as Plain
 from benchmarks.traces import Trace
-from bot.app import App, adapters, claude
+from bot.app.app import App, adapters, claude
+from bot.app.settings import Settings, read
 from bot.conversation import Delta, Finished, Message, MessageRef, Place, ThreadKey
 from bot.errors import OutcomeUnknown, RateLimited, Unavailable
-from bot.pacing import Pacer
-from bot.ports import Budget, Content, Model, Observed, Platform, Request, Said
-from bot.reply import PLACEHOLDER
-from bot.settings import Settings, read
+from bot.pacing.pacer import Pacer
+from bot.ports import Content, Model, Observed, Platform, RateLimit, Request, Said
 from bot.text import Layout
+from bot.turn.reply import PLACEHOLDER
 from sandbox.app import Sandbox
 from sandbox.claude.script import Asked, Script
 from sandbox.journal import Shown
@@ -294,7 +294,7 @@ class PlainReply(Simulated):
             await asyncio.sleep(wait)
         self._there.set()
 
-    async def call(self, budget: Budget) -> tuple[float, Observed | None]:
+    async def call(self, rate_limit: RateLimit) -> tuple[float, Observed | None]:
         """Show the newest text. Returns the seconds to wait when that was refused, else 0.0."""
         await self._there.wait()
         return await self._tried(self._bring_up), None

@@ -1,7 +1,7 @@
-"""One workspace's budget over several workers, in virtual time: `python -m benchmarks.workers`.
+"""One workspace's rate limit over several workers, in virtual time: `python -m benchmarks.workers`.
 
-Ten streams are written by one, two or four workers, unequally: budgets shared through the ledger beside budgets divided
-by the number of workers. Prints a table and writes `workers.json` into benchmarks/out. Takes seconds.
+Ten streams are written by one, two or four workers, unequally: rate limits shared through the shared limits beside rate
+limits divided by the number of workers. Prints a table and writes `workers.json` into benchmarks/out. Takes seconds.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from benchmarks.simulate import percentile, staggered
 from benchmarks.stage import SLACK, Limits, Platform, Stream
 from benchmarks.traces import Trace
 from benchmarks.virtual import run
-from bot.pacing import Pacer
-from bot.ports.budgets import Entry, Verdict
-from bot.store.memory_budgets import MemoryBudgets
+from bot.pacing.pacer import Pacer
+from bot.ports.rate_limits import Entry, Verdict
+from bot.testing.rate_limits import MemoryRateLimits
 
 OUT = Path(__file__).parent / "out"
 ATTENDANCE = 3.0
@@ -34,23 +34,23 @@ SPLITS: dict[str, tuple[int, ...]] = {
 
 
 class Ledger:
-    """The ledger as a server is: it answers after a moment, and counts what it is asked.
+    """The shared limits as a server is: it answers after a moment, and counts what it is asked.
 
     Args:
         latency: seconds there and back.
     """
 
     def __init__(self, latency: float = 0.001) -> None:
-        self._books = MemoryBudgets(lambda: asyncio.get_running_loop().time())
+        self._books = MemoryRateLimits(lambda: asyncio.get_running_loop().time())
         self.latency = latency
         self.entries = 0
 
     def forget(self) -> None:
         """Come back empty."""
-        self._books = MemoryBudgets(lambda: asyncio.get_running_loop().time())
+        self._books = MemoryRateLimits(lambda: asyncio.get_running_loop().time())
 
     async def enter(self, worker: str, entries: Sequence[Entry]) -> list[Verdict]:
-        """See `bot.ports.SharedBudgets`."""
+        """See `bot.ports.SharedRateLimits`."""
         self.entries += len(entries)
         await asyncio.sleep(self.latency / 2)
         verdicts = await self._books.enter(worker, entries)
@@ -67,15 +67,15 @@ async def attend(pacers: Sequence[Pacer]) -> None:
 
 
 def play(
-    split: Sequence[Sequence[Trace]], platform: Platform, ledger: Ledger | None, *, same_channel: bool = True
+    split: Sequence[Sequence[Trace]], platform: Platform, shared: Ledger | None, *, same_channel: bool = True
 ) -> list[list[Stream]]:
-    """Replay each worker's traces with a pacer of its own; without a ledger they divide the budgets by their number."""
+    """Replay each worker's traces with a pacer of its own; without a shared limits they divide the rate limits by their number."""
 
     async def main() -> list[list[Stream]]:
         now = asyncio.get_running_loop().time()
         workers = [[Stream(trace.later(now)) for trace in traces] for traces in split]
-        pacers = [Pacer(shares=1 if ledger else len(split), ledger=ledger) for _ in split]
-        attending = asyncio.create_task(attend(pacers)) if ledger else None
+        pacers = [Pacer(shares=1 if shared else len(split), shared=shared) for _ in split]
+        attending = asyncio.create_task(attend(pacers)) if shared else None
         async with asyncio.TaskGroup() as group:
             for pacer, streams in zip(pacers, workers, strict=True):
                 for number, stream in enumerate(streams):
@@ -97,7 +97,7 @@ class Row:
     """What came of one run: lags in characters (mean, and of the worst worker over the best), lateness of ends in s."""
 
     case: str
-    budgets: str
+    rate_limits: str
     edits: int
     refused: int
     mean_lag: float
@@ -126,9 +126,9 @@ def compare(traces: Sequence[Trace], limits: Limits = SLACK) -> list[Row]:
     rows: list[Row] = []
     alone = 0.0
     for case, split in SPLITS.items():
-        for budgets in ("shared", "divided")[: None if len(split) > 1 else 1]:
-            platform, ledger = Platform(limits), Ledger() if budgets == "shared" else None
-            workers = play(dealt(traces, split), platform, ledger)
+        for rate_limits in ("shared", "divided")[: None if len(split) > 1 else 1]:
+            platform, shared = Platform(limits), Ledger() if rate_limits == "shared" else None
+            workers = play(dealt(traces, split), platform, shared)
             everybody = [stream for streams in workers for stream in streams]
             lag = mean_lag(everybody)
             alone = alone or lag
@@ -136,14 +136,14 @@ def compare(traces: Sequence[Trace], limits: Limits = SLACK) -> list[Row]:
             rows.append(
                 Row(
                     case,
-                    budgets,
+                    rate_limits,
                     len(platform.calls),
                     len(platform.refusals),
                     round(lag, 1),
                     round(lag / alone, 2),
                     round(max(lags) / min(lags), 2),
                     round(percentile([stream.finished_at - stream.trace.last for stream in everybody], 95), 2),
-                    ledger.entries if ledger else 0,
+                    shared.entries if shared else 0,
                 )
             )
     return rows
@@ -157,11 +157,11 @@ def main() -> None:
         "10 × 15 s, one start": staggered(10, 15.0, 0.0),
     }.items():
         everything[name] = rows = compare(traces)
-        print(f"\n{name}\n{'case':26} {'budgets':8} {'edits':>5} {'429':>4} {'lag':>6} {'×1':>5} {'worst/best':>10} "
+        print(f"\n{name}\n{'case':26} {'rate_limits':8} {'edits':>5} {'429':>4} {'lag':>6} {'×1':>5} {'worst/best':>10} "
               f"{'final 95':>8} {'entries':>7}")  # fmt: skip
         for row in rows:
             print(
-                f"{row.case:26} {row.budgets:8} {row.edits:5} {row.refused:4} {row.mean_lag:6.0f} "
+                f"{row.case:26} {row.rate_limits:8} {row.edits:5} {row.refused:4} {row.mean_lag:6.0f} "
                 f"{row.over_one_process:5.2f} {row.between_workers:10.2f} {row.final_p95:8.2f} {row.entries:7}"
             )
     OUT.mkdir(parents=True, exist_ok=True)

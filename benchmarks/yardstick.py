@@ -129,14 +129,15 @@ def one_stream(
         latency: seconds from a send until it is shown; also the least spacing of two sends.
         burst: edits at once.
         rate: edits a second.
-        edits: at most that many in all; None for as many as the budget gives.
+        edits: at most that many in all; None for as many as the rate limit gives.
         step: the grid (s); the finer the tighter.
         first_at_once: bind the clairvoyant to show the first delta at once.
 
     Returns:
         the bound (characters × seconds) and how many edits it takes.
     """
-    # By 1 / rate after the end the budget gives a send: had the one before been later than the end, it were the final.
+    # By 1 / rate after the end the rate limit gives a send: had the one before been later than the end, it were the
+    # final.
     cells = Cells.of(trace, latency, step, 1.0 / rate if rate > 0.0 else 0.0)
     count, last = len(cells.begin), _last(cells)
     values = [0.0] * (1 if first_at_once else count) + [_NEVER] * (count - 1 if first_at_once else 0)
@@ -196,7 +197,7 @@ def many_streams(
     target: float | None = None,
     first_at_once: bool = False,
 ) -> float:
-    """A lower bound of the summed lag of streams that share one budget: the Lagrangian dual, by subgradient steps.
+    """A lower bound of the summed lag of streams that share one rate limit: the Lagrangian dual, by subgradient steps.
 
     Every window [a, b] of a grid has a price; writes within it may not exceed burst + rate * (b - a).
 

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from bot.app.invocation import COMMAND
+from bot.app.roles import Role
 from bot.errors import BotError, SettingsError
-from bot.invocation import COMMAND
-from bot.roles import Role
 
 SANDBOX_PORT = 8090
 
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _COMMANDS[options.command](options)
     except BotError as error:
-        from bot.telemetry import clean  # noqa: PLC0415 - --help needs nothing of it
+        from bot.app.logs import clean  # noqa: PLC0415 - --help needs nothing of it
 
         for problem in getattr(error, "problems", (str(error),)):
             print(" ".join(clean(problem).splitlines()), file=sys.stderr)
@@ -69,7 +69,7 @@ def _run(options: argparse.Namespace) -> int:
         settings, role = _needed(options), Role(options.role)
         if _without_platform(options, settings):
             return _sandbox(argparse.Namespace(port=SANDBOX_PORT))
-        from bot.app import App  # noqa: PLC0415 - --help needs none of the libraries behind it
+        from bot.app.app import App  # noqa: PLC0415 - --help needs none of the libraries behind it
 
         _on_loop(lambda: App(settings, role=role).run())
     return 0
@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _chat(options: argparse.Namespace) -> int:
     _starting()
-    from bot.first_run import chat  # noqa: PLC0415 - as above
+    from bot.app.first_run import chat  # noqa: PLC0415 - as above
 
     status: int = _on_loop(lambda: chat(_quiet, sandbox=options.sandbox, resume=options.resume, stats=options.stats))
     return status
@@ -86,7 +86,7 @@ def _chat(options: argparse.Namespace) -> int:
 def _sandbox(options: argparse.Namespace) -> int:
     with _leaving():
         _starting()
-        from bot.first_run import sandbox  # noqa: PLC0415 - as above
+        from bot.app.first_run import sandbox  # noqa: PLC0415 - as above
 
         _on_loop(lambda: sandbox(_quiet, options.port))
     return 0
@@ -94,7 +94,7 @@ def _sandbox(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     settings = _needed(options)
-    from bot.check import check  # noqa: PLC0415 - as above
+    from bot.app.check import check  # noqa: PLC0415 - as above
 
     found = _on_loop(lambda: check(settings, Role(options.role)))
     for line in found.errors:
@@ -142,16 +142,16 @@ def _leave(*_: object) -> None:
 
 def _needed(options: argparse.Namespace) -> Any:
     """The settings of `run` and `check`; where some cannot be read, what is wrong with the rest is told, too."""
-    from bot.settings import WrongSettings  # noqa: PLC0415 - as above
+    from bot.app.settings import WrongSettings  # noqa: PLC0415 - as above
 
     try:
         return _settings()
     except WrongSettings as error:
         if error.rest is None or _without_platform(options, error.rest):
             raise
-        from bot import foresight  # noqa: PLC0415 - as above
+        from bot.app import preflight  # noqa: PLC0415 - as above
 
-        raise WrongSettings([*error.problems, *foresight.wrong(error.rest, Role(options.role))]) from None
+        raise WrongSettings([*error.problems, *preflight.wrong(error.rest, Role(options.role))]) from None
 
 
 def _without_platform(options: argparse.Namespace, settings: Any) -> bool:
@@ -162,11 +162,11 @@ def _without_platform(options: argparse.Namespace, settings: Any) -> bool:
 
 def _settings(*, quiet: bool = False, **overrides: Any) -> Any:
     """The settings, with the log set up; `quiet`: warnings only, unless the operator named a level."""
-    from bot import settings, telemetry  # noqa: PLC0415 - as above
+    from bot.app import logs, settings  # noqa: PLC0415 - as above
 
     read = settings.read(**overrides)
     level = "warning" if quiet and "log_level" not in read.model_fields_set else read.log_level
-    telemetry.set_up(level, read.log_format, read.secrets)
+    logs.set_up(level, read.log_format, read.secrets)
     return read
 
 

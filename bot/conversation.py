@@ -116,7 +116,7 @@ class Usage:
     thinking: int = 0
 
 
-class Stop(enum.StrEnum):
+class StopReason(enum.StrEnum):
     """Why an answer ended. The first group comes from Claude, the second from us."""
 
     END_TURN = "end_turn"
@@ -136,7 +136,7 @@ class Stop(enum.StrEnum):
     @property
     def failed(self) -> bool:
         """Whether the reader was told that there is no answer."""
-        return self in (Stop.FAILED, Stop.POISONED)
+        return self in (StopReason.FAILED, StopReason.POISONED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +151,7 @@ class Turn:
     id: str
     questions: tuple[Message, ...]
     answer: str
-    stop: Stop
+    stop: StopReason
     background: tuple[Message, ...] = ()
     usage: Usage = field(default_factory=Usage)
     model: str = ""
@@ -181,7 +181,7 @@ class Finished:
     """
 
     text: str
-    stop: Stop
+    stop: StopReason
     usage: Usage
     model: str
     request_id: str

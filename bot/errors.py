@@ -10,7 +10,7 @@
     │   ├── RateLimited         the whole bucket rests for `retry_after`
     │   ├── Unavailable         the call surely had no effect (refused connection, 5xx before work): repeat it
     │   ├── OutcomeUnknown      the answer was lost: an edit may be repeated, a post must be looked for first
-    │   ├── MessageGone         a person deleted the message: that is Stop
+    │   ├── MessageGone         a person deleted the message: that is StopReason
     │   ├── MessageFrozen       the message can no longer be edited: go on in a new one
     │   ├── PlaceClosed         no way to write there (archived, removed, no permission): end quietly
     │   ├── TooLong             the text is over the limit: the dialect has been lowered, split again
@@ -70,7 +70,7 @@ class PlatformError(BotError):
 class RateLimited(PlatformError):
     """The platform refused the call for its rate; `retry_after` is always set.
 
-    `bucket` names the one budget that was refused; empty when that is not known: all then rest.
+    `bucket` names the one rate limit that was refused; empty when that is not known: all then rest.
     """
 
     def __init__(self, message: str = "", *, retry_after: float | None = None, bucket: str = "") -> None:

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from bot.settings import Settings
+from bot.app.settings import Settings
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from adapters.discord.calls import Calls
 from adapters.discord.delivery import Delivery
 from adapters.discord.gateway import FINAL, INTENT_CURE, Gateway, end, set_api, set_gateway
 from adapters.discord.intake import Intake
+from adapters.discord.leader import Leadership
 from adapters.discord.own import OwnMessages
-from adapters.discord.seat import Seat
 from bot.conversation import FollowUps
 from bot.errors import SettingsError
 from bot.ports import Inbox, Platform
@@ -78,7 +78,7 @@ class DiscordAdapter:
         self._patience = patience
         self._platform: Delivery | None = None
         self._installations: dict[str, Platform] = {}
-        self._seat: Seat | None = None
+        self._leadership: Leadership | None = None
         self._intake: Intake | None = None
         self._earlier: list[Intake] = []
         self._listening: asyncio.Task[None] | None = None
@@ -141,8 +141,8 @@ class DiscordAdapter:
         Returns when Discord has accepted the connection, or another process was found to have one. Waits for the store
         and for Discord as long as it takes. Raises SettingsError when Discord refuses for good.
         """
-        self._seat = Seat(inbox, self.installation, self._lease)
-        await self._begin(self._take_turns(inbox, self._seat), self._seat.standing_by)
+        self._leadership = Leadership(inbox, self.installation, self._lease)
+        await self._begin(self._take_turns(inbox, self._leadership), self._leadership.standing_by)
 
     async def _begin(self, listening: Coroutine[None, None, None], *else_when: asyncio.Event) -> None:
         """Return when Discord has accepted the connection, or another event comes. Raises SettingsError."""
@@ -157,23 +157,23 @@ class DiscordAdapter:
         if self._listening.done():
             await self._listening
 
-    async def _take_turns(self, inbox: Inbox, seat: Seat) -> None:
+    async def _take_turns(self, inbox: Inbox, leadership: Leadership) -> None:
         """Listen whenever it is this process's turn. Ends by being cancelled, or with SettingsError."""
         try:
             while True:
-                await seat.take()
-                await self._serve(inbox, seat)
-                await seat.leave()
+                await leadership.take()
+                await self._serve(inbox, leadership)
+                await leadership.leave()
                 await asyncio.sleep(GIVE_WAY)
         finally:
-            await seat.leave()
+            await leadership.leave()
 
-    async def _serve(self, inbox: Inbox, seat: Seat) -> None:
+    async def _serve(self, inbox: Inbox, leadership: Leadership) -> None:
         """Listen until another process does, or should."""
         if self._intake is not None:
             self._earlier = [earlier for earlier in (*self._earlier, self._intake) if earlier.reading]
         intake = self._intake = Intake(self._client, self.installation, inbox, self._follow_ups, self._own)
-        tasks = [asyncio.create_task(it) for it in (self._connect(intake), seat.keep(), self._grow_impatient())]
+        tasks = [asyncio.create_task(it) for it in (self._connect(intake), leadership.keep(), self._grow_impatient())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -234,7 +234,7 @@ class DiscordAdapter:
 
     @property
     def _stands_by(self) -> bool:
-        return self._seat is not None and self._seat.standing_by.is_set()
+        return self._leadership is not None and self._leadership.standing_by.is_set()
 
     async def closed(self) -> None:
         """Wait until nothing is listened to any more. Raises SettingsError when Discord refused the bot for good."""

@@ -18,12 +18,8 @@ from adapters.discord.threads import ThreadOpener
 from adapters.discord.typing import Typing
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, RateLimited, TooLong
-from bot.ports import Budget, Content, Posted, Receipt, Write
-from bot.text import Dialect
-from bot.text.fences import three_backticks
-from bot.text.measure import utf16
-from bot.text.tables import monospaced
-from bot.text.wellformed import wellformed
+from bot.ports import Content, Posted, RateLimit, Receipt, Write
+from bot.text import Dialect, monospaced, three_backticks, utf16, wellformed
 
 log = logging.getLogger(__name__)
 
@@ -78,11 +74,11 @@ class Delivery:
         """Discord's Markdown: tables as fenced text, at most 2,000 UTF-16 units a message."""
         return Dialect("discord", self._limit, utf16, rendered)
 
-    def budgets(self, write: Write, place: Place) -> tuple[Budget, ...]:
-        """The channel's budget for that kind of write, and the whole bot's."""
+    def rate_limits(self, write: Write, place: Place) -> tuple[RateLimit, ...]:
+        """The channel's rate limit for that kind of write, and the whole bot's."""
         if write is Write.OPEN and not self._threads.opens(place):
             return ()
-        return self._limits.budgets(write, target(place))
+        return self._limits.rate_limits(write, target(place))
 
     # --- writing --------------------------------------------------------------------------------------------
 

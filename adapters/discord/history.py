@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import discord
 
-from adapters.discord.content import attachments_of, name_of, text_of
+from adapters.discord.markup import attachments_of, name_of, text_of
 from adapters.discord.reading import ORDINARY
 from bot.conversation import Author, Message, MessageRef, Place
 from bot.ports import Posted

@@ -17,8 +17,8 @@ from typing import TypeVar
 import discord
 
 from adapters.discord.backfill import Backfill
+from adapters.discord.for_us import Sighting, is_for_us
 from adapters.discord.own import OwnMessages
-from adapters.discord.predicate import Sighting, is_for_us
 from adapters.discord.reading import (
     Spot,
     author_replied_to,
@@ -310,7 +310,7 @@ class Intake:
             self._texts[message.id] = (before[0], message.content)
 
     async def _withdraw(self, spot: Spot, id_: int) -> None:
-        """A question goes back; a message of ours that a person deletes is a Stop, which its thread's turn learns."""
+        """A question goes back; a message of ours that a person deletes is a StopReason, which its thread's turn learns."""
         known = self._texts.get(id_)
         key = known[0] if known else spot.key or await self._inbox.key_of(self._installation, str(id_))
         if key is None:

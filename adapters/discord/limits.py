@@ -1,11 +1,11 @@
-"""Discord's rate limits as budgets: what the headers said, and cautious values until they have spoken. Pure."""
+"""Discord's rate limits as rate limits: what the headers said, and cautious values until they have spoken. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.ports import Budget, Observed, Write
+from bot.ports import Observed, RateLimit, Write
 
 CALLS, WINDOW = 5, 5.0
 """Creates, edits and deletes per channel, each, and their window (s), as the community measured; headers correct it."""
@@ -29,7 +29,7 @@ class _Known:
 
 
 class Limits:
-    """The budgets of one bot's writes.
+    """The rate limits of one bot's writes.
 
     Args:
         installation: begins every bucket's name.
@@ -39,17 +39,17 @@ class Limits:
         self._installation = installation
         self._known = {write: _Known() for write in Write}
         self._known[Write.OPEN] = _Known(OPENED, OPENED_IN)
-        self._bot = Budget(f"{installation}:all", BOT_CALLS, 1.0, BOT_BURST)
+        self._bot = RateLimit(f"{installation}:all", BOT_CALLS, 1.0, BOT_BURST)
 
     def bucket(self, write: Write, channel: str) -> str:
         """The name of the bucket that such a write spends from, beside the whole bot's."""
         return f"{self._installation}:{channel}:{write.value}"
 
-    def budgets(self, write: Write, channel: str) -> tuple[Budget, ...]:
-        """The budgets one write to `channel` (the thread's id in a thread) spends from."""
+    def rate_limits(self, write: Write, channel: str) -> tuple[RateLimit, ...]:
+        """The rate limits one write to `channel` (the thread's id in a thread) spends from."""
         known = self._known[write]
         burst = min(BURSTS[write], max(1, known.calls - 1))
-        return (Budget(self.bucket(write, channel), known.calls, known.window, burst), self._bot)
+        return (RateLimit(self.bucket(write, channel), known.calls, known.window, burst), self._bot)
 
     def learn(self, write: Write, channel: str, headers: Mapping[str, str]) -> tuple[Observed, ...]:
         """Read `X-RateLimit-*` from an answer; empty when it has none that can be read.

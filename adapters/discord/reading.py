@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import discord
 
-from adapters.discord.content import attachments_of, name_of, text_of
-from adapters.discord.predicate import Sighting
+from adapters.discord.for_us import Sighting
+from adapters.discord.markup import attachments_of, name_of, text_of
 from bot.conversation import Author, Message, Place, ThreadKey
 
 ORDINARY = frozenset({discord.MessageType.default, discord.MessageType.reply})

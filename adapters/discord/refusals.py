@@ -102,7 +102,7 @@ def refusal(answer: Answer, write: Write | None = None, *, bucket: str = "") -> 
     Args:
         answer: what Discord said.
         write: which kind of write it answers; None for reading and everything else.
-        bucket: the budget the write spent from, named in `RateLimited` unless the whole bot is limited.
+        bucket: the rate limit the write spent from, named in `RateLimited` unless the whole bot is limited.
     """
     data = answer.data
     code = given if isinstance(given := data.get("code"), int) else 0

@@ -16,8 +16,8 @@ from adapters.discord.refusals import THREAD_EXISTS, refusal
 from bot.conversation import Place
 from bot.errors import BadCredentials, OutcomeUnknown, PlatformError, RateLimited, Unavailable
 from bot.ports import Write
-from bot.text.title import title as plain_title
-from bot.text.wellformed import wellformed
+from bot.text import title as plain_title
+from bot.text import wellformed
 
 log = logging.getLogger(__name__)
 

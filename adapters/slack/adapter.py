@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
-from adapters.slack import doctor
-from adapters.slack.api import Api
+from adapters.slack import check
+from adapters.slack.calls import Api
 from adapters.slack.delivery import Delivery
 from adapters.slack.events import Identity
 from adapters.slack.intake import EventsEndpoint, Intake
@@ -64,11 +64,11 @@ class SlackAdapter:
 
     async def start(self) -> None:
         """Find out who the bot is. Raises SettingsError: a token, scope or address that nothing works with."""
-        doctor.check_form(self._bot_token)
+        check.check_form(self._bot_token)
         if self._listens:
-            doctor.check_way_in(self._app_token, self._signing_secret)
-        self._us, self._scopes = await doctor.identify(self._api)
-        doctor.check_scopes(self._scopes)
+            check.check_way_in(self._app_token, self._signing_secret)
+        self._us, self._scopes = await check.identify(self._api)
+        check.check_scopes(self._scopes)
         self._delivery = Delivery(self._api, self._us)
         self._installations[self.installation] = self._delivery
 
@@ -77,12 +77,12 @@ class SlackAdapter:
         if self._us is None:
             await self.start()
         if self._app_token is not None:
-            await doctor.check_app_token(self._api, self._app_token)
-        return doctor.check_scopes(self._scopes)
+            await check.check_app_token(self._api, self._app_token)
+        return check.check_scopes(self._scopes)
 
     async def listen(self, inbox: Inbox) -> None:
         """Take events in from now on; returns once they can come. Raises SettingsError for a bad app-level token."""
-        for warning in doctor.check_scopes(self._scopes):
+        for warning in check.check_scopes(self._scopes):
             log.warning(warning)
         intake = Intake(self._identity, inbox, self._follow_ups)
         if self._app_token is not None:
@@ -90,7 +90,7 @@ class SlackAdapter:
             try:
                 await self._sockets.start()
             except PlatformError as error:
-                raise doctor.app_token_refused(error) from error
+                raise check.app_token_refused(error) from error
         elif self._endpoint is not None:
             self._endpoint.intake = intake
         self._listening = True

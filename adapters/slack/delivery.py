@@ -12,15 +12,15 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.slack.api import Answer, Api
-from adapters.slack.content import MARKDOWN, MRKDWN, SHORT_MARKDOWN, content, stored_text
-from adapters.slack.errors import BLOCKS_REFUSED, TEXT_TOO_LONG
+from adapters.slack.calls import Answer, Api
 from adapters.slack.events import Identity
+from adapters.slack.history import find_part, find_parts, read_before
 from adapters.slack.people import People
-from adapters.slack.threads import find_part, find_parts, read_before
+from adapters.slack.refusals import BLOCKS_REFUSED, TEXT_TOO_LONG
+from adapters.slack.rendering import MARKDOWN, MRKDWN, SHORT_MARKDOWN, content, stored_text
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import ContentRefused, OutcomeUnknown, PlatformError, RateLimited, TooLong, Unavailable
-from bot.ports import Budget, Content, Posted, Receipt, Write
+from bot.ports import Content, Posted, RateLimit, Receipt, Write
 from bot.text import Dialect
 
 log = logging.getLogger(__name__)
@@ -76,8 +76,8 @@ class Delivery:
         """How text is written there."""
         return self._dialect
 
-    def budgets(self, write: Write, place: Place) -> tuple[Budget, ...]:
-        """The budgets one such call spends from.
+    def rate_limits(self, write: Write, place: Place) -> tuple[RateLimit, ...]:
+        """The rate limits one such call spends from.
 
         chat.update and chat.delete: Tier 3, 50 a minute for the workspace. chat.postMessage: about one a second and
         channel; "short bursts" are tolerated, but no number is published, so none is used. The workspace's own cap on
@@ -87,12 +87,12 @@ class Delivery:
         if write is Write.OPEN:
             return ()
         if write is Write.EDIT:
-            return (Budget(f"{team}:chat.update", 50, 60.0, 10),)
+            return (RateLimit(f"{team}:chat.update", 50, 60.0, 10),)
         if write is Write.DELETE:
-            return (Budget(f"{team}:chat.delete", 50, 60.0, 10),)
+            return (RateLimit(f"{team}:chat.delete", 50, 60.0, 10),)
         return (
-            Budget(f"{team}:chat.postMessage:{place.channel}", 55, 60.0, 1),
-            Budget(f"{team}:chat.postMessage", 300, 60.0, 100),
+            RateLimit(f"{team}:chat.postMessage:{place.channel}", 55, 60.0, 1),
+            RateLimit(f"{team}:chat.postMessage", 300, 60.0, 100),
         )
 
     # --- writing --------------------------------------------------------------------------------------------

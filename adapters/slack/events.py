@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.slack.mrkdwn import addresses_others, mentions, readable, text_of
+from adapters.slack.markup import addresses_others, mentions, readable, text_of
 from bot.conversation import Attachment, Author, FollowUps, Message, Place, ThreadKey
-from bot.text.wellformed import wellformed
+from bot.text import wellformed
 
 Event = Mapping[str, Any]
 

@@ -28,7 +28,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack.api import library_logger
+from adapters.slack.calls import library_logger
 from adapters.slack.events import (
     Event,
     Identity,

@@ -10,11 +10,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from adapters.slack.api import Api
+from adapters.slack.calls import Api
 from adapters.slack.events import field
 from bot.conversation import Author, Message
 from bot.errors import BadCredentials, OutcomeUnknown, PlatformError, RateLimited, Unavailable
-from bot.text.wellformed import wellformed
+from bot.text import wellformed
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ import aiohttp
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
-from adapters.slack.api import Api
-from adapters.slack.errors import OPEN
+from adapters.slack.calls import Api
+from adapters.slack.refusals import OPEN
 from bot.backoff import growing
 from bot.errors import BadCredentials, PlatformError
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from adapters.terminal.keyboard import Keyboard, Piped, unseen
 from adapters.terminal.screen import Screen
-from bot.conversation import Stop, Turn, Usage
+from bot.conversation import StopReason, Turn, Usage
 from bot.errors import BotError
 
 LEAVING = ("exit", "quit")
@@ -28,7 +28,7 @@ class Exchange(Protocol):
     """What one answer came to."""
 
     @property
-    def stop(self) -> Stop:
+    def stop(self) -> StopReason:
         """Why it ended."""
         ...
 
@@ -165,13 +165,13 @@ class Console:
             self._screen.problem(f"{error} What was said last is not remembered.")
             return False
         self._screen.end_line()
-        if answered.stop is not Stop.LOCAL:
+        if answered.stop is not StopReason.LOCAL:
             self._said = True
             if self._stats:
                 self._screen.line(_figures(answered))
         if self._typed:
             self._screen.line()
-        return answered.stop is not Stop.FAILED
+        return answered.stop is not StopReason.FAILED
 
     @contextmanager
     def _signals(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:

@@ -4,57 +4,66 @@ Protocols only. Each is as small as the core can live with; what only some platf
 of its own, asked for with `isinstance`.
 """
 
-from bot.ports.budgets import SharedBudgets
-from bot.ports.claims import Claim, Claims, Lease, Outcome, Part
+from bot.ports.claims import Claim, Claims, Lease, Part, StoredAnswer
 from bot.ports.history import History
 from bot.ports.intake import Adapter, ChoosesLeader, Inbox, KnowsDirects
 from bot.ports.mailbox import Mailbox, Signal
 from bot.ports.model import Model, Request, Said
 from bot.ports.platform import (
-    Budget,
     CompletesMessages,
     Content,
     NotifiesAsker,
     Observed,
     Platform,
     Posted,
+    RateLimit,
     ReadsOwn,
     ReadsThread,
     Receipt,
     ShowsStatus,
     Write,
 )
+from bot.ports.rate_limits import ANEW, DEMAND_LASTS, MOMENT, Act, Draw, Entry, News, Room, SharedRateLimits, Verdict
 from bot.ports.store import Presence, TurnStore
 
 __all__ = [
+    "ANEW",
+    "DEMAND_LASTS",
+    "MOMENT",
+    "Act",
     "Adapter",
-    "Budget",
     "ChoosesLeader",
     "Claim",
     "Claims",
     "CompletesMessages",
     "Content",
+    "Draw",
+    "Entry",
     "History",
     "Inbox",
     "KnowsDirects",
     "Lease",
     "Mailbox",
     "Model",
+    "News",
     "NotifiesAsker",
     "Observed",
-    "Outcome",
     "Part",
     "Platform",
     "Posted",
     "Presence",
+    "RateLimit",
     "ReadsOwn",
     "ReadsThread",
     "Receipt",
     "Request",
+    "Room",
     "Said",
-    "SharedBudgets",
+    "SharedRateLimits",
     "ShowsStatus",
     "Signal",
+    "StoredAnswer",
     "TurnStore",
+    "Verdict",
     "Write",
 ]

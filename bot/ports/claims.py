@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from bot.conversation import Message, MessageRef, Place, Stop, ThreadKey, Turn, Usage
+from bot.conversation import Message, MessageRef, Place, StopReason, ThreadKey, Turn, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class StoredAnswer:
     """A finished answer in the outbox: written before the last edit, so that a successor only delivers it.
 
     `answer` is what is shown; of a FAILED turn that is the partial text, which does not enter the history.
@@ -27,7 +27,7 @@ class Outcome:
     """
 
     answer: str
-    stop: Stop
+    stop: StopReason
     attempt: int
     usage: Usage = field(default_factory=Usage)
     model: str = ""
@@ -71,7 +71,7 @@ class Claim:
     parts: tuple[Part, ...] = ()
     shown: int = 0
     settled: frozenset[int] = frozenset()
-    outcome: Outcome | None = None
+    outcome: StoredAnswer | None = None
     stopped: bool = False
     history: tuple[Turn, ...] = ()
     lease_until: float = 0.0
@@ -141,7 +141,7 @@ class Claims(Protocol):
         """
         ...
 
-    async def finish(self, claim: Claim, outcome: Outcome) -> None:
+    async def finish(self, claim: Claim, outcome: StoredAnswer) -> None:
         """Put the finished answer into the outbox; not where its question was edited since the claim."""
         ...
 

@@ -21,7 +21,7 @@ class Write(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class RateLimit:
     """One limit a platform keeps: at most `calls` in any `window` seconds on bucket `name`.
 
     `name` is the same in every worker and begins with the installation (`slack:T1:chat.update`). `burst` is how many
@@ -92,8 +92,8 @@ class Platform(Protocol):
         """How text is written there, and how much fits a message. Its limit may fall after a `TooLong`."""
         ...
 
-    def budgets(self, write: Write, place: Place) -> tuple[Budget, ...]:
-        """The budgets one such call spends from, all of them; none for one that makes no call there."""
+    def rate_limits(self, write: Write, place: Place) -> tuple[RateLimit, ...]:
+        """The rate limits one such call spends from, all of them; none for one that makes no call there."""
         ...
 
     async def open(self, place: Place, title: str) -> Place:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from bot.conversation import Attachment, Author, Message, MessageRef, Place, Stop, ThreadKey, Turn, Usage
-from bot.ports import Outcome, Part
+from bot.conversation import Attachment, Author, Message, MessageRef, Place, StopReason, ThreadKey, Turn, Usage
+from bot.ports import Part, StoredAnswer
 from bot.store.rules import MAX_TEXT
 
 VERSION: Final = 1
@@ -74,7 +74,7 @@ def turn_from_bytes(data: bytes) -> Turn:
     return _unpack(data, _to_turn)
 
 
-def outcome_to_bytes(outcome: Outcome) -> bytes:
+def outcome_to_bytes(outcome: StoredAnswer) -> bytes:
     """Encode a finished answer."""
     return _pack(
         {
@@ -88,7 +88,7 @@ def outcome_to_bytes(outcome: Outcome) -> bytes:
     )
 
 
-def outcome_from_bytes(data: bytes) -> Outcome:
+def outcome_from_bytes(data: bytes) -> StoredAnswer:
     """Decode a finished answer; raises UnreadableError."""
     return _unpack(data, _to_outcome)
 
@@ -195,7 +195,7 @@ def _to_turn(it: dict[str, Any]) -> Turn:
         id=it["id"],
         questions=tuple(map(_to_message, it["questions"])),
         answer=it["answer"],
-        stop=Stop(it["stop"]),
+        stop=StopReason(it["stop"]),
         background=tuple(map(_to_message, it.get("background", ()))),
         usage=Usage(*it.get("usage", ())),
         model=it.get("model", ""),
@@ -204,10 +204,10 @@ def _to_turn(it: dict[str, Any]) -> Turn:
     )
 
 
-def _to_outcome(it: dict[str, Any]) -> Outcome:
-    return Outcome(
+def _to_outcome(it: dict[str, Any]) -> StoredAnswer:
+    return StoredAnswer(
         answer=it["answer"],
-        stop=Stop(it["stop"]),
+        stop=StopReason(it["stop"]),
         attempt=it["attempt"],
         usage=Usage(*it.get("usage", ())),
         model=it.get("model", ""),

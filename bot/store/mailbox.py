@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from bot.conversation import Message, Place, ThreadKey
-from bot.ports import Outcome, Part
+from bot.ports import Part, StoredAnswer
 
 Standing = tuple[int, int]
 """The round in which a thread's turn comes, and within it the order of arrival; -1 is before all others."""
@@ -39,7 +39,7 @@ class Flight:
     parts: list[Part] = field(default_factory=list)
     shown: int = 0
     settled: set[int] = field(default_factory=set)
-    outcome: Outcome | None = None
+    outcome: StoredAnswer | None = None
     gone: set[str] = field(default_factory=set)
     stopped: bool = False
     edited: bool = False

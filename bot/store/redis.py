@@ -15,13 +15,13 @@ from contextlib import aclosing, suppress
 
 from bot.conversation import Message, Place, ThreadKey, Turn
 from bot.errors import LeaseLost
-from bot.ports import Claim, Lease, Outcome, Part, Signal
+from bot.ports import Claim, Lease, Part, Signal, StoredAnswer
 from bot.store import codec, keys, replies, rules
 from bot.store.advice import advice
-from bot.store.budgets import RedisBudgets
 from bot.store.codec import to_bytes, to_text
 from bot.store.link import Argument, Client, Link, Run, script
 from bot.store.listen import listen
+from bot.store.rate_limits import RedisRateLimits
 from bot.store.restoring import restoration, restoring
 
 
@@ -35,13 +35,13 @@ class RedisStore:
 
     Attributes:
         clock_offset: milliseconds added to the server's clock in every script: tests move time with it.
-        budgets: what all workers spent (`bot.ports.SharedBudgets`).
+        rate_limits: what all workers spent (`bot.ports.SharedRateLimits`).
     """
 
     def __init__(self, target: str | Client, *, history_ttl: float) -> None:
         self.clock_offset = 0
         self._link = Link(target)
-        self.budgets = RedisBudgets(self._link, lambda: self.clock_offset)
+        self.rate_limits = RedisRateLimits(self._link, lambda: self.clock_offset)
         self._history_ttl = history_ttl
         self._lease = 0.0  # of the last claim, s
         self._hints: dict[str, None] = {}  # installations that are thought to have something, the next one first
@@ -168,7 +168,7 @@ class RedisStore:
         await self._record(claim, fields, part=part, broken=broken)
 
     @restoring
-    async def finish(self, claim: Claim, outcome: Outcome) -> None:
+    async def finish(self, claim: Claim, outcome: StoredAnswer) -> None:
         """See `TurnStore.finish`."""
         await self._record(claim, ["outcome", codec.outcome_to_bytes(outcome)])
 

@@ -4,6 +4,25 @@ Nothing here does I/O, knows a clock or a platform's client. A platform describe
 lays a growing text out over messages of that dialect.
 """
 
+from bot.text.fences import three_backticks
+from bot.text.graphemes import visible
 from bot.text.layout import Dialect, Layout
+from bot.text.measure import utf8, utf16
+from bot.text.pieces import Pieces
+from bot.text.tables import monospaced
+from bot.text.title import title
+from bot.text.wellformed import wellformed, whole_characters
 
-__all__ = ["Dialect", "Layout"]
+__all__ = [
+    "Dialect",
+    "Layout",
+    "Pieces",
+    "monospaced",
+    "three_backticks",
+    "title",
+    "utf8",
+    "utf16",
+    "visible",
+    "wellformed",
+    "whole_characters",
+]

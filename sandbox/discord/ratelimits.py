@@ -10,32 +10,32 @@ from sandbox.limits import Counting, Limiter
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class RateLimit:
     """At most `calls` in `window` seconds."""
 
     calls: int
     window: float
 
 
-BUDGETS: dict[str, Budget] = {
-    "POST message": Budget(5, 5.0),
-    "PATCH message": Budget(5, 5.0),
-    "DELETE message": Budget(5, 1.0),
-    "POST thread": Budget(50, 300.0),
-    "POST typing": Budget(5, 5.0),
-    "PUT reaction": Budget(1, 0.25),
-    "DELETE reaction": Budget(1, 0.25),
-    "PATCH channel": Budget(10, 15.0),
+BUDGETS: dict[str, RateLimit] = {
+    "POST message": RateLimit(5, 5.0),
+    "PATCH message": RateLimit(5, 5.0),
+    "DELETE message": RateLimit(5, 1.0),
+    "POST thread": RateLimit(50, 300.0),
+    "POST typing": RateLimit(5, 5.0),
+    "PUT reaction": RateLimit(1, 0.25),
+    "DELETE reaction": RateLimit(1, 0.25),
+    "PATCH channel": RateLimit(10, 15.0),
 }
 """What the community has measured, per call and channel. Calls that are not named meet the bot's own limit only."""
 
-WHOLE_BOT = Budget(50, 1.0)
+WHOLE_BOT = RateLimit(50, 1.0)
 """All calls of a bot together, interactions apart (Discord's documentation, "Global Rate Limit")."""
 
-OLD_EDITS = Budget(3, 6.0)
+OLD_EDITS = RateLimit(3, 6.0)
 """Edits of messages older than 1 h, per channel: 30046 beyond it, and no header tells (community)."""
 
-RENAMES = Budget(2, 600.0)
+RENAMES = RateLimit(2, 600.0)
 """Renames of a channel; no header tells (community)."""
 
 
@@ -59,16 +59,16 @@ class RateLimits:
     Args:
         counting: how windows are counted. "anchored", as Discord's headers describe, opens one with its first call.
         enforced: False lets everything through and sends no headers.
-        share: the part of each budget that is truly granted while the headers go on naming the whole: 0.5 is
+        share: the part of each rate limit that is truly granted while the headers go on naming the whole: 0.5 is
             "secretly halved". At least one call is granted.
-        budgets: the budgets by call; may be changed before the first call of its kind.
+        rate_limits: the rate limits by call; may be changed before the first call of its kind.
     """
 
     counting: Counting = "anchored"
     enforced: bool = True
     share: float = 1.0
-    budgets: dict[str, Budget] = field(default_factory=lambda: dict(BUDGETS))
-    whole_bot: Budget = WHOLE_BOT
+    rate_limits: dict[str, RateLimit] = field(default_factory=lambda: dict(BUDGETS))
+    whole_bot: RateLimit = WHOLE_BOT
     _granted: dict[tuple[str, str], Limiter] = field(default_factory=dict)
     _shown: dict[tuple[str, str], Limiter] = field(default_factory=dict)
 
@@ -79,17 +79,17 @@ class RateLimits:
 
     def admit(self, call: str, channel: str, now: float) -> tuple[Refusal | None, dict[str, str]]:
         """Count a call against its bucket; the answer's `X-RateLimit-*` headers are empty when it has none."""
-        budget = self.budgets.get(call)
-        if budget is None or not self.enforced:
+        rate_limit = self.rate_limits.get(call)
+        if rate_limit is None or not self.enforced:
             return None, {}
-        wait = self._admit(call, channel, budget, now)
-        shown = self._shown.setdefault((call, channel), Limiter(budget.calls, budget.window, self.counting))
+        wait = self._admit(call, channel, rate_limit, now)
+        shown = self._shown.setdefault((call, channel), Limiter(rate_limit.calls, rate_limit.window, self.counting))
         if not wait:
             shown.admit(now)
         remaining, reset_after = (0, wait) if wait else shown.state(now)
         reset_after = milliseconds(reset_after)
         headers = {
-            "X-RateLimit-Limit": str(budget.calls),
+            "X-RateLimit-Limit": str(rate_limit.calls),
             "X-RateLimit-Remaining": str(max(0, remaining)),
             "X-RateLimit-Reset": f"{now + reset_after:.3f}",
             "X-RateLimit-Reset-After": f"{reset_after:.3f}",
@@ -105,11 +105,11 @@ class RateLimits:
         """Count a rename; seconds to wait, 0.0 when it may go."""
         return self._admit("renames", channel, RENAMES, now)
 
-    def _admit(self, call: str, channel: str, budget: Budget, now: float) -> float:
+    def _admit(self, call: str, channel: str, rate_limit: RateLimit, now: float) -> float:
         if not self.enforced:
             return 0.0
-        limiter = self._granted.setdefault((call, channel), Limiter(budget.calls, budget.window, self.counting))
-        limiter.calls = max(1, int(budget.calls * self.share))
+        limiter = self._granted.setdefault((call, channel), Limiter(rate_limit.calls, rate_limit.window, self.counting))
+        limiter.calls = max(1, int(rate_limit.calls * self.share))
         return milliseconds(limiter.admit(now))
 
 

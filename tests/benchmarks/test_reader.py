@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.cases import CASES, QUICK, Case, prose
 from benchmarks.policies import every
-from benchmarks.reader import Run, Slots, measure
+from benchmarks.reader import PostedMessages, Run, measure
 from benchmarks.seen import Heard, squeeze
 from benchmarks.whole import our_bot, plain_bot, venue
 
@@ -35,7 +35,7 @@ def test_cases_have_names_of_their_own() -> None:
 
 async def test_slots_admit_what_fits_and_one_that_never_would() -> None:
     """No more streams run than there are slots, but a run larger than all of them runs alone."""
-    slots = Slots(3)
+    slots = PostedMessages(3)
     running, most = 0, []
 
     async def run(number: int) -> None:

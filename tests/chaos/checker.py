@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot import phrases
-from bot.conversation import Stop, Turn
+from bot.conversation import StopReason, Turn
+from bot.turn import phrases
 from sandbox.journal import Shown
 from tests.chaos.answers import WORDING, Claude
 from tests.chaos.people import Asked, Room
@@ -20,8 +20,8 @@ KINDS = (
 a failure that does not fit what came of the turn; stored is what the store should not hold."""
 
 FAILURES = (phrases.INTERRUPTED_FOR_GOOD, phrases.BUSY_FOR_GOOD, phrases.APOLOGY)
-FAILED = (Stop.FAILED, Stop.POISONED)
-STOPPED = phrases.below(Stop.STOPPED)
+FAILED = (StopReason.FAILED, StopReason.POISONED)
+STOPPED = phrases.below(StopReason.STOPPED)
 NOTICED = 3.0
 """Seconds after which a worker must know of an accepted edit: at the latest with the next renewal of its lease."""
 
@@ -109,11 +109,11 @@ class Checker:
             if turn.answer:
                 self.verdict.add("stored", room.name, f"failed turn {turn.id} has an answer")
             return
-        if turn.stop is Stop.STOPPED and any(question.deleted_at is not None for question in asked):
+        if turn.stop is StopReason.STOPPED and any(question.deleted_at is not None for question in asked):
             if len(said) > 1 or not all(one.text.startswith(turn.answer) for one in said):
                 self.verdict.add("stored", room.name, f"stopped turn {turn.id} holds {turn.answer!r:.200}")
             return
-        if turn.stop is not Stop.END_TURN or len(said) != 1 or turn.answer != said[0].text or said[0].broken:
+        if turn.stop is not StopReason.END_TURN or len(said) != 1 or turn.answer != said[0].text or said[0].broken:
             self.verdict.add("stored", room.name, f"turn {turn.id} ({turn.stop.value}) holds {turn.answer!r:.200}")
             return
         names = {question.name for question in asked}
@@ -157,12 +157,12 @@ class Checker:
         broken = self._broken(visible) - set(expected)
         words: dict[int, list[str]] = {}
         finals: list[int] = []
-        ends: Counter[Stop] = Counter()
+        ends: Counter[StopReason] = Counter()
         for message in visible:
             text = message.text.strip()
             stopped, failed = text.endswith(STOPPED), text.endswith(FAILURES)
-            ends[Stop.STOPPED] += stopped
-            ends[Stop.FAILED] += failed
+            ends[StopReason.STOPPED] += stopped
+            ends[StopReason.FAILED] += failed
             if failed or text.endswith(phrases.INTERRUPTED_AGAIN):
                 continue
             numbers = claude.requests_in(text)
@@ -177,7 +177,7 @@ class Checker:
             for word in claude.words_in(text):
                 words.setdefault(claude.requests_in(word)[0], []).append(word)
         self._whole(room, expected, words, finals)
-        for stops in (FAILED, (Stop.STOPPED,)):
+        for stops in (FAILED, (StopReason.STOPPED,)):
             if ends[stops[0]] != (stored := sum(turn.stop in stops for turn in turns)):
                 self.verdict.add("stale", room.name, f"{ends[stops[0]]} ends say {stops[0].value}, {stored} are stored")
         self._notes(room, turns, visible)

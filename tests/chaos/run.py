@@ -37,7 +37,7 @@ class Report:
     """What a run came to, or several together.
 
     Attributes:
-        ends: how the turns ended (`Stop`); a turn that failed said so to its readers.
+        ends: how the turns ended (`StopReason`); a turn that failed said so to its readers.
         claims: how many turns took so many claims.
     """
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from bot import phrases
-from bot.conversation import Author, Message, Place, Stop, ThreadKey, Turn
+from bot.conversation import Author, Message, Place, StopReason, ThreadKey, Turn
+from bot.turn import phrases
 from sandbox.claude.script import Asked as Request
 from sandbox.journal import Shown
 from tests.chaos.answers import Claude
@@ -67,7 +67,7 @@ def _said(*texts: str) -> list[dict[str, str]]:
     return [{"role": "assistant" if n % 2 else "user", "content": text} for n, text in enumerate(texts)]
 
 
-def _turn(id_: str, message: str, at: float, answer: str, stop: Stop = Stop.END_TURN) -> Turn:
+def _turn(id_: str, message: str, at: float, answer: str, stop: StopReason = StopReason.END_TURN) -> Turn:
     question = Message(
         key=KEY, installation="discord:A", id=message, author=Author("P"), text="", sent_at=at, place=Place("C")
     )
@@ -191,7 +191,7 @@ def test_the_checker_notices(spoil, kind: str):
 
 def _stop(scene: Scene) -> None:
     scene.room.asked[1].deleted_at = 21.0
-    scene.turns[1] = dataclasses.replace(scene.turns[1], answer="r2w0", stop=Stop.STOPPED)
+    scene.turns[1] = dataclasses.replace(scene.turns[1], answer="r2w0", stop=StopReason.STOPPED)
     scene.shown[1] = _shown("12", "…", "r2w0", "r2w0\n\n(Stopped.)")
 
 

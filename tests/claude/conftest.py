@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.claude import Claude
+from bot.claude.client import Claude
 from sandbox.claude import ClaudeServer
 from sandbox.journal import Journal
 

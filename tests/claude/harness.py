@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-from bot.claude import Claude
+from bot.claude.client import Claude
 from bot.conversation import Delta, Finished
 from bot.errors import ModelError
 from bot.ports import Request, Said

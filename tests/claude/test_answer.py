@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot._claude_answer import LONGEST_EVENT, AnswerReader, EventDecoder
-from bot._claude_errors import ApiFailure
-from bot.conversation import Stop, Usage
+from bot.claude.answer import LONGEST_EVENT, AnswerReader, EventDecoder
+from bot.claude.errors import ApiFailure
+from bot.conversation import StopReason, Usage
 
 
 def _event(type_: str, **data: Any) -> bytes:
@@ -53,7 +53,7 @@ def test_cuts_and_line_ends_change_nothing(texts: list[str], cuts: list[int], en
     assert answer.failure is None
     assert answer.whole
     assert shown == answer.text == "".join(texts)
-    assert (answer.stop, answer.model) == (Stop.MAX_TOKENS, "m")
+    assert (answer.stop, answer.model) == (StopReason.MAX_TOKENS, "m")
     assert answer.usage == Usage(input=3, output=9)
 
 

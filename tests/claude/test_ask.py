@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.claude import ASK_TRIES, Claude
-from bot.conversation import Stop
+from bot.claude.client import ASK_TRIES, Claude
+from bot.conversation import StopReason
 from bot.errors import Busy, Interrupted, Refused
 from bot.ports import Request, Said
 from sandbox.claude import CATALOGUE, ClaudeServer
@@ -43,7 +43,7 @@ async def test_an_answer(server: ClaudeServer, claude: Claude, waits: Waits) -> 
     end = await claude.ask(QUESTION)
     assert (end.text, end.stop, end.model, end.first_token) == (
         "Queues, explained",
-        Stop.MAX_TOKENS,
+        StopReason.MAX_TOKENS,
         "claude-haiku-5-5",
         None,
     )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiohttp import web
 
-from bot.claude import Claude
+from bot.claude.client import Claude
 from bot.errors import SettingsError
 from sandbox.claude import CatalogueModel, ClaudeServer
 from sandbox.faults import Fault

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot._claude_errors import ApiFailure, parse_retry_after, to_model_error
-from bot._claude_watch import Silent, Watch
 from bot.backoff import LONGEST, backoff
+from bot.claude.errors import ApiFailure, parse_retry_after, to_model_error
+from bot.claude.watchdog import Silent, Watch
 from bot.errors import Busy, Interrupted, ModelError, Refused
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.claude import Claude
-from bot.conversation import Finished, Stop
+from bot.claude.client import Claude
+from bot.conversation import Finished, StopReason
 from bot.errors import Busy, Interrupted, Refused
 from sandbox.claude import CATALOGUE, ClaudeServer
 from tests.claude.harness import listen
@@ -139,17 +139,17 @@ async def test_a_refused_connection_is_interrupted(server: ClaudeServer, claude:
 @pytest.mark.parametrize(
     ("reason", "stop", "detail"),
     [
-        ("end_turn", Stop.END_TURN, ""),
-        ("max_tokens", Stop.MAX_TOKENS, ""),
-        ("stop_sequence", Stop.STOP_SEQUENCE, ""),
-        ("tool_use", Stop.TOOL_USE, ""),
-        ("pause_turn", Stop.PAUSE_TURN, ""),
-        ("refusal", Stop.REFUSAL, "cyber"),
-        ("model_context_window_exceeded", Stop.CONTEXT_EXCEEDED, ""),
-        ("bored", Stop.END_TURN, "bored"),
+        ("end_turn", StopReason.END_TURN, ""),
+        ("max_tokens", StopReason.MAX_TOKENS, ""),
+        ("stop_sequence", StopReason.STOP_SEQUENCE, ""),
+        ("tool_use", StopReason.TOOL_USE, ""),
+        ("pause_turn", StopReason.PAUSE_TURN, ""),
+        ("refusal", StopReason.REFUSAL, "cyber"),
+        ("model_context_window_exceeded", StopReason.CONTEXT_EXCEEDED, ""),
+        ("bored", StopReason.END_TURN, "bored"),
     ],
 )
-async def test_stop_reasons(reason: str, stop: Stop, detail: str, server: ClaudeServer, claude: Claude) -> None:
+async def test_stop_reasons(reason: str, stop: StopReason, detail: str, server: ClaudeServer, claude: Claude) -> None:
     """Every stop reason is told apart, and one nobody knows is an end of the turn with its name kept."""
     server.answer(TEXT, stop_reason=reason, category="cyber" if reason == "refusal" else "")
     _, end = await listen(claude)
@@ -170,7 +170,7 @@ async def test_other_ends_without_text_are_ends(reason: str, server: ClaudeServe
     server.answer("", stop_reason=reason)
     _, end = await listen(claude)
     assert isinstance(end, Finished)
-    assert (end.text, end.stop, end.first_token) == ("", Stop(reason), None)
+    assert (end.text, end.stop, end.first_token) == ("", StopReason(reason), None)
 
 
 HARMLESS_FORMS: dict[str, dict[str, Any]] = {

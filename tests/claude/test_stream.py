@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
-from bot.claude import Claude
+from bot.claude.client import Claude
 from bot.conversation import Delta, Finished, Usage
 from bot.errors import Interrupted, SettingsError
 from bot.ports import Request, Said

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.claude import Claude
+from bot.claude.client import Claude
 from bot.conversation import Delta, Finished
 from bot.errors import Interrupted
 from sandbox.claude import ClaudeServer

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.commands import Access, Kind, Reception, classify
 from bot.conversation import Attachment, Author, Message, Place, ThreadKey
-from bot.store.memory import MemoryStore
+from bot.intake.commands import Access, Kind, Reception, classify
+from bot.testing.store import MemoryStore
 
 
 def said(

@@ -8,8 +8,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.context import build
-from bot.conversation import Attachment, Author, Message, Place, Stop, ThreadKey, Turn
+from bot.conversation import Attachment, Author, Message, Place, StopReason, ThreadKey, Turn
+from bot.turn.request import build
 
 KEY = ThreadKey("slack", "T", "C:1")
 
@@ -26,12 +26,12 @@ def said(text: str, name: str = "Ann", *, direct: bool = False) -> Message:
     )
 
 
-def turn(question: str, answer: str, stop: Stop = Stop.END_TURN, id_: str = "t") -> Turn:
+def turn(question: str, answer: str, stop: StopReason = StopReason.END_TURN, id_: str = "t") -> Turn:
     return Turn(id=id_, questions=(said(question),), answer=answer, stop=stop)
 
 
 texts = st.text(st.characters(codec=None), max_size=60)
-turns = st.lists(st.builds(turn, texts, texts, st.sampled_from(Stop)), max_size=12)
+turns = st.lists(st.builds(turn, texts, texts, st.sampled_from(StopReason)), max_size=12)
 
 
 @given(turns, texts, st.integers(1000, 5000))
@@ -47,13 +47,13 @@ def test_messages_alternate_and_are_never_empty(history, question, tokens):
 
 def test_a_failed_question_precedes_the_next():
     """A turn without an answer leaves its question in front of the next one."""
-    [(_, text)] = build("s", [turn("One?", "", Stop.FAILED)], [said("Two?")], tokens=1000).messages
+    [(_, text)] = build("s", [turn("One?", "", StopReason.FAILED)], [said("Two?")], tokens=1000).messages
     assert text.index("One?") < text.index("Two?")
 
 
 def test_a_cut_answer_carries_its_reason():
     """Claude is told, in the next user message, that its answer was stopped or cut."""
-    messages = build("s", [turn("One?", "Half", Stop.STOPPED)], [said("Two?")], tokens=1000).messages
+    messages = build("s", [turn("One?", "Half", StopReason.STOPPED)], [said("Two?")], tokens=1000).messages
     assert messages[1] == ("assistant", "Half")
     assert "stopped" in messages[2][1]
 
@@ -84,7 +84,7 @@ def test_only_attachments_are_described():
 
 
 def test_the_cut_rarely_moves():
-    """As a thread grows past its budget, the oldest kept turn stays the same for many turns: the prefix is cached."""
+    """As a thread grows past its rate limit, the oldest kept turn stays the same for many turns: the prefix is cached."""
     history: list[Turn] = []
     starts = []
     for n in range(200):
@@ -97,7 +97,7 @@ def test_the_cut_rarely_moves():
 
 
 def test_the_question_is_always_sent_whole():
-    """A question larger than the budget is sent whole, without history."""
+    """A question larger than the rate limit is sent whole, without history."""
     long = "z" * 10_000
     [(_, asked)] = build("s", [turn("One?", "Answer")], [said(long)], tokens=1000).messages
     assert long in asked

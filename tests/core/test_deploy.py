@@ -9,11 +9,12 @@ from pathlib import Path
 import redis
 
 import adapters.discord  # noqa: F401 - silences discord.py's own import warning first
-from adapters.discord import calls
-from adapters.slack import api, sockets
-from bot import worker
-from bot.settings import Settings
+from adapters.discord.calls import TIMEOUT as DISCORD_TIMEOUT
+from adapters.slack import sockets
+from adapters.slack.calls import TIMEOUT as SLACK_TIMEOUT
+from bot.app.settings import Settings
 from bot.store.advice import advice
+from bot.worker import worker
 from tests.store.servers import BUNDLED, running
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -23,8 +24,8 @@ def test_who_drains_is_not_killed() -> None:
     """The grace period holds the longest way out: intake, the answers that run, giving back, and a call under way."""
     [grace] = re.findall(r"^  stop_grace_period: (\d+)s$", (DEPLOY / "compose.yaml").read_text(), re.MULTILINE)
     drain = Settings.model_fields["drain_seconds"].default
-    slack = (api.TIMEOUT.connect or 0.0) + (api.TIMEOUT.sock_read or 0.0)
-    call = max(slack, calls.TIMEOUT.total or 0.0)
+    slack = (SLACK_TIMEOUT.connect or 0.0) + (SLACK_TIMEOUT.sock_read or 0.0)
+    call = max(slack, DISCORD_TIMEOUT.total or 0.0)
     assert int(grace) >= sockets.FINISH + drain + worker.GIVE_BACK + call
 
 

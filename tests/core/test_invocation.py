@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.invocation import invocation
+from bot.app.invocation import invocation
 
 HOME = Path("/home/me/bot")
 SCRIPT = "/home/me/bot/.venv/bin/firsttoken"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from bot.app.settings import Settings, read
 from bot.errors import SettingsError
-from bot.settings import Settings, read
 
 DURATION = "expected a duration such as 15s, 2m, 12h or 30d"
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from bot.telemetry import Redactor, clean, set_up
+from bot.app.logs import Redactor, clean, set_up
 
 
 @pytest.fixture(autouse=True)

@@ -15,10 +15,10 @@ from yarl import URL
 
 from adapters.discord import DiscordAdapter
 from adapters.discord.intake import Intake
-from bot.commands import Access, Reception
 from bot.errors import SettingsError
+from bot.intake.commands import Access, Reception
 from bot.ports import Content, Posted
-from bot.store.memory import MemoryStore
+from bot.testing.store import MemoryStore
 from sandbox.discord import DiscordServer
 from sandbox.faults import Fault
 from sandbox.journal import Journal

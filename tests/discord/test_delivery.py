@@ -58,12 +58,12 @@ async def test_links_show_no_previews(server: DiscordServer, platform: Delivery)
 
 
 async def test_the_receipt_says_what_is_stored_and_what_is_left(server: DiscordServer, platform: Delivery) -> None:
-    """The echoed text, blanks at its ends apart, and the bucket's headers under the budget's own name."""
+    """The echoed text, blanks at its ends apart, and the bucket's headers under the rate limit's own name."""
     receipt = await platform.post(place(server), Content("  text\n"), "n")
     assert receipt.stored == "  text\n"
     assert shown(server, receipt.ref).text.strip() == "text"
     (observed,) = receipt.observed
-    assert observed.bucket == platform.budgets(Write.POST, place(server))[0].name
+    assert observed.bucket == platform.rate_limits(Write.POST, place(server))[0].name
     assert (observed.limit, observed.remaining) == (5, 4)
     edited = await platform.edit(place(server), receipt.ref, Content("half \ud83d a character\0"))
     assert edited.stored == "half \ud83d a character\0"

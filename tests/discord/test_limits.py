@@ -23,23 +23,23 @@ def headers(limit: object, remaining: object, reset_after: object) -> dict[str, 
 def test_every_write_spends_from_its_channel_and_from_the_whole_bot() -> None:
     """Creates, edits and deletes of each channel are counted apart, and all of them together."""
     limits = Limits("discord:1")
-    edit, bot = limits.budgets(Write.EDIT, "7")
+    edit, bot = limits.rate_limits(Write.EDIT, "7")
     assert (edit.name, edit.calls, edit.window, edit.burst) == ("discord:1:7:edit", CALLS, WINDOW, BURSTS[Write.EDIT])
     assert edit.burst < edit.calls
-    assert limits.budgets(Write.POST, "7")[0].name != edit.name
-    assert limits.budgets(Write.EDIT, "8")[0].name != edit.name
-    assert limits.budgets(Write.POST, "8")[1] == bot
+    assert limits.rate_limits(Write.POST, "7")[0].name != edit.name
+    assert limits.rate_limits(Write.EDIT, "8")[0].name != edit.name
+    assert limits.rate_limits(Write.POST, "8")[1] == bot
     assert (bot.calls, bot.window) == (45, 1.0)
 
 
 def test_threads_have_a_budget_of_their_own() -> None:
     """Opening one is counted apart from messages, by what Discord states once it has spoken."""
     limits = Limits("discord:1")
-    opening = limits.budgets(Write.OPEN, "7")[0]
+    opening = limits.rate_limits(Write.OPEN, "7")[0]
     assert (opening.calls, opening.window) == (OPENED, OPENED_IN)
     assert opening.burst > CALLS
     limits.learn(Write.OPEN, "7", headers(10, 9, 8.0))
-    opening = limits.budgets(Write.OPEN, "7")[0]
+    opening = limits.rate_limits(Write.OPEN, "7")[0]
     assert (opening.calls, opening.window, opening.burst) == (10, 8.0, 9)
 
 
@@ -47,13 +47,13 @@ def test_headers_correct_the_limits() -> None:
     """A limit or a longer window that Discord states holds from then on, for that kind of write alone."""
     limits = Limits("discord:1")
     assert limits.learn(Write.EDIT, "7", headers(5, 4, 8.0)) == (Observed("discord:1:7:edit", 5, 4, 8.0),)
-    assert limits.budgets(Write.EDIT, "7")[0].window == 8.0
+    assert limits.rate_limits(Write.EDIT, "7")[0].window == 8.0
     limits.learn(Write.EDIT, "7", headers(2, 1, 0.5))
-    budget = limits.budgets(Write.EDIT, "9")[0]
-    assert (budget.calls, budget.window, budget.burst) == (2, WINDOW, 1)
+    rate_limit = limits.rate_limits(Write.EDIT, "9")[0]
+    assert (rate_limit.calls, rate_limit.window, rate_limit.burst) == (2, WINDOW, 1)
     limits.learn(Write.EDIT, "7", headers(1, 0, 0.5))
-    assert limits.budgets(Write.EDIT, "7")[0].burst == 1
-    assert limits.budgets(Write.POST, "7")[0].calls == CALLS
+    assert limits.rate_limits(Write.EDIT, "7")[0].burst == 1
+    assert limits.rate_limits(Write.POST, "7")[0].calls == CALLS
 
 
 @pytest.mark.parametrize("odd", [{}, headers("x", 1, 1), headers(0, 0, 1), headers(5, -1, 1), headers(5, 1, "nan")])
@@ -61,7 +61,7 @@ def test_headers_that_make_no_sense_change_nothing(odd: dict[str, str]) -> None:
     """Missing or absurd numbers leave the limits as they were."""
     limits = Limits("discord:1")
     assert limits.learn(Write.EDIT, "7", odd) == ()
-    assert limits.budgets(Write.EDIT, "7")[0].calls == CALLS
+    assert limits.rate_limits(Write.EDIT, "7")[0].calls == CALLS
 
 
 def test_a_channel_rests_after_refusals_in_a_row() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.telemetry import set_up
+from bot.app.logs import set_up
 from sandbox.discord import DiscordServer
 from sandbox.faults import Fault
 from tests.discord.harness import Box, listening

@@ -132,7 +132,7 @@ async def test_a_rate_limit_is_reported_at_once_and_not_slept_on(server: Discord
     with pytest.raises(RateLimited) as refused:
         await platform.edit(place(server), receipt.ref, Content("stale"))
     assert refused.value.retry_after == pytest.approx(0.2)
-    assert refused.value.bucket == platform.budgets(Write.EDIT, place(server))[0].name
+    assert refused.value.bucket == platform.rate_limits(Write.EDIT, place(server))[0].name
     await platform.edit(place(server), receipt.ref, Content("newest"))
     assert calls(server, "PATCH message") == 2
     assert [text for _, text in shown(server, receipt.ref).versions] == ["…", "newest"]

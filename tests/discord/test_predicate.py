@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.discord.predicate import Sighting, is_for_us
+from adapters.discord.for_us import Sighting, is_for_us
 from bot.conversation import FollowUps
 
 IN_OURS = {"in_thread": True, "takes_part": True}

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from adapters.discord.seat import LOOK, OUTLAST, Seat
-from bot.commands import Access, Reception
+from adapters.discord.leader import LOOK, OUTLAST, Leadership
 from bot.errors import StoreUnavailable
-from bot.store.memory import MemoryStore
+from bot.intake.commands import Access, Reception
+from bot.testing.store import MemoryStore
 from tests.discord.harness import Box
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -35,7 +35,7 @@ class Process:
     """One that could listen: it sits, stands by, and listens whenever it may, as the adapter does."""
 
     def __init__(self, store: Outage) -> None:
-        self.seat = Seat(Reception(store, Access()), APPLICATION, LEASE)
+        self.seat = Leadership(Reception(store, Access()), APPLICATION, LEASE)
         self.listens = False
         self.sessions = 0
         self._task = asyncio.create_task(self._run())
@@ -102,7 +102,7 @@ async def test_who_leaves_is_replaced_at_once() -> None:
 async def test_who_slept_hangs_up() -> None:
     """A process that wakes up after its lease learns that another listens, and stands by."""
     store = a_store()
-    sleeper = Seat(Reception(store, Access()), APPLICATION, LEASE)
+    sleeper = Leadership(Reception(store, Access()), APPLICATION, LEASE)
     await sleeper.take()
     awake = Process(store)
     await asyncio.sleep(LEASE + LOOK)
@@ -144,7 +144,7 @@ async def test_a_death_in_an_outage() -> None:
 
 async def test_alone_there_is_nobody_to_ask() -> None:
     """Where the inbox chooses nobody the place is one's own for ever."""
-    seat = Seat(Box(), APPLICATION, LEASE)
+    seat = Leadership(Box(), APPLICATION, LEASE)
     await seat.take()
     keeping = asyncio.create_task(seat.keep())
     await asyncio.sleep(10 * LEASE)

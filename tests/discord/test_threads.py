@@ -11,7 +11,7 @@ from adapters.discord.delivery import Delivery
 from bot.conversation import Place
 from bot.ports import Content, Write
 from sandbox.discord import DiscordServer
-from sandbox.discord.ratelimits import Budget
+from sandbox.discord.ratelimits import RateLimit
 from sandbox.faults import Fault
 from tests.discord.harness import Box, calls, listening, question, shown
 
@@ -73,14 +73,14 @@ async def test_a_short_rate_limit_of_threads_is_waited_for(server: DiscordServer
 
 
 async def test_opening_threads_is_paced_by_what_discord_states(server: DiscordServer, platform: Delivery) -> None:
-    """A thread has a budget of its own, learned from the answers; where none is to be opened nothing is spent."""
-    server.limits.budgets["POST thread"] = Budget(7, 9.0)
+    """A thread has a rate limit of its own, learned from the answers; where none is to be opened nothing is spent."""
+    server.limits.rate_limits["POST thread"] = RateLimit(7, 9.0)
     where = await question(server)
-    assert platform.budgets(Write.OPEN, where)[0].calls > platform.budgets(Write.POST, where)[0].calls
+    assert platform.rate_limits(Write.OPEN, where)[0].calls > platform.rate_limits(Write.POST, where)[0].calls
     opened = await platform.open(where, "t")
-    opening = platform.budgets(Write.OPEN, where)[0]
+    opening = platform.rate_limits(Write.OPEN, where)[0]
     assert (opening.calls, opening.window) == (7, 9.0)
-    assert platform.budgets(Write.OPEN, opened) == ()
+    assert platform.rate_limits(Write.OPEN, opened) == ()
 
 
 async def test_a_channel_that_refuses_threads_again_and_again_is_asked_no_more(
@@ -105,7 +105,7 @@ async def test_permissions_that_are_known_save_the_call(server: DiscordServer, b
         await server.deny(server.channel("general"), missing)
         await server.say(server.channel("general"), server.user("ada"), f"<@{server.bot_id}> question")
         await box.until(lambda: box.messages)
-        assert adapter.platform.budgets(Write.OPEN, box.messages[0].place) == ()
+        assert adapter.platform.rate_limits(Write.OPEN, box.messages[0].place) == ()
         there = await adapter.platform.open(box.messages[0].place, "question")
         assert there.reply_to == box.messages[0].id
         await server.allow(server.channel("general"), missing)

@@ -1,4 +1,4 @@
-"""What tests of the pacer need, in virtual time: budgets, a reply to be shown, who went in which order."""
+"""What tests of the pacer need, in virtual time: rate limits, a reply to be shown, who went in which order."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Awaitable
 
 from hypothesis import strategies as st
 
-from bot.pacing import Pacer, Urgency
-from bot.ports import Budget
+from bot.pacing.pacer import Pacer, Urgency
+from bot.ports import RateLimit
 
-SLACK = (Budget("update", 50, 60.0, 10),)
-ONE = (Budget("one", 1, 10.0, 1),)
+SLACK = (RateLimit("update", 50, 60.0, 10),)
+ONE = (RateLimit("one", 1, 10.0, 1),)
 
 
 def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def emptied(pacer: Pacer, budgets: tuple[Budget, ...]) -> None:
+async def emptied(pacer: Pacer, rate_limits: tuple[RateLimit, ...]) -> None:
     """Spend all that is ready."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0):
             while True:
-                await pacer.admit(budgets, Urgency.ENDING)
+                await pacer.admit(rate_limits, Urgency.ENDING)
                 await asyncio.sleep(0)
 
 
@@ -43,10 +43,10 @@ async def order_of(waiting: dict[str, Awaitable[object]]) -> list[str]:
 
 
 async def reply(
-    pacer: Pacer, budgets: tuple[Budget, ...], sent: list[float], arrivals: list[tuple[float, int]]
+    pacer: Pacer, rate_limits: tuple[RateLimit, ...], sent: list[float], arrivals: list[tuple[float, int]]
 ) -> None:
     """Let text arrive (s after the last, characters) and show it, one edit of 0.2 s in flight, until all is shown."""
-    viewer = pacer.viewer(budgets)
+    live_reply = pacer.live_reply(rate_limits)
     total, begun = 0, asyncio.Event()
 
     async def feed() -> None:
@@ -54,22 +54,22 @@ async def reply(
         for wait, chars in arrivals:
             await asyncio.sleep(wait)
             total += chars
-            viewer.received(chars)
+            live_reply.received(chars)
             begun.set()
-        viewer.end()
+        live_reply.end()
 
     async with asyncio.TaskGroup() as group:
         group.create_task(feed())
         await begun.wait()
         while True:
-            await pacer.admit(budgets, viewer)
-            last, chars = viewer.urgency is Urgency.ENDING, total
+            await pacer.admit(rate_limits, live_reply)
+            last, chars = live_reply.urgency is Urgency.ENDING, total
             sent.append(now())
             await asyncio.sleep(0.2)
-            viewer.shown(chars)
+            live_reply.shown(chars)
             if last:
                 break
-    viewer.close()
+    live_reply.close()
 
 
 ARRIVALS = st.lists(

@@ -1,4 +1,4 @@
-"""One write that asks the ledger, in virtual time: granted, refused, cancelled or ended meanwhile."""
+"""One write that asks the shared limits, in virtual time: granted, refused, cancelled or ended meanwhile."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import pytest
 
 from benchmarks import workers
 from benchmarks.virtual import run
-from bot.pacing import Pacer, Urgency, Viewer
-from bot.ports import Budget
-from bot.ports.budgets import Act, Entry, Verdict
+from bot.pacing.pacer import LiveReply, Pacer, Urgency
+from bot.ports import RateLimit
+from bot.ports.rate_limits import Act, Entry, Verdict
 from tests.pacing.stage import now
 from tests.pacing.together import FEW, UPDATE, Ledger, flood, together
 
 
-async def crowded_out(pacers: list[Pacer]) -> tuple[Viewer, asyncio.Future[None]]:
+async def crowded_out(pacers: list[Pacer]) -> tuple[LiveReply, asyncio.Future[None]]:
     """A stream's edit that waits, after others' edits have left no room but for endings."""
-    others = [pacers[1].viewer(UPDATE) for _ in range(9)]
+    others = [pacers[1].live_reply(UPDATE) for _ in range(9)]
     for _ in range(8):
         await pacers[1].admit(UPDATE, others[0])
-    viewer = pacers[0].viewer(UPDATE)
-    viewer.received(9)
-    viewer.shown(9)
-    viewer.received(400)
-    return viewer, asyncio.ensure_future(pacers[0].admit(UPDATE, viewer))
+    live_reply = pacers[0].live_reply(UPDATE)
+    live_reply.received(9)
+    live_reply.shown(9)
+    live_reply.received(400)
+    return live_reply, asyncio.ensure_future(pacers[0].admit(UPDATE, live_reply))
 
 
 @pytest.mark.parametrize("after", [0.0, 0.0005, 0.001])
 def test_a_write_that_is_cancelled_spends_nothing_anywhere(after: float) -> None:
-    """Cancelled before, during or just after the ledger's answer, it leaves both calls to the next."""
+    """Cancelled before, during or just after the shared limits's answer, it leaves both calls to the next."""
 
     async def main(pacers: list[Pacer], _: Ledger) -> float:
         task = asyncio.ensure_future(pacers[0].admit(FEW, Urgency.ENDING))
@@ -51,9 +51,9 @@ def test_a_write_that_is_cancelled_spends_nothing_anywhere(after: float) -> None
 
 def test_a_refused_write_keeps_its_place() -> None:
     """An ending from which another worker took the token goes before one that was asked for later."""
-    one = (Budget("slack:T1:one", 1, 60.0, 1),)
+    one = (RateLimit("slack:T1:one", 1, 60.0, 1),)
 
-    async def main(pacers: list[Pacer], ledger: Ledger) -> tuple[list[str], int]:
+    async def main(pacers: list[Pacer], shared: Ledger) -> tuple[list[str], int]:
         await pacers[1].admit(one, Urgency.ENDING)
         done: list[str] = []
 
@@ -66,7 +66,7 @@ def test_a_refused_write_keeps_its_place() -> None:
                 group.create_task(wait(name))
                 await asyncio.sleep(5.0)
             group.create_task(flood(pacers[1], one, [], now() + 60.0))
-        return done, ledger.refused
+        return done, shared.refused
 
     done, in_vain = together(2, main)
     assert in_vain >= 2, "it was taken from under the first"
@@ -74,14 +74,14 @@ def test_a_refused_write_keeps_its_place() -> None:
 
 
 def test_a_grant_for_a_moment_later_is_waited_for() -> None:
-    """What the ledger grants for 40 ms from now goes then, and not before."""
+    """What the shared limits grants for 40 ms from now goes then, and not before."""
 
     class Early(Ledger):
         async def enter(self, worker: str, entries: Sequence[Entry]) -> list[Verdict]:
             return [replace(verdict, wait=0.04) for verdict in await super().enter(worker, entries)]
 
     async def main() -> float:
-        pacer, begin = Pacer(ledger=Early(0.0)), now()
+        pacer, begin = Pacer(shared=Early(0.0)), now()
         await pacer.admit(UPDATE, Urgency.ENDING)
         await pacer.close()
         return now() - begin
@@ -90,12 +90,12 @@ def test_a_grant_for_a_moment_later_is_waited_for() -> None:
 
 
 def test_news_of_a_bucket_that_was_forgotten_holds_nobody_up() -> None:
-    """While the ledger tells of a bucket that nobody uses here others take its place; writes are asked for as ever."""
+    """While the shared limits tells of a bucket that nobody uses here others take its place; writes are asked for as ever."""
 
-    def another(number: int) -> tuple[Budget, ...]:
-        return (Budget(f"slack:T1:{number}", 50, 60.0, 10),)
+    def another(number: int) -> tuple[RateLimit, ...]:
+        return (RateLimit(f"slack:T1:{number}", 50, 60.0, 10),)
 
-    async def main(pacers: list[Pacer], ledger: Ledger) -> list[Act]:
+    async def main(pacers: list[Pacer], shared: Ledger) -> list[Act]:
         await pacers[0].admit(UPDATE, Urgency.ENDING)
         await asyncio.sleep(100.0)
         for number in range(16):
@@ -107,7 +107,7 @@ def test_news_of_a_bucket_that_was_forgotten_holds_nobody_up() -> None:
         await pacers[0].admit(another(16), Urgency.ENDING)
         await writing
         await asyncio.sleep(2 * workers.ATTENDANCE)
-        return ledger.acts
+        return shared.acts
 
     assert Act.MADE not in together(2, main, 0.1), "nobody went on without the ledger"
 
@@ -116,14 +116,14 @@ def test_closing_waits_for_what_is_under_way() -> None:
     """After `close` nothing is asked any more, and no task is left."""
 
     async def main() -> set[asyncio.Task[None]]:
-        ledger = Ledger(0.1)
-        pacer = Pacer(ledger=ledger)
+        shared = Ledger(0.1)
+        pacer = Pacer(shared=shared)
         pacer.refused(UPDATE, 5.0)
         await asyncio.sleep(0.05)
         await pacer.close()
         pacer.refused(UPDATE, 5.0)
         await pacer.admit(FEW, Urgency.ENDING)
-        assert ledger.acts == [Act.REST]
+        assert shared.acts == [Act.REST]
         return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
 
     assert run(main()) == set()
@@ -133,11 +133,11 @@ def test_a_refused_interim_edit_goes_at_once_when_its_stream_ends() -> None:
     """It was told to wait until room for others' endings is there again; an ending need not."""
 
     async def main(pacers: list[Pacer], _: Ledger) -> float:
-        viewer, waiting = await crowded_out(pacers)
+        live_reply, waiting = await crowded_out(pacers)
         await asyncio.sleep(1.0)
         assert not waiting.done()
         begin = now()
-        viewer.end()
+        live_reply.end()
         await waiting
         return now() - begin
 
@@ -147,11 +147,11 @@ def test_a_refused_interim_edit_goes_at_once_when_its_stream_ends() -> None:
 def test_a_stream_that_ends_while_the_ledger_refuses_its_edit_goes_at_once() -> None:
     """What an interim edit was told to wait for does not hold up the final that it became meanwhile."""
 
-    async def main(pacers: list[Pacer], ledger: Ledger) -> float:
-        viewer, waiting = await crowded_out(pacers)
-        await asyncio.sleep(ledger.latency / 2)
+    async def main(pacers: list[Pacer], shared: Ledger) -> float:
+        live_reply, waiting = await crowded_out(pacers)
+        await asyncio.sleep(shared.latency / 2)
         begin = now()
-        viewer.end()
+        live_reply.end()
         await waiting
         return now() - begin
 

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bot._budget import Bucket
-from bot.ports import Budget, Observed
+from bot.pacing.bucket import Bucket
+from bot.ports import Observed, RateLimit
 from sandbox.limits import Counting, Limiter
 
 BUDGETS = st.sampled_from(
     [
-        Budget("slack", 50, 60.0, 10),
-        Budget("posts", 60, 60.0, 1),
-        Budget("discord", 5, 5.0, 2),
-        Budget("bot", 45, 1.0, 5),
-        Budget("one", 1, 1.0, 1),
-        Budget("all at once", 5, 5.0, 5),
+        RateLimit("slack", 50, 60.0, 10),
+        RateLimit("posts", 60, 60.0, 1),
+        RateLimit("discord", 5, 5.0, 2),
+        RateLimit("bot", 45, 1.0, 5),
+        RateLimit("one", 1, 1.0, 1),
+        RateLimit("all at once", 5, 5.0, 5),
     ]
 )
 WAITS = st.lists(
@@ -43,36 +43,38 @@ def greedy(bucket: Bucket, waits: list[float], now: float = 0.0) -> list[float]:
 
 @given(BUDGETS, WAITS)
 @settings(max_examples=150, deadline=None)
-def test_no_window_anywhere_holds_more_than_its_calls(budget: Budget, waits: list[float]) -> None:
+def test_no_window_anywhere_holds_more_than_its_calls(rate_limit: RateLimit, waits: list[float]) -> None:
     """However eagerly one asks, no window that begins at any write holds more than `calls` writes."""
-    sent = greedy(Bucket(budget, 1, 0.0), waits)
+    sent = greedy(Bucket(rate_limit, 1, 0.0), waits)
     for first in sent:
-        assert sum(first <= at <= first + budget.window for at in sent) <= budget.calls
+        assert sum(first <= at <= first + rate_limit.window for at in sent) <= rate_limit.calls
 
 
 @given(BUDGETS, WAITS, st.sampled_from(get_args(Counting)))
 @settings(max_examples=150, deadline=None)
-def test_every_way_of_counting_admits_what_is_granted(budget: Budget, waits: list[float], counting: Counting) -> None:
+def test_every_way_of_counting_admits_what_is_granted(
+    rate_limit: RateLimit, waits: list[float], counting: Counting
+) -> None:
     """A platform that keeps the stated limit refuses nothing, whichever way it counts."""
-    limiter = Limiter(budget.calls, budget.window, counting)
-    assert [at for at in greedy(Bucket(budget, 1, 0.0), waits) if limiter.admit(at)] == []
+    limiter = Limiter(rate_limit.calls, rate_limit.window, counting)
+    assert [at for at in greedy(Bucket(rate_limit, 1, 0.0), waits) if limiter.admit(at)] == []
 
 
 @given(BUDGETS, WAITS)
 @settings(max_examples=100, deadline=None)
-def test_writes_of_any_span_keep_to_burst_and_rate(budget: Budget, waits: list[float]) -> None:
+def test_writes_of_any_span_keep_to_burst_and_rate(rate_limit: RateLimit, waits: list[float]) -> None:
     """Writes of any t seconds number at most burst + t * calls / window, so that short limits hold as well."""
-    sent = greedy(Bucket(budget, 1, 0.0), waits)
+    sent = greedy(Bucket(rate_limit, 1, 0.0), waits)
     for index, first in enumerate(sent):
         for number, last in enumerate(sent[index:], 1):
-            assert number <= budget.burst + (last - first) * budget.calls / budget.window + 1e-6
+            assert number <= rate_limit.burst + (last - first) * rate_limit.calls / rate_limit.window + 1e-6
 
 
 @given(BUDGETS, WAITS, st.integers(1, 4))
 @settings(max_examples=80, deadline=None)
-def test_when_tells_the_truth(budget: Budget, waits: list[float], shares: int) -> None:
+def test_when_tells_the_truth(rate_limit: RateLimit, waits: list[float], shares: int) -> None:
     """At the time that `when` names a token is there, and just before it is not."""
-    bucket = Bucket(budget, shares, 0.0)
+    bucket = Bucket(rate_limit, shares, 0.0)
     now = 0.0
     for wait in waits[:60]:
         now += min(wait, 1.0)
@@ -86,7 +88,7 @@ def test_when_tells_the_truth(budget: Budget, waits: list[float], shares: int) -
 
 def test_the_pool_sustains_the_whole_rate() -> None:
     """Over ten minutes of greed, Slack's 50 a minute are used to 96 %, not to the 80 % of a plain refill."""
-    bucket, now, sent = Bucket(Budget("slack", 50, 60.0, 10), 1, 0.0), 0.0, 0
+    bucket, now, sent = Bucket(RateLimit("slack", 50, 60.0, 10), 1, 0.0), 0.0, 0
     while (now := bucket.when(1.0, now)) < 600.0:
         bucket.spend(now)
         sent += 1
@@ -96,9 +98,9 @@ def test_the_pool_sustains_the_whole_rate() -> None:
 @given(st.integers(2, 8), WAITS)
 @settings(max_examples=40, deadline=None)
 def test_workers_that_share_stay_within_the_limit_together(shares: int, waits: list[float]) -> None:
-    """Workers that divide a budget make together no more than its calls in any window."""
-    budget = Budget("slack", 50, 60.0, 10)
-    sent = sorted(at for offset in range(shares) for at in greedy(Bucket(budget, shares, 0.0), waits[offset:]))
+    """Workers that divide a rate limit make together no more than its calls in any window."""
+    rate_limit = RateLimit("slack", 50, 60.0, 10)
+    sent = sorted(at for offset in range(shares) for at in greedy(Bucket(rate_limit, shares, 0.0), waits[offset:]))
     for first in sent:
         assert sum(first <= at <= first + 60.0 for at in sent) <= 50
 
@@ -106,23 +108,23 @@ def test_workers_that_share_stay_within_the_limit_together(shares: int, waits: l
 @given(BUDGETS, WAITS, WAITS)
 @settings(max_examples=80, deadline=None)
 def test_who_learns_what_others_spent_goes_on_as_they_would(
-    budget: Budget, before: list[float], after: list[float]
+    rate_limit: RateLimit, before: list[float], after: list[float]
 ) -> None:
     """A bucket that is told of another's calls keeps the limit together with them, and has no more left than it."""
-    one, other = (Bucket(budget, 1, 0.0) for _ in range(2))
+    one, other = (Bucket(rate_limit, 1, 0.0) for _ in range(2))
     sent = greedy(one, before)
     now = max([0.0, *sent])
-    other.learn([at for at in sent if at > now - budget.window * 1.02], now)
+    other.learn([at for at in sent if at > now - rate_limit.window * 1.02], now)
     one.advance(now)
     assert other.ready <= one.ready + 1.0
     sent += greedy(other, after, now)
     for first in sent:
-        assert sum(first <= at <= first + budget.window for at in sent) <= budget.calls
+        assert sum(first <= at <= first + rate_limit.window for at in sent) <= rate_limit.calls
 
 
 def test_a_refusal_is_not_forgotten_by_learning() -> None:
     """After a 429 one call is left and the rest comes slowly, also when the calls before it are learned anew."""
-    bucket = Bucket(Budget("slack", 50, 60.0, 10), 1, 0.0)
+    bucket = Bucket(RateLimit("slack", 50, 60.0, 10), 1, 0.0)
     bucket.refused(5.0, 20.0)
     bucket.learn([10.0, 12.0], 25.0)
     assert bucket.when(1.0, 25.0) == 25.0
@@ -132,40 +134,40 @@ def test_a_refusal_is_not_forgotten_by_learning() -> None:
 @given(BUDGETS, WAITS, st.lists(st.integers(0, 9), min_size=2, max_size=4), st.data())
 @settings(max_examples=60, deadline=None)
 def test_workers_that_are_cut_off_stay_within_the_limit_together(
-    budget: Budget, before: list[float], replies: list[int], data: st.DataObject
+    rate_limit: RateLimit, before: list[float], replies: list[int], data: st.DataObject
 ) -> None:
     """Workers that knew all calls and each other's replies divide what is left and what comes back.
 
     Where no share is below one call: nobody can write half a message.
     """
-    assume(budget.calls * (min(replies) + 1) >= sum(replies) + len(replies))
-    sent = greedy(Bucket(budget, 1, 0.0), before)
-    now = max([0.0, *sent]) + data.draw(st.floats(0.0, 2.0 * budget.window))
-    known = [at for at in sent if at > now - budget.window * 1.02]
+    assume(rate_limit.calls * (min(replies) + 1) >= sum(replies) + len(replies))
+    sent = greedy(Bucket(rate_limit, 1, 0.0), before)
+    now = max([0.0, *sent]) + data.draw(st.floats(0.0, 2.0 * rate_limit.window))
+    known = [at for at in sent if at > now - rate_limit.window * 1.02]
     for own in replies:
-        bucket = Bucket(budget, 1, 0.0)
+        bucket = Bucket(rate_limit, 1, 0.0)
         bucket.learn(known, now)
-        bucket.elsewhere.told, bucket.elsewhere.replies = own, sum(replies) - own
-        bucket.elsewhere.known_at = now
+        bucket.others.told, bucket.others.replies = own, sum(replies) - own
+        bucket.others.known_at = now
         bucket.cut_off(len(replies), now)
         sent += greedy(bucket, data.draw(WAITS), now)
     for first in sent:
-        assert sum(first <= at <= first + budget.window for at in sent) <= budget.calls
+        assert sum(first <= at <= first + rate_limit.window for at in sent) <= rate_limit.calls
 
 
 def test_what_comes_back_is_divided_too() -> None:
     """When three workers are cut off in the middle of a flood, each gets its share of every call that comes back."""
-    budget = Budget("slack", 50, 60.0, 10)
-    bucket, now, sent = Bucket(budget, 1, 0.0), 0.0, list[float]()
+    rate_limit = RateLimit("slack", 50, 60.0, 10)
+    bucket, now, sent = Bucket(rate_limit, 1, 0.0), 0.0, list[float]()
     while now < 100.0:
         now = bucket.when(1.0, now)
         bucket.spend(now)
         sent.append(now)
     known = [at for at in sent if at > now - 61.2]
     for _ in range(3):
-        cut = Bucket(budget, 1, 0.0)
+        cut = Bucket(rate_limit, 1, 0.0)
         cut.learn(known, now)
-        cut.elsewhere.known_at = now
+        cut.others.known_at = now
         cut.cut_off(3, now)
         at = now
         while (at := cut.when(1.0, at)) < now + 150.0:
@@ -177,7 +179,7 @@ def test_what_comes_back_is_divided_too() -> None:
 
 def test_what_comes_back_is_spaced_too() -> None:
     """One post a second stays one a second when posts of a minute ago come back while others were never used."""
-    bucket = Bucket(Budget("posts", 60, 60.0, 1), 1, 0.0)
+    bucket = Bucket(RateLimit("posts", 60, 60.0, 1), 1, 0.0)
     for second in range(0, 60, 2):
         bucket.spend(bucket.when(1.0, float(second)))
     now, sent = 60.0, []
@@ -189,14 +191,14 @@ def test_what_comes_back_is_spaced_too() -> None:
 
 def test_a_share_below_one_call_is_one_call_in_a_longer_window() -> None:
     """Four workers that share one call a second make one each in four seconds."""
-    bucket = Bucket(Budget("one", 1, 1.0, 1), 4, 0.0)
+    bucket = Bucket(RateLimit("one", 1, 1.0, 1), 4, 0.0)
     bucket.spend(0.0)
     assert bucket.when(1.0, 0.0) == pytest.approx(4.0, rel=0.05)
 
 
 def test_a_refusal_pauses_and_then_lets_one_through() -> None:
     """Nothing goes before Retry-After is over; then the one promised call, and the next only at the lower rate."""
-    bucket = Bucket(Budget("slack", 50, 60.0, 10), 1, 0.0)
+    bucket = Bucket(RateLimit("slack", 50, 60.0, 10), 1, 0.0)
     bucket.refused(7.0, 0.0)
     assert bucket.when(1.0, 0.0) == 7.0
     bucket.spend(7.0)
@@ -205,7 +207,7 @@ def test_a_refusal_pauses_and_then_lets_one_through() -> None:
 
 def test_refusals_in_flight_together_count_once() -> None:
     """Three calls refused together cost as much trust as one."""
-    bucket, other = (Bucket(Budget("slack", 50, 60.0, 10), 1, 0.0) for _ in range(2))
+    bucket, other = (Bucket(RateLimit("slack", 50, 60.0, 10), 1, 0.0) for _ in range(2))
     for at in (0.0, 0.3, 1.0):
         bucket.refused(0.1, at)
     other.refused(0.1, 0.0)
@@ -214,7 +216,7 @@ def test_refusals_in_flight_together_count_once() -> None:
 
 def test_trust_comes_back_slowly_and_wholly() -> None:
     """A refusal more than halves the rate; a minute later it is still low, twelve minutes later it is as before."""
-    bucket = Bucket(Budget("slack", 50, 60.0, 10), 1, 0.0)
+    bucket = Bucket(RateLimit("slack", 50, 60.0, 10), 1, 0.0)
     bucket.refused(1.0, 0.0)
     assert bucket.trust(0.0) < 0.5
     assert bucket.trust(60.0) < 0.55
@@ -223,7 +225,7 @@ def test_trust_comes_back_slowly_and_wholly() -> None:
 
 def test_headers_that_leave_less_are_believed() -> None:
     """What somebody else spent, as headers tell, is not there until the window resets."""
-    bucket = Bucket(Budget("discord", 5, 5.0, 2), 1, 0.0)
+    bucket = Bucket(RateLimit("discord", 5, 5.0, 2), 1, 0.0)
     bucket.spend(0.0)
     bucket.observe(Observed("discord", 5, 0, 3.0), 0.1)
     assert not bucket.has(1.0, 0.1)
@@ -232,7 +234,7 @@ def test_headers_that_leave_less_are_believed() -> None:
 
 def test_headers_that_leave_more_are_not_believed() -> None:
     """Calls in flight are not in the headers yet, so they do not give anything back."""
-    bucket = Bucket(Budget("discord", 5, 5.0, 2), 1, 0.0)
+    bucket = Bucket(RateLimit("discord", 5, 5.0, 2), 1, 0.0)
     for at in (0.0, 0.0):
         bucket.spend(at)
     bucket.observe(Observed("discord", 5, 4, 5.0), 0.05)
@@ -243,7 +245,7 @@ def test_headers_that_leave_more_are_not_believed() -> None:
 @settings(max_examples=60, deadline=None)
 def test_a_limit_learned_from_headers_is_kept(limit: int, waits: list[float]) -> None:
     """Once headers name another limit, no window after it holds more than that."""
-    bucket = Bucket(Budget("discord", 5, 5.0, 2), 1, 0.0)
+    bucket = Bucket(RateLimit("discord", 5, 5.0, 2), 1, 0.0)
     bucket.spend(0.0)
     bucket.observe(Observed("discord", limit, limit - 1, 5.0), 0.1)
     sent = [0.0, *greedy(bucket, waits, 0.1)]
@@ -253,7 +255,7 @@ def test_a_limit_learned_from_headers_is_kept(limit: int, waits: list[float]) ->
 
 def test_a_refund_is_as_if_nothing_was_spent() -> None:
     """A token given back can be spent at once."""
-    bucket = Bucket(Budget("one", 1, 1.0, 1), 1, 0.0)
+    bucket = Bucket(RateLimit("one", 1, 1.0, 1), 1, 0.0)
     bucket.spend(0.0)
     bucket.refund(0.0)
     assert bucket.has(1.0, 0.0)

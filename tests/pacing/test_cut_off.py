@@ -1,4 +1,4 @@
-"""A ledger that is away, late or broken, in virtual time: nobody is held up and no limit is exceeded."""
+"""A shared limits that is away, late or broken, in virtual time: nobody is held up and no limit is exceeded."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 
 from benchmarks import workers
 from benchmarks.virtual import run
-from bot._sharing import GRACE
-from bot.pacing import Pacer, Urgency
-from bot.ports import Budget
-from bot.ports.budgets import Act, Entry, Verdict
+from bot.pacing.pacer import Pacer, Urgency
+from bot.pacing.sharing import GRACE
+from bot.ports import RateLimit
+from bot.ports.rate_limits import Act, Entry, Verdict
 from sandbox.limits import Counting
 from tests.pacing.stage import now
 from tests.pacing.together import FEW, UPDATE, Ledger, flood, refused, together
@@ -24,9 +24,9 @@ from tests.pacing.together import FEW, UPDATE, Ledger, flood, refused, together
 @pytest.mark.parametrize("how", ["away", "silent"])
 @pytest.mark.parametrize("loads", [(1, 1), (1, 0), (2, 1, 1)])
 def test_without_the_ledger_all_stay_within_the_limit(loads: tuple[int, ...], how: str, counting: Counting) -> None:
-    """The ledger goes in the middle of a flood and comes back minutes later; idle workers begin while it is away."""
+    """The shared limits goes in the middle of a flood and comes back minutes later; idle workers begin while it is away."""
 
-    async def main(pacers: list[Pacer], ledger: Ledger) -> tuple[list[float], float]:
+    async def main(pacers: list[Pacer], shared: Ledger) -> tuple[list[float], float]:
         for pacer in pacers:
             await pacer.admit(UPDATE, Urgency.ENDING)
         await asyncio.sleep(120.0)
@@ -38,14 +38,14 @@ def test_without_the_ledger_all_stay_within_the_limit(loads: tuple[int, ...], ho
             for _ in range(load)
         ]
         await asyncio.sleep(100.0)
-        ledger.away = how == "away"
+        shared.away = how == "away"
         if how == "silent":
-            ledger.silent.clear()
+            shared.silent.clear()
         await asyncio.sleep(1.0)
         floods += [asyncio.ensure_future(flood(pacer, UPDATE, sent, until)) for pacer in pacers]
         await asyncio.sleep(200.0)
-        ledger.away = False
-        ledger.silent.set()
+        shared.away = False
+        shared.silent.set()
         await asyncio.gather(*floods)
         return sent, begin
 
@@ -59,17 +59,17 @@ def test_without_the_ledger_all_stay_within_the_limit(loads: tuple[int, ...], ho
 def test_an_outage_holds_one_write_up_and_not_for_long(how: str) -> None:
     """The first write waits for a quarter of a second at most, those after it not at all."""
 
-    async def main(pacers: list[Pacer], ledger: Ledger) -> list[float]:
-        ledger.away = how == "away"
+    async def main(pacers: list[Pacer], shared: Ledger) -> list[float]:
+        shared.away = how == "away"
         if how == "silent":
-            ledger.silent.clear()
+            shared.silent.clear()
         waited = []
         for _ in range(5):
             begin = now()
             await pacers[0].admit(UPDATE, Urgency.ENDING)
             waited.append(now() - begin)
             await asyncio.sleep(2.0)
-        ledger.silent.set()
+        shared.silent.set()
         return waited
 
     first, *others = together(1, main)
@@ -78,14 +78,14 @@ def test_an_outage_holds_one_write_up_and_not_for_long(how: str) -> None:
 
 
 def test_what_was_written_without_the_ledger_is_told_to_it() -> None:
-    """Two writes made while it was away fill a budget of two for everybody, once it is shared again."""
+    """Two writes made while it was away fill a rate limit of two for everybody, once it is shared again."""
 
-    async def main(pacers: list[Pacer], ledger: Ledger) -> float:
+    async def main(pacers: list[Pacer], shared: Ledger) -> float:
         begin = now()
-        ledger.away = True
+        shared.away = True
         for _ in range(2):
             await pacers[0].admit(FEW, Urgency.ENDING)
-        ledger.away = False
+        shared.away = False
         await asyncio.sleep(workers.ATTENDANCE + GRACE + 2.0)
         await pacers[1].admit(FEW, Urgency.ENDING)
         return now() - begin
@@ -94,19 +94,19 @@ def test_what_was_written_without_the_ledger_is_told_to_it() -> None:
 
 
 def test_who_is_back_first_waits_for_what_the_others_tell() -> None:
-    """A worker that reaches the ledger again takes no more than its share until the others had time to tell theirs."""
-    eight = (Budget("slack:T1:eight", 8, 60.0, 8),)
+    """A worker that reaches the shared limits again takes no more than its share until the others had time to tell theirs."""
+    eight = (RateLimit("slack:T1:eight", 8, 60.0, 8),)
 
-    async def main(pacers: list[Pacer], ledger: Ledger) -> list[float]:
+    async def main(pacers: list[Pacer], shared: Ledger) -> list[float]:
         for pacer in pacers:
             await pacer.admit(eight, Urgency.ENDING)
         await asyncio.sleep(22 * workers.ATTENDANCE - now() % workers.ATTENDANCE)
         sent, until = list[float](), now() + 200.0
-        ledger.away = True
+        shared.away = True
         await pacers[0].admit(UPDATE, Urgency.ENDING)
         floods = [asyncio.ensure_future(flood(pacers[1], eight, sent, until))]
         await asyncio.sleep(4 * workers.ATTENDANCE - 0.4)  # the other one says that it lives in nearly three seconds
-        ledger.away = False
+        shared.away = False
         pacers[0].share(2)
         await asyncio.sleep(0.1)
         floods.append(asyncio.ensure_future(flood(pacers[0], eight, sent, until)))
@@ -119,14 +119,14 @@ def test_who_is_back_first_waits_for_what_the_others_tell() -> None:
 
 
 def test_an_answer_that_comes_too_late_spends_nothing() -> None:
-    """What the ledger granted to a write that had gone on without it is given back; the write itself is told."""
+    """What the shared limits granted to a write that had gone on without it is given back; the write itself is told."""
 
-    async def main(pacers: list[Pacer], ledger: Ledger) -> list[Act]:
-        ledger.silent.clear()
+    async def main(pacers: list[Pacer], shared: Ledger) -> list[Act]:
+        shared.silent.clear()
         await pacers[0].admit(UPDATE, Urgency.ENDING)
-        ledger.silent.set()
+        shared.silent.set()
         await asyncio.sleep(1.0)
-        return ledger.acts
+        return shared.acts
 
     assert sorted(act.name for act in together(1, main)) == ["ASK", "BACK", "MADE"]
 
@@ -142,7 +142,7 @@ def test_a_bug_of_the_ledger_holds_nobody_up(after: float) -> None:
 
     async def main() -> float:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        pacer, begin = Pacer(ledger=Broken(0.1)), now()
+        pacer, begin = Pacer(shared=Broken(0.1)), now()
         if after:
             pacer.refused(FEW, 1.0)
         await asyncio.sleep(after)

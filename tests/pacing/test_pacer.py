@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.virtual import run
-from bot.pacing import Pacer, Urgency
-from bot.ports import Budget
+from bot.pacing.pacer import Pacer, Urgency
+from bot.ports import RateLimit
 from sandbox.limits import Counting, Limiter
 from tests.pacing.stage import ARRIVALS, ONE, SLACK, emptied, now, order_of, reply
 
@@ -41,9 +41,9 @@ def test_endings_go_first_then_first_text_then_the_rest() -> None:
 
     async def main() -> list[str]:
         pacer = Pacer()
-        budgets = (Budget("quick", 1, 1.0, 1),)
-        await emptied(pacer, budgets)
-        return await order_of({urgency.name: pacer.admit(budgets, urgency) for urgency in reversed(Urgency)})
+        rate_limits = (RateLimit("quick", 1, 1.0, 1),)
+        await emptied(pacer, rate_limits)
+        return await order_of({urgency.name: pacer.admit(rate_limits, urgency) for urgency in reversed(Urgency)})
 
     assert run(main()) == ["ENDING", "FIRST", "INTERIM", "HOUSEKEEPING"]
 
@@ -75,7 +75,7 @@ def test_the_oldest_ending_goes_first() -> None:
     async def main() -> list[str]:
         pacer = Pacer()
         await emptied(pacer, ONE)
-        early, late = pacer.viewer(), pacer.viewer()
+        early, late = pacer.live_reply(), pacer.live_reply()
         early.end()
         await asyncio.sleep(1)
         late.end()
@@ -89,17 +89,19 @@ def test_the_largest_unseen_area_goes_first() -> None:
 
     async def main() -> list[str]:
         pacer = Pacer()
-        budgets = (Budget("quick", 1, 1.0, 1),)
-        viewers = {}
+        rate_limits = (RateLimit("quick", 1, 1.0, 1),)
+        live_replies = {}
         for name in ("longest", "longer", "long"):
-            viewers[name] = viewer = pacer.viewer()
-            viewer.received(1)
-            await pacer.admit((), viewer)
-            viewer.shown(1)
-            viewer.received(300)
+            live_replies[name] = live_reply = pacer.live_reply()
+            live_reply.received(1)
+            await pacer.admit((), live_reply)
+            live_reply.shown(1)
+            live_reply.received(300)
             await asyncio.sleep(1)
-        pacer.refused(budgets, 20.0)
-        return await order_of({name: pacer.admit(budgets, viewer) for name, viewer in reversed(viewers.items())})
+        pacer.refused(rate_limits, 20.0)
+        return await order_of(
+            {name: pacer.admit(rate_limits, live_reply) for name, live_reply in reversed(live_replies.items())}
+        )
 
     assert run(main()) == ["longest", "longer", "long"]
 
@@ -124,16 +126,16 @@ def test_a_stream_that_ends_while_it_waits_goes_first() -> None:
 
     async def main() -> tuple[float, bool]:
         pacer = Pacer()
-        viewer = pacer.viewer(SLACK)
-        viewer.received(1)
-        await pacer.admit(SLACK, viewer)
-        viewer.shown(1)
-        viewer.received(1)
-        waiting = asyncio.ensure_future(pacer.admit(SLACK, viewer))
+        live_reply = pacer.live_reply(SLACK)
+        live_reply.received(1)
+        await pacer.admit(SLACK, live_reply)
+        live_reply.shown(1)
+        live_reply.received(1)
+        waiting = asyncio.ensure_future(pacer.admit(SLACK, live_reply))
         await asyncio.sleep(0.01)
         early = waiting.done()
         begin = now()
-        viewer.end()
+        live_reply.end()
         await waiting
         return now() - begin, early
 
@@ -146,11 +148,11 @@ def test_a_crowd_is_more_live_replies_than_the_burst() -> None:
     async def main() -> list[bool]:
         pacer = Pacer()
         seen = []
-        viewers = []
+        live_replies = []
         for _ in range(11):
-            viewers.append(pacer.viewer(SLACK))
+            live_replies.append(pacer.live_reply(SLACK))
             seen.append(pacer.crowded(SLACK))
-        viewers[0].close()
+        live_replies[0].close()
         return [*seen, pacer.crowded(SLACK)]
 
     assert run(main()) == [False] * 10 + [True, False]
@@ -161,27 +163,27 @@ def test_nothing_is_left_when_nobody_waits() -> None:
 
     async def main() -> tuple[object, int]:
         pacer = Pacer()
-        viewers = [pacer.viewer(SLACK) for _ in range(100)]
-        for viewer in viewers:
-            viewer.received(5)
-        await pacer.admit(SLACK, viewers[0])
+        live_replies = [pacer.live_reply(SLACK) for _ in range(100)]
+        for live_reply in live_replies:
+            live_reply.received(5)
+        await pacer.admit(SLACK, live_replies[0])
         return pacer._timer, len(asyncio.all_tasks())
 
     assert run(main()) == (None, 1)
 
 
 def test_many_random_waiters_all_go() -> None:
-    """Writes of every urgency on random sets of budgets all go in the end, with none starved."""
+    """Writes of every urgency on random sets of rate limits all go in the end, with none starved."""
 
     async def main() -> int:
         random_ = random.Random(7)  # noqa: S311 no secret
         pacer = Pacer()
-        pool = [Budget(f"b{number}", 5, 5.0, random_.randint(1, 5)) for number in range(6)]
+        pool = [RateLimit(f"b{number}", 5, 5.0, random_.randint(1, 5)) for number in range(6)]
         writes: list[Callable[[], Awaitable[None]]] = []
         for _ in range(200):
-            budgets = random_.sample(pool, random_.randint(1, 3))
+            rate_limits = random_.sample(pool, random_.randint(1, 3))
             who = random_.choice(list(Urgency))
-            writes.append(lambda budgets=budgets, who=who: pacer.admit(budgets, who))  # type: ignore[misc]
+            writes.append(lambda rate_limits=rate_limits, who=who: pacer.admit(rate_limits, who))  # type: ignore[misc]
         async with asyncio.timeout(600):
             await asyncio.gather(*(write() for write in writes))
         return len(writes)

@@ -1,4 +1,4 @@
-"""Several workers on one ledger, in virtual time: together within the limit, each as prompt as if it were alone."""
+"""Several workers on one shared limits, in virtual time: together within the limit, each as prompt as if it were alone."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from benchmarks import workers
 from benchmarks.simulate import staggered
 from benchmarks.stage import DISCORD, SLACK, Platform
 from benchmarks.traces import steady
-from bot.pacing import Pacer, Urgency
-from bot.ports import Budget
-from bot.ports.budgets import DEMAND_LASTS, Act
+from bot.pacing.pacer import Pacer, Urgency
+from bot.ports import RateLimit
+from bot.ports.rate_limits import DEMAND_LASTS, Act
 from sandbox.limits import Counting
 from tests.pacing.stage import ARRIVALS, now, reply
 from tests.pacing.together import CHANNEL, UPDATE, Ledger, flood, refused, together, typing
@@ -29,7 +29,7 @@ from tests.pacing.together import CHANNEL, UPDATE, Ledger, flood, refused, toget
 )
 @settings(max_examples=40, deadline=None)
 def test_whatever_arrives_anywhere_nothing_is_refused_and_all_is_shown(
-    split: list[list[list[tuple[float, int]]]], budgets: tuple[Budget, ...], counting: Counting, latency: float
+    split: list[list[list[tuple[float, int]]]], rate_limits: tuple[RateLimit, ...], counting: Counting, latency: float
 ) -> None:
     """Replies of any pattern on any worker end with everything shown, and no way of counting refuses a write."""
 
@@ -38,10 +38,10 @@ def test_whatever_arrives_anywhere_nothing_is_refused_and_all_is_shown(
         async with asyncio.TaskGroup() as group:
             for pacer, replies in zip(pacers, split, strict=True):
                 for arrivals in replies:
-                    group.create_task(reply(pacer, budgets, sent, arrivals))
+                    group.create_task(reply(pacer, rate_limits, sent, arrivals))
         return sent
 
-    assert refused(together(len(split), main, latency), counting, budgets[0]) == 0
+    assert refused(together(len(split), main, latency), counting, rate_limits[0]) == 0
 
 
 @pytest.mark.parametrize("counting", get_args(Counting))
@@ -108,10 +108,10 @@ def test_endings_of_one_worker_do_not_stand_behind_interim_edits_of_another() ->
 def test_a_worker_that_is_alone_enters_each_write_once() -> None:
     """One entry an edit and nothing else, and no list of calls in any answer: what it costs a lone process."""
 
-    async def main(pacers: list[Pacer], ledger: Ledger) -> tuple[int, list[Act], int]:
+    async def main(pacers: list[Pacer], shared: Ledger) -> tuple[int, list[Act], int]:
         sent = list[float]()
         await asyncio.gather(*(typing(pacers[0], 90.0, sent) for _ in range(9)))
-        return len(sent), ledger.acts, ledger.lists
+        return len(sent), shared.acts, shared.lists
 
     sent, acts, lists = together(1, main)
     assert acts == [Act.ASK] * sent
@@ -151,10 +151,10 @@ def test_who_did_not_write_meanwhile_learns_of_a_refusal() -> None:
 def test_workers_rarely_ask_in_vain() -> None:
     """What the others spent and need is planned with: of ten asks at most one is refused."""
 
-    async def main(pacers: list[Pacer], ledger: Ledger) -> tuple[int, int]:
+    async def main(pacers: list[Pacer], shared: Ledger) -> tuple[int, int]:
         sent = list[float]()
         await asyncio.gather(*(typing(pacers[n % 2], 90.0, sent) for n in range(10)))
-        return len(sent), ledger.refused
+        return len(sent), shared.refused
 
     sent, in_vain = together(2, main)
     assert in_vain <= 0.1 * sent
@@ -180,12 +180,12 @@ def test_replies_elsewhere_make_a_crowd() -> None:
     """A workspace with more live replies than may write at once is crowded for all its workers, and not for ever."""
 
     async def main(pacers: list[Pacer], _: Ledger) -> tuple[bool, bool]:
-        viewers = [pacers[1].viewer(UPDATE) for _ in range(20)]
-        await pacers[1].admit(UPDATE, viewers[0])
+        live_replies = [pacers[1].live_reply(UPDATE) for _ in range(20)]
+        await pacers[1].admit(UPDATE, live_replies[0])
         await pacers[0].admit(UPDATE, Urgency.ENDING)
         crowded = pacers[0].crowded(UPDATE)
-        for viewer in viewers:
-            viewer.close()
+        for live_reply in live_replies:
+            live_reply.close()
         await asyncio.sleep(DEMAND_LASTS + workers.ATTENDANCE)
         return crowded, pacers[0].crowded(UPDATE)
 

@@ -11,12 +11,12 @@ from benchmarks.stage import DISCORD, Platform, play
 from benchmarks.traces import steady
 from benchmarks.virtual import run
 from benchmarks.yardstick import one_stream
-from bot._budget import Bucket
-from bot.pacing import Pacer
-from bot.ports import Budget, Observed
+from bot.pacing.bucket import Bucket
+from bot.pacing.pacer import Pacer
+from bot.ports import Observed, RateLimit
 
-EDIT = Budget("edit", 5, 5.0, 3)
-POST = Budget("post", 5, 5.0, 4)
+EDIT = RateLimit("edit", 5, 5.0, 3)
+POST = RateLimit("post", 5, 5.0, 4)
 
 
 def sent(bucket: Bucket, begin: float, end: float) -> list[float]:
@@ -50,7 +50,7 @@ def test_calls_in_flight_come_back_in_their_own_time() -> None:
 @pytest.mark.parametrize(("calls", "half"), [(5, 2), (3, 1), (50, 25), (2, 1)])
 def test_after_a_refusal_no_window_holds_more_than_half(calls: int, half: int) -> None:
     """Half of a small limit is rounded down, and what lay ready does not come on top."""
-    bucket = Bucket(Budget("b", calls, 5.0, max(1, calls - 2)), 1, 0.0)
+    bucket = Bucket(RateLimit("b", calls, 5.0, max(1, calls - 2)), 1, 0.0)
     bucket.refused(2.0, 0.0)
     times = sent(bucket, 2.0, 20.0)
     assert len(times) >= 2
@@ -63,11 +63,11 @@ def test_first_texts_have_every_call_of_a_short_window() -> None:
     async def main() -> list[float]:
         pacer = Pacer()
         begin = asyncio.get_running_loop().time()
-        viewers = [pacer.viewer((EDIT,)) for _ in range(10)]
+        live_replies = [pacer.live_reply((EDIT,)) for _ in range(10)]
         times = []
-        for viewer in viewers:
-            viewer.received(10)
-            await pacer.admit((POST,), viewer)
+        for live_reply in live_replies:
+            live_reply.received(10)
+            await pacer.admit((POST,), live_reply)
             times.append(asyncio.get_running_loop().time() - begin)
         return times
 
@@ -81,22 +81,22 @@ def test_who_has_no_message_to_edit_takes_no_part_in_the_edits() -> None:
 
     async def edits(others: int) -> int:
         pacer = Pacer()
-        viewer = pacer.viewer((EDIT,))
-        waiting = [pacer.viewer((EDIT,)) for _ in range(others)]
+        live_reply = pacer.live_reply((EDIT,))
+        waiting = [pacer.live_reply((EDIT,)) for _ in range(others)]
         done = 0
 
         async def edit() -> None:
             nonlocal done
             while True:
-                await pacer.admit((EDIT,), viewer)
+                await pacer.admit((EDIT,), live_reply)
                 await asyncio.sleep(0.15)
-                viewer.shown(10_000)
+                live_reply.shown(10_000)
                 done += 1
 
-        viewer.received(1)
+        live_reply.received(1)
         editing = asyncio.ensure_future(edit())
         for _ in range(200):
-            for each in (viewer, *waiting):
+            for each in (live_reply, *waiting):
                 each.received(10)
             await asyncio.sleep(0.1)
         editing.cancel()

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from benchmarks.virtual import run
-from bot.pacing import Pacer, Viewer
+from bot.pacing.pacer import LiveReply, Pacer
 from tests.pacing.stage import SLACK, now, reply
 
 
@@ -16,10 +16,10 @@ def test_the_first_text_goes_at_once() -> None:
 
     async def main() -> float:
         pacer = Pacer()
-        viewer = pacer.viewer(SLACK)
-        viewer.received(3)
+        live_reply = pacer.live_reply(SLACK)
+        live_reply.received(3)
         begin = now()
-        await pacer.admit(SLACK, viewer)
+        await pacer.admit(SLACK, live_reply)
         return now() - begin
 
     assert run(main()) == 0.0
@@ -30,26 +30,26 @@ def test_a_stall_shows_all_and_then_spends_nothing() -> None:
 
     async def main() -> tuple[int, list[float], float]:
         pacer, sent = Pacer(), list[float]()
-        viewer = pacer.viewer(SLACK)
+        live_reply = pacer.live_reply(SLACK)
         total = 0
 
         async def edit() -> None:
             while True:
-                await pacer.admit(SLACK, viewer)
+                await pacer.admit(SLACK, live_reply)
                 chars = total
                 sent.append(now())
                 await asyncio.sleep(0.2)
-                viewer.shown(chars)
+                live_reply.shown(chars)
 
         editor = asyncio.ensure_future(edit())
         for _ in range(200):
             await asyncio.sleep(0.03)
             total += 4
-            viewer.received(4)
+            live_reply.received(4)
         stalled = now()
         await asyncio.sleep(60)
         editor.cancel()
-        return viewer.unseen, sent, stalled
+        return live_reply.unseen, sent, stalled
 
     unseen, sent, stalled = run(main())
     assert unseen == 0
@@ -62,19 +62,19 @@ def test_a_stall_right_after_an_edit_shows_the_little_there_is() -> None:
 
     async def main() -> float:
         pacer, begun = Pacer(), now()
-        viewer = pacer.viewer(SLACK)
+        live_reply = pacer.live_reply(SLACK)
         while now() < begun + 6.0:
-            viewer.received(4)
+            live_reply.received(4)
             await asyncio.sleep(0.03)
-            if viewer.unseen == 4 or viewer.unseen > 400:
-                await pacer.admit(SLACK, viewer)
-                viewer.shown(10_000)
-        if viewer.unseen:
-            await pacer.admit(SLACK, viewer)
-            viewer.shown(10_000)
-        viewer.received(3)
+            if live_reply.unseen == 4 or live_reply.unseen > 400:
+                await pacer.admit(SLACK, live_reply)
+                live_reply.shown(10_000)
+        if live_reply.unseen:
+            await pacer.admit(SLACK, live_reply)
+            live_reply.shown(10_000)
+        live_reply.received(3)
         stalled = now()
-        await pacer.admit(SLACK, viewer)
+        await pacer.admit(SLACK, live_reply)
         return now() - stalled
 
     assert run(main()) <= 2.0
@@ -100,16 +100,16 @@ def test_the_unseen_area_follows_what_was_sent() -> None:
 
     async def main() -> tuple[float, float, int]:
         pacer = Pacer()
-        viewer: Viewer = pacer.viewer(SLACK)
-        viewer.received(100)
+        live_reply: LiveReply = pacer.live_reply(SLACK)
+        live_reply.received(100)
         await asyncio.sleep(2)
-        before = viewer.area(now())
-        await pacer.admit(SLACK, viewer)
+        before = live_reply.area(now())
+        await pacer.admit(SLACK, live_reply)
         await asyncio.sleep(1)
-        viewer.received(10)
+        live_reply.received(10)
         await asyncio.sleep(3)
-        viewer.shown(100)
-        return before, viewer.area(now()), viewer.unseen
+        live_reply.shown(100)
+        return before, live_reply.area(now()), live_reply.unseen
 
     before, after, unseen = run(main())
     assert before == pytest.approx(200.0)

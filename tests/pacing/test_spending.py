@@ -1,4 +1,4 @@
-"""What a bucket gives, in virtual time: refusals, cancelled waiters, several budgets at once, room for endings."""
+"""What a bucket gives, in virtual time: refusals, cancelled waiters, several rate limits at once, room for endings."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from benchmarks.virtual import run
-from bot.pacing import Pacer, Urgency
-from bot.ports import Budget, Observed
+from bot.pacing.pacer import Pacer, Urgency
+from bot.ports import Observed, RateLimit
 from sandbox.limits import Limiter
 from tests.pacing.stage import ONE, SLACK, emptied, now, reply
 
@@ -99,11 +99,11 @@ def test_cancelled_waiters_spend_nothing() -> None:
 
 
 def test_all_budgets_are_spent_at_once_or_none() -> None:
-    """A write on two budgets waits for both, and takes from neither while it waits."""
+    """A write on two rate limits waits for both, and takes from neither while it waits."""
 
     async def main() -> tuple[float, float]:
         pacer = Pacer()
-        full = (Budget("full", 1, 10.0, 1),)
+        full = (RateLimit("full", 1, 10.0, 1),)
         await emptied(pacer, ONE)
         begin = now()
         both = asyncio.ensure_future(pacer.admit((*ONE, *full), Urgency.INTERIM))
@@ -119,11 +119,11 @@ def test_all_budgets_are_spent_at_once_or_none() -> None:
 
 
 def test_an_ending_is_not_starved_of_its_second_budget() -> None:
-    """Others may use a budget an ending will need, but not its token for the time when the ending can go."""
+    """Others may use a rate limit an ending will need, but not its token for the time when the ending can go."""
 
     async def main() -> float:
         pacer = Pacer()
-        scarce = (Budget("scarce", 1, 5.0, 1),)
+        scarce = (RateLimit("scarce", 1, 5.0, 1),)
         await emptied(pacer, ONE)
         begin = now()
 
@@ -163,22 +163,22 @@ def test_a_window_is_used_up_by_interim_edits_only_shortly_before_its_end() -> N
 
     async def main() -> tuple[int, float]:
         pacer = Pacer()
-        budgets = (Budget("channel", 5, 5.0, 3), Budget("bot", 45, 1.0, 5))
+        rate_limits = (RateLimit("channel", 5, 5.0, 3), RateLimit("bot", 45, 1.0, 5))
         limiter = Limiter(5, 5.0, "anchored")
-        viewer = pacer.viewer(budgets)
+        live_reply = pacer.live_reply(rate_limits)
         least, longest = 5, 0.0
         for _ in range(30):
             for _ in range(20):
-                viewer.received(5)
+                live_reply.received(5)
                 await asyncio.sleep(0.03)
-            await pacer.admit(budgets, viewer)
-            chars = viewer.unseen
+            await pacer.admit(rate_limits, live_reply)
+            chars = live_reply.unseen
             assert not limiter.admit(now())
             remaining, reset = limiter.state(now())
             least = min(least, remaining)
             longest = max(longest, 0.0 if remaining else reset)
             pacer.observe(Observed("channel", 5, remaining, reset))
-            viewer.shown(10_000 if chars else 0)
+            live_reply.shown(10_000 if chars else 0)
         return least, longest
 
     least, longest = run(main())
@@ -192,7 +192,7 @@ def test_buckets_that_nobody_uses_are_forgotten() -> None:
     async def main() -> int:
         pacer = Pacer()
         for number in range(10_000):
-            await pacer.admit((Budget(f"channel{number}", 5, 5.0, 2),), Urgency.FIRST)
+            await pacer.admit((RateLimit(f"channel{number}", 5, 5.0, 2),), Urgency.FIRST)
             await asyncio.sleep(0.5)
         return len(pacer._schedule)
 

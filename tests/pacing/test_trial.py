@@ -10,52 +10,52 @@ from benchmarks.policies import ours_with_valve
 from benchmarks.simulate import measure
 from benchmarks.stage import DISCORD, SLACK, Limits, Platform, play
 from benchmarks.traces import steady
-from bot._budget import Bucket
-from bot._trial import Trial
-from bot.ports import Budget
+from bot.pacing.bucket import Bucket
+from bot.pacing.probe import LimitProbe
+from bot.ports import RateLimit
 from sandbox.limits import Counting
 
-TEN = Budget("ten", 10, 60.0, 9)
+TEN = RateLimit("ten", 10, 60.0, 9)
 
 
-def spend(trial: Trial, bucket: Bucket, times: list[float]) -> None:
+def spend(probe: LimitProbe, bucket: Bucket, times: list[float]) -> None:
     for at in times:
-        trial.sending(bucket, at)
+        probe.sending(bucket, at)
         bucket.spend(at)
 
 
 def test_half_of_the_limit_is_not_doubted() -> None:
     """Calls of up to half of what is stated go together; the next waits until the answer to the last is known."""
-    bucket, trial = Bucket(TEN, 1, 0.0), Trial()
-    spend(trial, bucket, [0.0] * 4)
-    assert trial.due(bucket, 0.0) == 0.0
-    spend(trial, bucket, [0.0])
-    assert trial.due(bucket, 0.0) == pytest.approx(0.25)
-    assert trial.due(bucket, 1.0) == 1.0
+    bucket, probe = Bucket(TEN, 1, 0.0), LimitProbe()
+    spend(probe, bucket, [0.0] * 4)
+    assert probe.due(bucket, 0.0) == 0.0
+    spend(probe, bucket, [0.0])
+    assert probe.due(bucket, 0.0) == pytest.approx(0.25)
+    assert probe.due(bucket, 1.0) == 1.0
 
 
 def test_half_of_a_small_limit_is_rounded_down() -> None:
     """Of five calls two go together: a platform that halved them would refuse the third."""
-    bucket, trial = Bucket(Budget("five", 5, 5.0, 4), 1, 0.0), Trial()
-    spend(trial, bucket, [0.0] * 2)
-    assert trial.due(bucket, 0.0) > 0.0
+    bucket, probe = Bucket(RateLimit("five", 5, 5.0, 4), 1, 0.0), LimitProbe()
+    spend(probe, bucket, [0.0] * 2)
+    assert probe.due(bucket, 0.0) > 0.0
 
 
 def test_what_went_through_once_goes_together() -> None:
     """As many calls in a window as went through before wait for nothing, until one is refused."""
-    bucket, trial = Bucket(TEN, 1, 0.0), Trial()
-    spend(trial, bucket, [float(at) for at in range(9)])
-    spend(trial, bucket, [70.0] * 7)
-    assert trial.due(bucket, 70.0) == 70.0
-    trial.refused()
-    assert trial.due(bucket, 70.0) > 70.0
+    bucket, probe = Bucket(TEN, 1, 0.0), LimitProbe()
+    spend(probe, bucket, [float(at) for at in range(9)])
+    spend(probe, bucket, [70.0] * 7)
+    assert probe.due(bucket, 70.0) == 70.0
+    probe.refused()
+    assert probe.due(bucket, 70.0) > 70.0
 
 
 def test_the_whole_bots_second_is_not_doubted() -> None:
     """A window of a second would be held up by what it saves."""
-    bucket, trial = Bucket(Budget("all", 45, 1.0, 5), 1, 0.0), Trial()
-    spend(trial, bucket, [0.0] * 44)
-    assert trial.due(bucket, 0.0) == 0.0
+    bucket, probe = Bucket(RateLimit("all", 45, 1.0, 5), 1, 0.0), LimitProbe()
+    spend(probe, bucket, [0.0] * 44)
+    assert probe.due(bucket, 0.0) == 0.0
 
 
 @pytest.mark.parametrize("counting", get_args(Counting))

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from benchmarks.virtual import run
-from bot.pacing import Pacer, Urgency
-from bot.ports import Budget
+from bot.pacing.pacer import Pacer, Urgency
+from bot.ports import RateLimit
 from tests.pacing.stage import ONE, SLACK, emptied, now
 
 
@@ -41,16 +41,16 @@ def test_patience_counts_from_the_streams_end() -> None:
 
     async def main() -> tuple[int, float]:
         pacer = Pacer()
-        viewer = pacer.viewer(ONE)
-        viewer.received(1)
-        await pacer.admit(ONE, viewer)
-        viewer.shown(1)
-        viewer.received(50)
-        waiting = asyncio.ensure_future(pacer.admit_any((ONE, SLACK), viewer, patience=0.5))
+        live_reply = pacer.live_reply(ONE)
+        live_reply.received(1)
+        await pacer.admit(ONE, live_reply)
+        live_reply.shown(1)
+        live_reply.received(50)
+        waiting = asyncio.ensure_future(pacer.admit_any((ONE, SLACK), live_reply, patience=0.5))
         await asyncio.sleep(5)
         assert not waiting.done()
         begin = now()
-        viewer.end()
+        live_reply.end()
         return await waiting, now() - begin
 
     way, waited = run(main())
@@ -65,29 +65,29 @@ def test_ten_short_answers_that_end_together_end_promptly() -> None:
         pacer = Pacer()
 
         async def answer(number: int) -> float:
-            viewer = pacer.viewer(SLACK)
-            ways = (SLACK, (Budget(f"post{number}", 60, 60.0, 1),))
+            live_reply = pacer.live_reply(SLACK)
+            ways = (SLACK, (RateLimit(f"post{number}", 60, 60.0, 1),))
             total = 0
 
             async def feed() -> None:
                 nonlocal total
                 for _ in range(150):
                     total += 4
-                    viewer.received(4)
+                    live_reply.received(4)
                     await asyncio.sleep(1 / 30)
-                viewer.end()
+                live_reply.end()
 
             async with asyncio.TaskGroup() as group:
                 group.create_task(feed())
                 await asyncio.sleep(0)
                 last = False
                 while not last:
-                    await pacer.admit_any(ways, viewer, patience=0.5)
-                    last, chars = viewer.urgency is Urgency.ENDING, total
+                    await pacer.admit_any(ways, live_reply, patience=0.5)
+                    last, chars = live_reply.urgency is Urgency.ENDING, total
                     await asyncio.sleep(0.15)
-                    viewer.shown(chars)
-            viewer.close()
-            return now() - viewer.ended_at
+                    live_reply.shown(chars)
+            live_reply.close()
+            return now() - live_reply.ended_at
 
         return max(await asyncio.gather(*(answer(number) for number in range(10))))
 

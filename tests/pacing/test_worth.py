@@ -6,30 +6,30 @@ import math
 
 import pytest
 
-from bot._viewer import Viewer
-from bot._worth import worth
+from bot.pacing.live_reply import LiveReply
+from bot.pacing.timing import when_to_edit
 
 
 class Reply:
-    """A viewer on a clock of its own."""
+    """A live reply on a clock of its own."""
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.viewer = Viewer(lambda: self.now, lambda _: None, lambda _: None)
+        self.live_reply = LiveReply(lambda: self.now, lambda _: None, lambda _: None)
 
     def flow(self, seconds: float, gap: float = 0.03, chars: int = 4) -> None:
         for _ in range(round(seconds / gap)):
             self.now += gap
-            self.viewer.received(chars)
+            self.live_reply.received(chars)
 
     def shown(self) -> None:
-        self.viewer.sending(self.now)
-        self.viewer.shown(1_000_000)
+        self.live_reply.sending(self.now)
+        self.live_reply.shown(1_000_000)
 
     def wait(self, spacing: float) -> float:
         """Seconds until an edit is worth it if nothing more comes."""
         begin = self.now
-        while (again := worth(self.viewer, spacing, self.now)[0]) > self.now:
+        while (again := when_to_edit(self.live_reply, spacing, self.now)[0]) > self.now:
             assert again - begin < 60.0
             self.now = again
         return self.now - begin
@@ -42,7 +42,7 @@ def test_an_even_flow_is_edited_at_the_spacing_it_affords(spacing: float) -> Non
     reply.flow(12.0)
     reply.shown()
     waited = 0.0
-    while worth(reply.viewer, spacing, reply.now)[0] > reply.now:
+    while when_to_edit(reply.live_reply, spacing, reply.now)[0] > reply.now:
         reply.flow(0.03)
         waited += 0.03
     assert waited == pytest.approx(spacing, rel=0.1)
@@ -56,7 +56,7 @@ def test_an_edit_waits_for_the_end_of_a_clump() -> None:
         reply.now += 1.0
     reply.shown()
     reply.flow(0.1, gap=0.004)
-    assert worth(reply.viewer, 1.0, reply.now)[0] > reply.now
+    assert when_to_edit(reply.live_reply, 1.0, reply.now)[0] > reply.now
     assert reply.wait(1.0) <= 0.05
 
 
@@ -74,4 +74,4 @@ def test_an_unlimited_reply_is_edited_at_once() -> None:
     """Where nothing limits edits, whatever is unseen is worth one."""
     reply = Reply()
     reply.flow(0.03)
-    assert worth(reply.viewer, 0.0, reply.now) == (reply.now, math.inf)
+    assert when_to_edit(reply.live_reply, 0.0, reply.now) == (reply.now, math.inf)

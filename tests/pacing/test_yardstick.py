@@ -80,7 +80,7 @@ def test_the_best_placement_is_the_best_of_all_placements(trace: Trace, edits: i
 @given(TRACES, TRACES)
 @settings(max_examples=25, deadline=None)
 def test_the_dual_is_a_lower_bound_for_two_streams(one: Trace, other: Trace) -> None:
-    """No pair of schedules within the shared budget has less lag than the bound says."""
+    """No pair of schedules within the shared rate limit has less lag than the bound says."""
     begin = min(one.first, other.first)
     best = math.inf
     seconds = [(sends, lag_of(other, sends)) for sends in schedules(other, 2, late=1.5)]

@@ -1,4 +1,4 @@
-"""A stage for several workers on one ledger, in virtual time: the ledger, their attendance, what they write."""
+"""A stage for several workers on one shared limits, in virtual time: the shared limits, their attendance, what they write."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import TypeVar
 from benchmarks import workers
 from benchmarks.virtual import run
 from bot.errors import StoreUnavailable
-from bot.pacing import Pacer, Urgency
-from bot.ports import Budget
-from bot.ports.budgets import Act, Entry, Verdict
+from bot.pacing.pacer import Pacer, Urgency
+from bot.ports import RateLimit
+from bot.ports.rate_limits import Act, Entry, Verdict
 from sandbox.limits import Counting, Limiter
 from tests.pacing.stage import now, reply
 
 T = TypeVar("T")
 
-UPDATE = (Budget("slack:T1:chat.update", 50, 60.0, 10),)
-CHANNEL = (Budget("discord:A:C:edit", 5, 5.0, 2), Budget("discord:A:all", 45, 1.0, 5))
-FEW = (Budget("slack:T1:few", 2, 60.0, 2),)
+UPDATE = (RateLimit("slack:T1:chat.update", 50, 60.0, 10),)
+CHANNEL = (RateLimit("discord:A:C:edit", 5, 5.0, 2), RateLimit("discord:A:all", 45, 1.0, 5))
+FEW = (RateLimit("slack:T1:few", 2, 60.0, 2),)
 
 
 class Ledger(workers.Ledger):
@@ -45,25 +45,25 @@ class Ledger(workers.Ledger):
         return verdicts
 
 
-async def attend(pacers: Sequence[Pacer], ledger: Ledger) -> None:
+async def attend(pacers: Sequence[Pacer], shared: Ledger) -> None:
     """As `Worker` does while the store answers."""
     while True:
         for pacer in pacers:
-            if not ledger.away and ledger.silent.is_set():
+            if not shared.away and shared.silent.is_set():
                 pacer.share(len(pacers))
             await asyncio.sleep(workers.ATTENDANCE / len(pacers))
 
 
 def together(number: int, main: Callable[[list[Pacer], Ledger], Awaitable[T]], latency: float = 0.001) -> T:
-    """Run `main` with that many workers on one ledger, in virtual time; nothing of theirs may be left behind."""
+    """Run `main` with that many workers on one shared limits, in virtual time; nothing of theirs may be left behind."""
 
     async def everything() -> T:
-        ledger = Ledger(latency)
-        pacers = [Pacer(ledger=ledger) for _ in range(number)]
-        attending = asyncio.create_task(attend(pacers, ledger))
+        shared = Ledger(latency)
+        pacers = [Pacer(shared=shared) for _ in range(number)]
+        attending = asyncio.create_task(attend(pacers, shared))
         await asyncio.sleep(0)
         try:
-            return await main(pacers, ledger)
+            return await main(pacers, shared)
         finally:
             attending.cancel()
             with suppress(asyncio.CancelledError):
@@ -75,18 +75,18 @@ def together(number: int, main: Callable[[list[Pacer], Ledger], Awaitable[T]], l
     return run(everything())
 
 
-def refused(sent: Sequence[float], counting: Counting, budget: Budget = UPDATE[0]) -> int:
+def refused(sent: Sequence[float], counting: Counting, rate_limit: RateLimit = UPDATE[0]) -> int:
     """How many of the writes a platform that counts so would refuse."""
-    limiter = Limiter(budget.calls, budget.window, counting)
+    limiter = Limiter(rate_limit.calls, rate_limit.window, counting)
     return sum(limiter.admit(at) > 0.0 for at in sorted(sent))
 
 
-async def flood(pacer: Pacer, budgets: tuple[Budget, ...], sent: list[float], until: float) -> None:
+async def flood(pacer: Pacer, rate_limits: tuple[RateLimit, ...], sent: list[float], until: float) -> None:
     """Write as often as it is let, an ending every time, until that moment."""
     with suppress(TimeoutError):
         async with asyncio.timeout_at(until):
             while True:
-                await pacer.admit(budgets, Urgency.ENDING)
+                await pacer.admit(rate_limits, Urgency.ENDING)
                 sent.append(now())
 
 

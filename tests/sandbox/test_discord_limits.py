@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.discord import DiscordServer
-from sandbox.discord.ratelimits import Budget, RateLimits
+from sandbox.discord.ratelimits import RateLimit, RateLimits
 from sandbox.faults import Fault
 from sandbox.journal import Journal
 from sandbox.limits import Counting, Limiter
@@ -129,7 +129,7 @@ async def test_discord_py_waits_out_a_refusal_and_repeats(server: DiscordServer)
 
 async def test_discord_py_meets_no_refusal_when_it_heeds_the_headers(server: DiscordServer) -> None:
     """Twelve edits at once are spread by the library over the windows the headers describe, none refused."""
-    server.limits.budgets["PATCH message"] = Budget(5, 0.1)
+    server.limits.rate_limits["PATCH message"] = RateLimit(5, 0.1)
     async with logged_in(server) as client:
         message = await client.get_partial_messageable(int(server.channel("general"))).send("0")
         await asyncio.gather(*(message.edit(content=str(index)) for index in range(1, 13)))
@@ -140,7 +140,7 @@ async def test_discord_py_meets_no_refusal_when_it_heeds_the_headers(server: Dis
 
 async def test_thread_creation_is_counted_apart(server: DiscordServer, api: Http) -> None:
     """Opening threads has a bucket of its own."""
-    server.limits.budgets["POST thread"] = Budget(1, 300.0)
+    server.limits.rate_limits["POST thread"] = RateLimit(1, 300.0)
     general = server.channel("general")
     statuses = []
     for _ in range(2):
@@ -165,7 +165,7 @@ def test_an_anchored_window_opens_with_its_first_call() -> None:
 
 def test_who_waits_as_long_as_told_is_let_through() -> None:
     """The wait is rounded up, so that the call made exactly then is not refused."""
-    limits = RateLimits(budgets={"x": Budget(1, 1 / 3)})
+    limits = RateLimits(rate_limits={"x": RateLimit(1, 1 / 3)})
     limits.admit("x", "c", 1000.0001)
     refusal, _ = limits.admit("x", "c", 1000.1)
     assert refusal is not None

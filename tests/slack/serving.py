@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from adapters.slack.api import Api
+from adapters.slack.calls import Api
 
 TOKEN = "xoxb-very-secret-token"
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from adapters.slack.api import Api
-from adapters.slack.content import MARKDOWN, PLAIN, content
+from adapters.slack.calls import Api
+from adapters.slack.defusing import defuse
 from adapters.slack.delivery import Delivery
-from adapters.slack.errors import MEANING
 from adapters.slack.events import Identity
+from adapters.slack.refusals import MEANING
+from adapters.slack.rendering import MARKDOWN, PLAIN, content
 from bot import errors
 from bot.conversation import Place
 from bot.ports import CompletesMessages, Content, NotifiesAsker, Platform, Posted, ReadsThread, ShowsStatus, Write
-from bot.text.defuse import defuse
 from sandbox.faults import Fault
 from sandbox.journal import Journal
 from sandbox.slack import SlackServer
@@ -77,14 +77,14 @@ async def test_deleting_twice(platform: Delivery, place: Place) -> None:
 
 
 async def test_budgets(platform: Delivery, place: Place) -> None:
-    """Edits share one budget in the workspace; posts have one for each channel, which no second sees twice."""
+    """Edits share one rate limit in the workspace; posts have one for each channel, which no second sees twice."""
     other = Place("C2")
-    assert platform.budgets(Write.EDIT, place) == platform.budgets(Write.EDIT, other)
-    (edit,) = platform.budgets(Write.EDIT, place)
+    assert platform.rate_limits(Write.EDIT, place) == platform.rate_limits(Write.EDIT, other)
+    (edit,) = platform.rate_limits(Write.EDIT, place)
     assert (edit.calls, edit.window) == (50, 60.0)
-    channel, workspace = platform.budgets(Write.POST, place)
-    assert channel != platform.budgets(Write.POST, other)[0]
-    assert workspace == platform.budgets(Write.POST, other)[1]
+    channel, workspace = platform.rate_limits(Write.POST, place)
+    assert channel != platform.rate_limits(Write.POST, other)[0]
+    assert workspace == platform.rate_limits(Write.POST, other)[1]
     assert channel.burst == 1
     assert channel.window / (channel.calls - channel.burst) >= 1.0
 

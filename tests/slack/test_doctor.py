@@ -9,7 +9,7 @@ import pytest
 
 import adapters.slack
 from adapters.slack import SlackAdapter
-from adapters.slack.doctor import OPTIONAL, REQUIRED
+from adapters.slack.check import OPTIONAL, REQUIRED
 from bot.errors import SettingsError
 from sandbox.faults import Fault
 from sandbox.journal import Journal

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.slack import SlackAdapter
-from adapters.slack.content import MARKDOWN, MRKDWN, PLAIN, SHORT_MARKDOWN, content
+from adapters.slack.rendering import MARKDOWN, MRKDWN, PLAIN, SHORT_MARKDOWN, content
 from bot.conversation import Place
 from bot.ports import Content
 from bot.text import Dialect

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from adapters.slack.content import MRKDWN
 from adapters.slack.delivery import Delivery
+from adapters.slack.rendering import MRKDWN
 from bot import errors
 from bot.conversation import Place
 from bot.ports import Content

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.slack.events import Identity, deletion_of, edit_of, surely_concerns, to_message
-from adapters.slack.mrkdwn import readable, text_of
+from adapters.slack.markup import readable, text_of
 from bot.conversation import Attachment, Author, Place
 
 US = Identity("T061EG9R6", "U0LAN0Z89", "B0LAN0Z89")

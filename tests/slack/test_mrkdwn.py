@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.slack import SlackAdapter
-from adapters.slack.content import TABLE_WIDTH, to_mrkdwn
+from adapters.slack.rendering import TABLE_WIDTH, to_mrkdwn
 from bot.conversation import Place
 from bot.errors import PlatformError
 from bot.ports import Content

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from adapters.slack.api import Api
+from adapters.slack.calls import Api
 from adapters.slack.delivery import Delivery
 from adapters.slack.events import Identity
 from adapters.slack.people import People

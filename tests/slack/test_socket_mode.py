@@ -8,7 +8,7 @@ import time
 import pytest
 
 from adapters.slack import SlackAdapter
-from adapters.slack.api import Api
+from adapters.slack.calls import Api
 from adapters.slack.events import Identity
 from adapters.slack.intake import Intake
 from adapters.slack.sockets import Sockets

@@ -9,8 +9,8 @@ from typing import Any
 import redis
 
 from bot.conversation import Author, Message, Place, ThreadKey
-from bot.store.memory import MemoryStore
 from bot.store.redis import RedisStore
+from bot.testing.store import MemoryStore
 
 HISTORY_TTL = 30 * 24 * 3600.0
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.conversation import Message, MessageRef, Stop
-from bot.ports import Claim, Outcome, Part
+from bot.conversation import Message, MessageRef, StopReason
+from bot.ports import Claim, Part, StoredAnswer
 from bot.store import rules
 
 Ask = Callable[..., Message]
@@ -105,11 +105,11 @@ async def test_no_successor_delivers_an_answer_to_what_was_edited(backing: Any, 
     await waiting(store, ask("1"))
     claim = await store.claim(T1, "w", 15)
     assert await store.amend(claim.key, claim.installation, message_id="C1:1", text="new")
-    await store.finish(claim, Outcome(answer="a", stop=Stop.END_TURN, attempt=1))
+    await store.finish(claim, StoredAnswer(answer="a", stop=StopReason.END_TURN, attempt=1))
     backing.advance(16)
     again = await store.claim(T1, "w", 15)
     assert (texts(again), again.outcome) == (["new"], None)
-    await store.finish(again, Outcome(answer="b", stop=Stop.END_TURN, attempt=2))
+    await store.finish(again, StoredAnswer(answer="b", stop=StopReason.END_TURN, attempt=2))
     backing.advance(16)
     assert (await store.claim(T1, "w", 15)).outcome.answer == "b"
 
@@ -118,7 +118,7 @@ async def test_an_edit_comes_too_late(store: Any, ask: Ask) -> None:
     """Neither what is answered already, nor what is unknown, can be edited."""
     await waiting(store, ask("1"))
     claim = await store.claim(T1, "w", 15)
-    await store.finish(claim, Outcome(answer="a", stop=Stop.END_TURN, attempt=1))
+    await store.finish(claim, StoredAnswer(answer="a", stop=StopReason.END_TURN, attempt=1))
     assert not await store.amend(claim.key, claim.installation, message_id="C1:1", text="new")
     assert not (await store.renew(claim, 15)).edited
     await store.commit(claim, None)
@@ -199,11 +199,11 @@ async def test_deleting_one_of_several_running_questions_leaves_the_others(backi
     assert await other.amend(claim.key, claim.installation, message_id="C1:1")
     lease = await store.renew(claim, 15)
     assert (lease.stopped, lease.edited) == (False, True)
-    await store.finish(claim, Outcome(answer="to both", stop=Stop.END_TURN, attempt=1))
+    await store.finish(claim, StoredAnswer(answer="to both", stop=StopReason.END_TURN, attempt=1))
     backing.advance(16)
     heir = await other.claim(T1, "w", 15)
     assert (texts(heir), heir.stopped, heir.outcome) == (["2"], False, None)
-    await other.finish(heir, Outcome(answer="to one", stop=Stop.END_TURN, attempt=2))
+    await other.finish(heir, StoredAnswer(answer="to one", stop=StopReason.END_TURN, attempt=2))
     assert await store.amend(claim.key, claim.installation, message_id="C1:2")
     lease = await other.renew(heir, 15)
     assert (lease.stopped, lease.edited) == (True, False)
@@ -213,7 +213,7 @@ async def test_deleting_one_of_several_that_are_answered_changes_nothing(store: 
     """The answer is there, and shown to those who asked along."""
     await waiting(store, ask("1", at=1), ask("2", at=2))
     claim = await store.claim(T1, "w", 15)
-    await store.finish(claim, Outcome(answer="to both", stop=Stop.END_TURN, attempt=1))
+    await store.finish(claim, StoredAnswer(answer="to both", stop=StopReason.END_TURN, attempt=1))
     assert await store.amend(claim.key, claim.installation, message_id="C1:1")
     lease = await store.renew(claim, 15)
     assert (lease.stopped, lease.edited) == (False, False)
@@ -288,7 +288,7 @@ async def test_what_readers_may_have_seen_is_ended_before_them(backing: Any, ask
         await store.record(claim, settled=1)
         await store.release(claim)
     else:
-        await store.finish(claim, Outcome(answer="a", stop=Stop.END_TURN, attempt=1))
+        await store.finish(claim, StoredAnswer(answer="a", stop=StopReason.END_TURN, attempt=1))
         await store.release(claim)
     assert await store.amend(claim.key, claim.installation, message_id="C1:1")
     heir = await store.claim(T1, "w", 15)

@@ -1,4 +1,4 @@
-"""The ledger of what all workers spent: never more than a window holds, however often it is asked and by whom."""
+"""The shared limits of what all workers spent: never more than a window holds, however often it is asked and by whom."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.ports.budgets import ANEW, DEMAND_LASTS, MOMENT, Act, Draw, Entry, Room
+from bot.ports.rate_limits import ANEW, DEMAND_LASTS, MOMENT, Act, Draw, Entry, Room
 from tests.store.proxy import proxy
 
 NAME = "slack:T1:chat.update"
@@ -37,7 +37,7 @@ def entry(act: Act, *draws: Draw, id_: str = "", seconds: float = 0.0) -> Entry:
 
 async def enter(store: Any, *entries: Entry, worker: str = "a") -> Any:
     """Carry the entries in; the verdict of the last."""
-    return (await store.budgets.enter(worker, entries))[-1]
+    return (await store.rate_limits.enter(worker, entries))[-1]
 
 
 async def test_a_window_holds_no_more_than_its_calls_whoever_asks(backing: Any, about: Any) -> None:
@@ -54,23 +54,23 @@ async def test_a_window_holds_no_more_than_its_calls_whoever_asks(backing: Any, 
 
 async def test_what_goes_beyond_the_burst_is_spaced(backing: Any, about: Any) -> None:
     """Two at once, then one in window / calls seconds, though the window has room for more."""
-    store, budget = backing.store(), draw(calls=10, burst=2)
-    answers = [await enter(store, entry(Act.ASK, budget)) for _ in range(3)]
+    store, rate_limit = backing.store(), draw(calls=10, burst=2)
+    answers = [await enter(store, entry(Act.ASK, rate_limit)) for _ in range(3)]
     assert [answer.granted for answer in answers] == [True, True, False]
     assert answers[-1].wait == about(6.0)
 
 
 async def test_a_write_that_is_a_moment_early_is_granted_for_then(backing: Any) -> None:
     """Clocks and ways differ by milliseconds: such a write is told how long to wait, and is not refused."""
-    store, budget = backing.store(), draw(calls=1000, burst=1, window=1000 * MOMENT * 0.8)
-    first, second = await store.budgets.enter("a", [entry(Act.ASK, budget), entry(Act.ASK, budget)])
+    store, rate_limit = backing.store(), draw(calls=1000, burst=1, window=1000 * MOMENT * 0.8)
+    first, second = await store.rate_limits.enter("a", [entry(Act.ASK, rate_limit), entry(Act.ASK, rate_limit)])
     assert (first.granted, first.wait) == (True, 0.0)
     assert second.granted
     assert second.wait <= MOMENT
 
 
 async def test_all_budgets_are_spent_or_none(backing: Any) -> None:
-    """A write refused by one of its budgets takes nothing from the other."""
+    """A write refused by one of its rate limits takes nothing from the other."""
     store, one, many = backing.store(), draw("slack:T1:one", calls=1, burst=1), draw("slack:T1:many")
     assert (await enter(store, entry(Act.ASK, many, one))).granted
     refused = await enter(store, entry(Act.ASK, many, one))
@@ -104,7 +104,7 @@ async def test_a_lost_answer_is_asked_for_again(server: str, on_server: Any) -> 
 
 
 async def test_a_write_costs_one_round_trip(server: str, on_server: Any) -> None:
-    """One budget or two, granted or refused; and writes of one moment travel together."""
+    """One rate limit or two, granted or refused; and writes of one moment travel together."""
     async with proxy(server) as between:
         store = on_server.store(url=f"redis://127.0.0.1:{between.port}")
         await enter(store, entry(Act.LOOK))
@@ -136,17 +136,17 @@ async def test_what_went_unasked_counts_from_when_it_went(backing: Any, about: A
 
 async def test_what_is_told_late_takes_its_place_among_the_others(backing: Any, about: Any) -> None:
     """Writes of long ago that are told after a new one space nothing that comes now."""
-    store, budget = backing.store(), draw(calls=10, burst=2)
-    await enter(store, entry(Act.ASK, budget))
+    store, rate_limit = backing.store(), draw(calls=10, burst=2)
+    await enter(store, entry(Act.ASK, rate_limit))
     for ago in (30.0, 50.0, 40.0):
-        await enter(store, entry(Act.MADE, budget, seconds=ago))
-    assert (await enter(store, entry(Act.ASK, budget))).granted
-    third = await enter(store, entry(Act.ASK, budget))
+        await enter(store, entry(Act.MADE, rate_limit, seconds=ago))
+    assert (await enter(store, entry(Act.ASK, rate_limit))).granted
+    third = await enter(store, entry(Act.ASK, rate_limit))
     assert (third.granted, third.wait) == (False, about(6.0))
 
 
 async def test_a_ledger_that_was_emptied_is_told_from_the_one_before(on_server: Any) -> None:
-    """Whoever asks sees the same ledger until the server forgets, and then another."""
+    """Whoever asks sees the same shared limits until the server forgets, and then another."""
     store = on_server.store()
     before = [await enter(store, entry(act), worker=worker) for act in (Act.ASK, Act.LOOK) for worker in "ab"]
     on_server.empty()
@@ -243,7 +243,7 @@ async def test_only_what_is_new_is_told(backing: Any, about: Any) -> None:
 
 
 async def test_installations_do_not_share(backing: Any) -> None:
-    """Each workspace's budget is its own."""
+    """Each workspace's rate limit is its own."""
     store = backing.store()
     for tenant in ("T1", "T2", "T3"):
         assert (await enter(store, entry(Act.ASK, draw(f"slack:{tenant}:chat.update", calls=1, burst=1)))).granted
@@ -253,7 +253,7 @@ async def test_installations_do_not_share(backing: Any) -> None:
 async def test_no_order_of_entries_overfills_a_window(backing: Any, seed: int) -> None:
     """Random entries of three workers: what was granted and kept exceeds neither the limit nor the spacing."""
     dice = random.Random(seed)  # noqa: S311 - no secret
-    stores, budget = [backing.store() for _ in range(3)], draw(calls=6, window=20.0, burst=3)
+    stores, rate_limit = [backing.store() for _ in range(3)], draw(calls=6, window=20.0, burst=3)
     advanced, kept = 0.0, dict[str, tuple[float, float]]()  # between when and when it was granted
     for _ in range(120):
         step = dice.choice([0.0, 0.0, 1.0, 4.0])
@@ -263,7 +263,7 @@ async def test_no_order_of_entries_overfills_a_window(backing: Any, seed: int) -
         act = dice.choice([Act.ASK, Act.ASK, Act.ASK, Act.LOOK, Act.BACK])
         id_ = dice.choice(list(kept)) if act is Act.BACK and kept else next(ids)
         before = advanced + time.monotonic()
-        verdict = await enter(stores[n], entry(act, budget, id_=id_), worker="abc"[n])
+        verdict = await enter(stores[n], entry(act, rate_limit, id_=id_), worker="abc"[n])
         if act is Act.ASK and verdict.granted:
             kept[id_] = (before, advanced + time.monotonic() + MOMENT)
         elif act is Act.BACK:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.conversation import Attachment, Author, Message, MessageRef, Place, Stop, ThreadKey, Turn, Usage
-from bot.ports import Outcome, Part
+from bot.conversation import Attachment, Author, Message, MessageRef, Place, StopReason, ThreadKey, Turn, Usage
+from bot.ports import Part, StoredAnswer
 from bot.store import codec
 
 # Any Python string: null bytes, lone surrogates, pairs of them side by side.
@@ -36,7 +36,7 @@ TURNS = st.builds(
     id=TEXT,
     questions=st.lists(MESSAGES, max_size=2).map(tuple),
     answer=TEXT,
-    stop=st.sampled_from(Stop),
+    stop=st.sampled_from(StopReason),
     background=st.lists(MESSAGES, max_size=2).map(tuple),
     usage=USAGES,
     model=TEXT,
@@ -44,7 +44,7 @@ TURNS = st.builds(
     finished_at=st.floats(0, 1e10),
 )
 OUTCOMES = st.builds(
-    Outcome, answer=TEXT, stop=st.sampled_from(Stop), attempt=NUMBER, usage=USAGES, model=TEXT, detail=TEXT
+    StoredAnswer, answer=TEXT, stop=st.sampled_from(StopReason), attempt=NUMBER, usage=USAGES, model=TEXT, detail=TEXT
 )
 PARTS = st.builds(Part, NUMBER, NUMBER, st.builds(MessageRef, TEXT, TEXT))
 
@@ -52,7 +52,7 @@ PARTS = st.builds(Part, NUMBER, NUMBER, st.builds(MessageRef, TEXT, TEXT))
 @settings(max_examples=60, deadline=None)
 @given(MESSAGES, TURNS, OUTCOMES, PLACES, PARTS)
 def test_every_record_comes_back_exactly(
-    message: Message, turn: Turn, outcome: Outcome, place: Place, part: Part
+    message: Message, turn: Turn, outcome: StoredAnswer, place: Place, part: Part
 ) -> None:
     """Whatever the strings hold."""
     assert codec.message_from_bytes(codec.message_to_bytes(message)) == message

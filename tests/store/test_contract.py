@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot.conversation import Attachment, Message, MessageRef, Place, Stop, Turn, Usage
+from bot.conversation import Attachment, Message, MessageRef, Place, StopReason, Turn, Usage
 from bot.errors import LeaseLost
-from bot.ports import Claim, Outcome, Part
+from bot.ports import Claim, Part, StoredAnswer
 from bot.store import rules
 
 Ask = Callable[..., Message]
@@ -20,7 +20,9 @@ T1 = ["slack:T1"]
 
 
 def turn(claim: Claim, answer: str = "because") -> Turn:
-    return Turn(id=claim.turn_id, questions=claim.messages, answer=answer, stop=Stop.END_TURN, usage=Usage(1, 2, 3))
+    return Turn(
+        id=claim.turn_id, questions=claim.messages, answer=answer, stop=StopReason.END_TURN, usage=Usage(1, 2, 3)
+    )
 
 
 def texts(claim: Claim) -> list[str]:
@@ -31,7 +33,7 @@ async def refuses_all_writes(store: Any, claim: Claim) -> None:
     writes = [
         store.renew(claim, 15),
         store.record(claim, attempts=9, part=Part(9, 0, MessageRef("C1", "zombie"))),
-        store.finish(claim, Outcome(answer="zombie", stop=Stop.END_TURN, attempt=9)),
+        store.finish(claim, StoredAnswer(answer="zombie", stop=StopReason.END_TURN, attempt=9)),
         store.release(claim),
         store.reset(claim),
         store.commit(claim, turn(claim, "zombie")),
@@ -152,7 +154,9 @@ async def test_an_ended_lease_is_taken_over_with_all_that_was_noted(backing: Any
         await store.record(dead, part=part)
     await store.record(dead, place=place, attempts=1, partial="half \ud800", shown=1, settled=1, part=parts[0])
     await store.record(dead, settled=3)
-    outcome = Outcome(answer="\x00whole\ud800", stop=Stop.MAX_TOKENS, attempt=2, usage=Usage(1, 2), detail="cut")
+    outcome = StoredAnswer(
+        answer="\x00whole\ud800", stop=StopReason.MAX_TOKENS, attempt=2, usage=Usage(1, 2), detail="cut"
+    )
     await store.finish(dead, outcome)
     await store.finish(dead, outcome)
     backing.advance(10)
@@ -390,7 +394,7 @@ async def test_an_answer_of_any_length_is_kept(store: Any, ask: Ask) -> None:
     await store.submit(ask("q" * 200_000))
     claim = await store.claim(T1, "w", 15)
     assert claim.messages[0].text == "q" * 200_000
-    await store.finish(claim, Outcome(answer="é" * 400_000, stop=Stop.END_TURN, attempt=1))
+    await store.finish(claim, StoredAnswer(answer="é" * 400_000, stop=StopReason.END_TURN, attempt=1))
     await store.release(claim)
     claim = await store.claim(T1, "w", 15)
     assert claim.outcome.answer == "é" * 400_000

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bot.conversation import Message, MessageRef, Stop, Turn
+from bot.conversation import Message, MessageRef, StopReason, Turn
 from bot.errors import StoreUnavailable
-from bot.ports import Claim, Outcome, Part
+from bot.ports import Claim, Part, StoredAnswer
 from tests.store.conftest import KINDS
 
 Ask = Callable[..., Message]
@@ -33,7 +33,7 @@ def full(backing: Any) -> Iterator[None]:
 
 
 def turn(claim: Claim) -> Turn:
-    return Turn(id=claim.turn_id, questions=claim.messages, answer="a", stop=Stop.END_TURN)
+    return Turn(id=claim.turn_id, questions=claim.messages, answer="a", stop=StopReason.END_TURN)
 
 
 async def test_a_full_server_takes_no_running_turn_away(backing: Any, ask: Ask) -> None:
@@ -73,7 +73,7 @@ async def test_a_full_server_keeps_nothing_by_halves(backing: Any, ask: Ask) -> 
     def steps(claim: Claim) -> list[Awaitable[None]]:
         return [
             store.record(claim, part=part, attempts=1, partial="half", shown=1),
-            store.finish(claim, Outcome(answer="a", stop=Stop.END_TURN, attempt=1)),
+            store.finish(claim, StoredAnswer(answer="a", stop=StopReason.END_TURN, attempt=1)),
             store.commit(claim, turn(claim)),
         ]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.conversation import Message, MessageRef, Stop, ThreadKey, Turn
+from bot.conversation import Message, MessageRef, StopReason, ThreadKey, Turn
 from bot.errors import StoreUnavailable
 from bot.ports import Part
 from bot.store import rules
@@ -18,7 +18,7 @@ T1 = ["slack:T1"]
 
 
 def turn(n: int) -> Turn:
-    return Turn(id=f"t{n}", questions=(), answer=str(n), stop=Stop.END_TURN)
+    return Turn(id=f"t{n}", questions=(), answer=str(n), stop=StopReason.END_TURN)
 
 
 async def test_taking_part_is_known_from_the_submit_on(store: Any, ask: Ask) -> None:

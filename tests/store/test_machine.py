@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from bot.conversation import MessageRef, Stop, Turn
+from bot.conversation import MessageRef, StopReason, Turn
 from bot.errors import LeaseLost
-from bot.ports import Claim, Outcome, Part
+from bot.ports import Claim, Part, StoredAnswer
 from bot.store import rules
 from tests.store.backing import Backing, ask
 
@@ -50,7 +50,7 @@ class Flight:
     attempts: int = 0
     parts: list[Part] = field(default_factory=list)
     settled: set[int] = field(default_factory=set)
-    outcome: Outcome | None = None
+    outcome: StoredAnswer | None = None
     gone: set[str] = field(default_factory=set)
     stopped: bool = False
     edited: bool = False
@@ -219,7 +219,7 @@ class Mailbox(RuleBasedStateMachine):
     @rule(number=CLAIMS)
     def finish(self, number: int) -> None:
         number %= len(self.claims)
-        outcome = Outcome(answer=str(number), stop=Stop.END_TURN, attempt=1)
+        outcome = StoredAnswer(answer=str(number), stop=StopReason.END_TURN, attempt=1)
         flight = self.held(number)
         self.expect(flight is not None, self.store.finish(self.claims[number], outcome))
         if flight and not flight.edited:
@@ -230,7 +230,7 @@ class Mailbox(RuleBasedStateMachine):
     def commit(self, number: int) -> None:
         number %= len(self.claims)
         claim, flight = self.claims[number], self.held(number)
-        turn = Turn(id=claim.turn_id, questions=(), answer="", stop=Stop.FAILED)
+        turn = Turn(id=claim.turn_id, questions=(), answer="", stop=StopReason.FAILED)
         self.expect(flight is not None or number in self.done, self.store.commit(claim, turn))
         if flight:
             self.done.add(number)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.conversation import Message, MessageRef, Stop, Turn
+from bot.conversation import Message, MessageRef, StopReason, Turn
 from bot.ports import Part
 from bot.store import rules
-from bot.store.memory import MemoryStore
+from bot.testing.store import MemoryStore
 
 Ask = Callable[..., Message]
 
@@ -23,7 +23,7 @@ async def test_everything_is_forgotten_in_its_time(ask: Ask) -> None:
     assert claim
     assert claim.lease_until == 1015
     await store.record(claim, part=Part(1, 0, MessageRef("C1", "1.5")))
-    await store.commit(claim, Turn(id="1", questions=(), answer="a", stop=Stop.END_TURN))
+    await store.commit(claim, Turn(id="1", questions=(), answer="a", stop=StopReason.END_TURN))
     now += 3599
     assert await store.load(claim.key)
     assert await store.key_of("slack:T1", "1.5")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bot.conversation import Message, MessageRef, Place, Stop, Turn
+from bot.conversation import Message, MessageRef, Place, StopReason, Turn
 from bot.errors import LeaseLost
-from bot.ports import Outcome, Part
+from bot.ports import Part, StoredAnswer
 from bot.store import rules
 from bot.store.redis import RedisStore
 from tests.store.proxy import proxy
@@ -27,8 +27,8 @@ async def whole_turn(store: Any, message: Message, answer: str = "a") -> None:
     await store.submit(message)
     claim = await store.claim(T1, "w", 15)
     await store.record(claim, place=Place("C1", "1.0"), part=Part(1, 0, MessageRef("C1", secrets.token_hex(4))))
-    await store.finish(claim, Outcome(answer=answer, stop=Stop.END_TURN, attempt=1))
-    await store.commit(claim, Turn(id=claim.turn_id, questions=claim.messages, answer=answer, stop=Stop.END_TURN))
+    await store.finish(claim, StoredAnswer(answer=answer, stop=StopReason.END_TURN, attempt=1))
+    await store.commit(claim, Turn(id=claim.turn_id, questions=claim.messages, answer=answer, stop=StopReason.END_TURN))
 
 
 async def test_a_turn_takes_five_round_trips_however_long_its_thread(server: str, on_server: Any, ask: Ask) -> None:
@@ -40,7 +40,7 @@ async def test_a_turn_takes_five_round_trips_however_long_its_thread(server: str
         for length in (1, 1000):
             message = ask(f"last of {length}", thread=f"C1:{length}")
             for n in range(length - 1):
-                turn = Turn(id=str(n), questions=(message,), answer="a", stop=Stop.END_TURN)
+                turn = Turn(id=str(n), questions=(message,), answer="a", stop=StopReason.END_TURN)
                 await store.append(message.key, turn)
             await store.claim(T1, "w", 15)
             before = between.round_trips
@@ -104,11 +104,11 @@ async def test_every_step_may_lose_its_answer(server: str, on_server: Any, ask: 
         assert {other.key, mine.key} == {claim.key, ask(thread="C1:other").key}, "no claim was lost on the way"
         assert (mine.claims, mine.attempts, mine.parts) == (1, 1, (part,))
         between.swallow = 1
-        await store.finish(mine, Outcome(answer="a", stop=Stop.END_TURN, attempt=2))
+        await store.finish(mine, StoredAnswer(answer="a", stop=StopReason.END_TURN, attempt=2))
         between.swallow = 1
-        await store.commit(mine, Turn(id=mine.turn_id, questions=mine.messages, answer="a", stop=Stop.END_TURN))
+        await store.commit(mine, Turn(id=mine.turn_id, questions=mine.messages, answer="a", stop=StopReason.END_TURN))
         between.swallow = 1
-        await store.append(mine.key, Turn(id="x", questions=(), answer="b", stop=Stop.END_TURN))
+        await store.append(mine.key, Turn(id="x", questions=(), answer="b", stop=StopReason.END_TURN))
         assert [turn.answer for turn in await store.load(mine.key)] == ["a", "a", "b"]
 
 
@@ -187,7 +187,7 @@ async def test_expiries_are_as_long_as_promised(on_server: Any, ask: Ask) -> Non
         assert left[name] == pytest.approx(rules.MAIL_TTL, abs=5)
     assert left[b"seen"] == pytest.approx(rules.SEEN_TTL, abs=5)
     assert left[b"partial"] == pytest.approx(3600, abs=5)
-    await store.commit(claim, Turn(id=claim.turn_id, questions=(), answer="a", stop=Stop.END_TURN))
+    await store.commit(claim, Turn(id=claim.turn_id, questions=(), answer="a", stop=StopReason.END_TURN))
     names = {key.rpartition(b"}:")[2].split(b":")[0]: node.pttl(key) / 1000 for key in on_server.all_keys()}
     assert (names[b"turns"], names[b"ours"]) == (pytest.approx(3600, abs=5), pytest.approx(3600, abs=5))
     kinds = {b"turns", b"meta", b"seen", b"fence", b"partial", b"pace", b"ours"}
@@ -200,15 +200,15 @@ async def test_history_is_capped_in_bytes(on_server: Any, ask: Ask) -> None:
     store = on_server.store()
     key = ask().key
     for n in range(9):
-        await store.append(key, Turn(id=str(n), questions=(), answer="a" * 500_000, stop=Stop.END_TURN))
+        await store.append(key, Turn(id=str(n), questions=(), answer="a" * 500_000, stop=StopReason.END_TURN))
     turns = await store.load(key)
     assert [turn.id for turn in turns] == [str(n) for n in range(4, 9)] or len(
         turns
     ) * 500_000 <= rules.MAX_HISTORY_BYTES
-    await store.append(key, Turn(id="huge", questions=(), answer="a" * 5_000_000, stop=Stop.END_TURN))
+    await store.append(key, Turn(id="huge", questions=(), answer="a" * 5_000_000, stop=StopReason.END_TURN))
     assert [turn.id for turn in await store.load(key)] == ["huge"]
-    await store.append(key, Turn(id="small", questions=(), answer="a", stop=Stop.END_TURN), replaces="huge")
-    await store.append(key, Turn(id="next", questions=(), answer="a", stop=Stop.END_TURN))
+    await store.append(key, Turn(id="small", questions=(), answer="a", stop=StopReason.END_TURN), replaces="huge")
+    await store.append(key, Turn(id="next", questions=(), answer="a", stop=StopReason.END_TURN))
     assert [turn.id for turn in await store.load(key)] == ["small", "next"]
 
 
@@ -266,7 +266,7 @@ async def test_an_unreadable_record_does_not_block_its_thread(
         await store.submit(ask(str(n), at=n), alone=n == 3)
     node.hset(f"{prefix}body:{thread}", "m:C1:0", b'.{"v":99}')
     node.hset(f"{prefix}body:{thread}", "m:C1:1", b".nonsense")
-    await store.append(ask().key, Turn(id="1", questions=(), answer="kept", stop=Stop.END_TURN))
+    await store.append(ask().key, Turn(id="1", questions=(), answer="kept", stop=StopReason.END_TURN))
     node.rpush(f"{prefix}turns:{thread}", b'{"v":99}', b'{"v":1}')
     claim = await store.claim(T1, "w", 15)
     assert [message.text for message in claim.messages] == ["2"]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot.conversation import Message, MessageRef, Place, Stop, Turn
+from bot.conversation import Message, MessageRef, Place, StopReason, Turn
 from bot.errors import LeaseLost
-from bot.ports import Claim, Outcome, Part
+from bot.ports import Claim, Part, StoredAnswer
 from bot.store import rules
 from bot.store.redis import RedisStore
 
@@ -21,7 +21,7 @@ T1 = ["slack:T1"]
 
 
 def answered(claim: Claim) -> Turn:
-    return Turn(id=claim.turn_id, questions=claim.messages, answer="a", stop=Stop.END_TURN)
+    return Turn(id=claim.turn_id, questions=claim.messages, answer="a", stop=StopReason.END_TURN)
 
 
 def forget(on_server: Any, pattern: str) -> None:
@@ -68,7 +68,7 @@ async def test_whichever_step_finds_the_server_empty_goes_on(on_server: Any, ask
         case "record":
             await store.record(claim, part=Part(1, 0, MessageRef("C1", "1")))
         case "finish":
-            await store.finish(claim, Outcome(answer="a", stop=Stop.END_TURN, attempt=1))
+            await store.finish(claim, StoredAnswer(answer="a", stop=StopReason.END_TURN, attempt=1))
         case "reset":
             await store.reset(claim)
         case "release":
@@ -139,7 +139,7 @@ async def test_a_successor_finds_all_of_a_turn_that_was_put_back(on_server: Any,
         await store.submit(ask(str(n), at=float(n)))
     first = await store.claim(T1, "w", 15)
     await store.record(first, place=Place("C1", "9"), part=Part(1, 0, MessageRef("C1", "1")), shown=1, attempts=2)
-    await store.finish(first, Outcome(answer="a", stop=Stop.END_TURN, attempt=1))
+    await store.finish(first, StoredAnswer(answer="a", stop=StopReason.END_TURN, attempt=1))
     on_server.advance(16)
     second = await store.claim(T1, "w", 15)
     on_server.empty()

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from bot import phrases
-from bot.chat import Answered, Chat
-from bot.conversation import Stop, ThreadKey
-from bot.desk import Policy
+from bot.conversation import StopReason, ThreadKey
 from bot.errors import Busy, Interrupted, Refused
-from bot.store.memory import MemoryStore
+from bot.terminal.chat import Answered, Chat
+from bot.testing.store import MemoryStore
+from bot.turn import phrases
+from bot.turn.services import Policy
 from tests.turn.fakes import ScriptedModel
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -67,7 +67,7 @@ async def test_text_is_shown_as_it_arrives():
     answered, screen = await room.say()
     assert [(round(at), piece) for at, piece in screen.shown if piece] == [(0, WAITING), (2, "one "), (5, "two")]
     assert (round(answered.first_token), round(answered.total)) == (2, 5)
-    assert (answered.stop, answered.usage.output) == (Stop.END_TURN, 2)
+    assert (answered.stop, answered.usage.output) == (StopReason.END_TURN, 2)
 
 
 async def test_a_session_remembers_what_was_said_in_it():
@@ -91,8 +91,8 @@ async def test_a_broken_answer_gets_the_note_and_begins_from_scratch():
     assert screen.text == "half an\n\n(Response interrupted. Trying again...)\n\nthe whole answer"
     assert room.model.requests[0] == room.model.requests[1]
     [turn] = await room.chat.turns()
-    assert (turn.answer, turn.stop, turn.attempts) == ("the whole answer", Stop.END_TURN, 2)
-    assert answered.stop is Stop.END_TURN
+    assert (turn.answer, turn.stop, turn.attempts) == ("the whole answer", StopReason.END_TURN, 2)
+    assert answered.stop is StopReason.END_TURN
 
 
 async def test_what_broke_before_any_text_is_no_interruption():
@@ -108,7 +108,7 @@ async def test_the_last_break_promises_nothing():
     answered, screen = await room.say("q1")
     assert screen.text.count(phrases.INTERRUPTED_AGAIN) == 2
     assert screen.text.endswith(f"half\n\n{phrases.INTERRUPTED_FOR_GOOD}")
-    assert answered.stop is Stop.FAILED
+    assert answered.stop is StopReason.FAILED
     [turn] = await room.chat.turns()
     assert turn.answer == ""
     await room.say("q2")
@@ -130,7 +130,7 @@ async def test_patience_with_a_busy_claude_ends():
     room = Room(*[[Busy("overloaded", retry_after=50.0)]] * 9, busy_timeout=120.0)
     answered, screen = await room.say()
     assert screen.text == phrases.BUSY_FOR_GOOD
-    assert answered.stop is Stop.FAILED
+    assert answered.stop is StopReason.FAILED
     assert len(room.model.requests) == 3
 
 
@@ -143,13 +143,13 @@ async def test_stop_ends_the_answer_where_it_is(script):
     await asyncio.sleep(1.0)
     room.chat.stop()
     answered = await saying
-    assert answered.stop is Stop.STOPPED
+    assert answered.stop is StopReason.STOPPED
     assert answered.total < 2.0
     assert screen.text.endswith("(Stopped.)")
     [turn] = await room.chat.turns()
     assert turn.answer == ("half an" if script[0] == "half an" else "")
     later, _ = await room.say("q2")
-    assert later.stop is Stop.END_TURN
+    assert later.stop is StopReason.END_TURN
 
 
 async def test_retry_asks_the_last_question_again():
@@ -169,7 +169,7 @@ async def test_words_to_the_bot_itself_ask_nobody():
     for word, text in [("retry", phrases.NOTHING_TO_RETRY), ("stop", phrases.NOTHING_TO_STOP), ("\x00", "Hello!")]:
         answered, screen = await room.say(word)
         assert screen.text.startswith(text)
-        assert answered.stop is Stop.LOCAL
+        assert answered.stop is StopReason.LOCAL
         assert "mention" not in screen.text
     await room.say("q1")
     _, screen = await room.say("help")
@@ -184,11 +184,21 @@ async def test_words_to_the_bot_itself_ask_nobody():
 @pytest.mark.parametrize(
     ("script", "stop", "shown", "kept"),
     [
-        (["cut", Stop.MAX_TOKENS], Stop.MAX_TOKENS, f"cut\n\n{phrases.below(Stop.MAX_TOKENS)}", "cut"),
-        ([Stop.MAX_TOKENS], Stop.FAILED, phrases.nothing(Stop.MAX_TOKENS), ""),
-        ([Stop.REFUSAL], Stop.REFUSAL, phrases.refusal(""), phrases.refusal("")),
-        (["No", Stop.REFUSAL], Stop.REFUSAL, f"No\n\n{phrases.refusal('')}", f"No\n\n{phrases.refusal('')}"),
-        ([Refused("no credit")], Stop.FAILED, "(Claude could not be asked: no credit.)", ""),
+        (
+            ["cut", StopReason.MAX_TOKENS],
+            StopReason.MAX_TOKENS,
+            f"cut\n\n{phrases.below(StopReason.MAX_TOKENS)}",
+            "cut",
+        ),
+        ([StopReason.MAX_TOKENS], StopReason.FAILED, phrases.nothing(StopReason.MAX_TOKENS), ""),
+        ([StopReason.REFUSAL], StopReason.REFUSAL, phrases.refusal(""), phrases.refusal("")),
+        (
+            ["No", StopReason.REFUSAL],
+            StopReason.REFUSAL,
+            f"No\n\n{phrases.refusal('')}",
+            f"No\n\n{phrases.refusal('')}",
+        ),
+        ([Refused("no credit")], StopReason.FAILED, "(Claude could not be asked: no credit.)", ""),
     ],
 )
 async def test_every_end_is_told(script, stop, shown, kept):

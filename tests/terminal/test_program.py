@@ -11,10 +11,11 @@ from importlib import metadata
 
 import pytest
 
-from bot import first_run, phrases
-from bot.app import open_chat
+from bot.app import first_run
+from bot.app.app import open_chat
+from bot.app.settings import read
 from bot.errors import SettingsError
-from bot.settings import read
+from bot.turn import phrases
 from tests.terminal.program import on_terminal, piped
 
 WORDS = "so many words that it takes a while " * 6

@@ -13,9 +13,9 @@ import time
 import aiohttp
 import pytest
 
-from bot import first_run
+from bot.app import first_run
+from bot.app.settings import read
 from bot.errors import SettingsError
-from bot.settings import read
 from sandbox.__main__ import CONNECTING
 from tests.terminal.program import PATIENCE, ROOT, Program, piped
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.text.defuse import defuse
+from adapters.slack.defusing import defuse
 from tests.text import nasty
 
 LIVE = re.compile(r"<(?:[!@#]|[a-z][a-z0-9+.\-]*:[^<>]*\|)", re.IGNORECASE)

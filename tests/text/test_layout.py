@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.slack.defusing import defuse
 from bot.text import Dialect, Layout
 from bot.text.blocks import Kind, outline
-from bot.text.defuse import defuse
 from bot.text.fences import three_backticks
 from bot.text.graphemes import visible
 from bot.text.measure import characters, utf8, utf16

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bot.conversation import Author, Delta, Finished, Message, MessageRef, Place, Stop, ThreadKey, Usage
+from bot.conversation import Author, Delta, Finished, Message, MessageRef, Place, StopReason, ThreadKey, Usage
 from bot.errors import MessageGone, ModelError, PlatformError
-from bot.ports import Budget, Content, Posted, Receipt, Request, Write
+from bot.ports import Content, Posted, RateLimit, Receipt, Request, Write
 from bot.text import Dialect
 
 CLOCK = 100.0
@@ -55,8 +55,8 @@ class FakePlatform:
     def dialect(self, place: Place) -> Dialect:
         return Dialect("fake", self.limit, len, str)
 
-    def budgets(self, write: Write, place: Place) -> tuple[Budget, ...]:
-        return (Budget(f"fake:{write.value}", 50, 60.0, 10),)
+    def rate_limits(self, write: Write, place: Place) -> tuple[RateLimit, ...]:
+        return (RateLimit(f"fake:{write.value}", 50, 60.0, 10),)
 
     async def open(self, place: Place, title: str) -> Place:
         await self._call("open", lambda: None)
@@ -133,7 +133,7 @@ class FakePlatform:
 class ScriptedModel:
     """Streams scripts in order; a script is pieces, numbers (seconds to wait), and an error or stop reason last."""
 
-    def __init__(self, *scripts: Iterable[str | float | ModelError | Stop]) -> None:
+    def __init__(self, *scripts: Iterable[str | float | ModelError | StopReason]) -> None:
         self.scripts = deque(list(script) for script in scripts)
         self.requests: list[Request] = []
 
@@ -143,7 +143,7 @@ class ScriptedModel:
         for step in self.scripts.popleft():
             match step:
                 case str():
-                    if isinstance(step, Stop):
+                    if isinstance(step, StopReason):
                         yield self._finished(text, step)
                         return
                     text += step
@@ -152,9 +152,9 @@ class ScriptedModel:
                     await asyncio.sleep(step)
                 case ModelError():
                     raise step
-        yield self._finished(text, Stop.END_TURN)
+        yield self._finished(text, StopReason.END_TURN)
 
-    def _finished(self, text: str, stop: Stop) -> Finished:
+    def _finished(self, text: str, stop: StopReason) -> Finished:
         return Finished(text=text, stop=stop, usage=Usage(1, 2), model="m", request_id="r", first_token=0.1)
 
     async def ask(self, request: Request) -> Finished:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from bot.alerts import Alerts
-from bot.conversation import MessageRef, Stop, ThreadKey
-from bot.desk import Desk, Policy
-from bot.lease import Hold
-from bot.pacing import Pacer
-from bot.ports import Content, Outcome, Part
-from bot.run import TurnRun
-from bot.store.memory import MemoryStore
+from bot.conversation import MessageRef, StopReason, ThreadKey
+from bot.pacing.pacer import Pacer
+from bot.ports import Content, Part, StoredAnswer
+from bot.testing.store import MemoryStore
+from bot.turn.alerts import Alerts
+from bot.turn.lease import HeldClaim
+from bot.turn.run import TurnRun
+from bot.turn.services import Policy, Services
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
 
 KEY = ThreadKey("fake", "T", "1")
@@ -26,7 +26,7 @@ class House:
         self.store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
         self.platform = FakePlatform(limit)
         self.model = ScriptedModel(*scripts)
-        self.desk = Desk(
+        self.services = Services(
             model=self.model,
             store=self.store,
             pacer=Pacer(),
@@ -35,15 +35,15 @@ class House:
             alerts=Alerts(asyncio.get_running_loop().time),
         )
 
-    async def claim(self, text: str | None = "Why?", id_: str = "1", **more) -> Hold:
+    async def claim(self, text: str | None = "Why?", id_: str = "1", **more) -> HeldClaim:
         if text is not None:
             await self.store.submit(message(text, id_, at=float(id_)), **more)
         claim = await self.store.claim(["fake:T"], "w", 1000.0)
         assert claim is not None
-        return Hold(self.store, claim, 1000.0)
+        return HeldClaim(self.store, claim, 1000.0)
 
-    async def run(self, hold: Hold) -> None:
-        await TurnRun(self.desk, self.platform, hold).run()
+    async def run(self, hold: HeldClaim) -> None:
+        await TurnRun(self.services, self.platform, hold).run()
 
     async def ask(self, text: str = "Why?", id_: str = "1", **more) -> None:
         await self.run(await self.claim(text, id_, **more))
@@ -60,7 +60,7 @@ async def outboxed(house: House) -> MessageRef:
     hold = await house.claim()
     receipt = await house.platform.post(hold.claim.place, Content("…"), f"{hold.claim.turn_id}.1.0")
     await house.store.record(hold.claim, part=Part(1, 0, receipt.ref))
-    await house.store.finish(hold.claim, Outcome(answer="the whole answer", stop=Stop.END_TURN, attempt=1))
+    await house.store.finish(hold.claim, StoredAnswer(answer="the whole answer", stop=StopReason.END_TURN, attempt=1))
     return receipt.ref
 
 

@@ -7,9 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot import opening, phrases
-from bot.commands import Access, Reception
-from bot.conversation import Author, Place, Stop
+from bot.conversation import Author, Place, StopReason
 from bot.errors import (
     BadCredentials,
     Busy,
@@ -23,10 +21,12 @@ from bot.errors import (
     TooLong,
     Unavailable,
 )
-from bot.lease import Hold, Order
-from bot.ports import Budget, Content, Write
-from bot.store.memory import MemoryStore
-from bot.worker import Worker
+from bot.intake.commands import Access, Reception
+from bot.ports import Content, RateLimit, Write
+from bot.testing.store import MemoryStore
+from bot.turn import phrases, place
+from bot.turn.lease import HeldClaim, Order
+from bot.worker.worker import Worker
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
 from tests.turn.house import KEY, House, expire
 
@@ -50,7 +50,7 @@ class Knowing(FakePlatform):
         self.told.append(user)
 
 
-async def dies(house: House, hold: Hold, after: float) -> None:
+async def dies(house: House, hold: HeldClaim, after: float) -> None:
     """Run the claim for a while, then let its worker die and its lease end."""
     dying = asyncio.create_task(house.run(hold))
     await asyncio.sleep(after)
@@ -80,7 +80,7 @@ async def test_a_refusal_nobody_knows_ends_the_turn():
     house.platform.fail("post", PlatformError("some new code"), times=99)
     await house.ask()
     [turn] = await house.turns()
-    assert turn.stop is Stop.FAILED
+    assert turn.stop is StopReason.FAILED
 
 
 @pytest.mark.parametrize("call", ["post", "edit"])
@@ -117,8 +117,8 @@ async def test_a_turn_claimed_while_draining_is_given_back():
 
     house = House(["answer"])
     house.store = Slow(history_ttl=1e6, clock=asyncio.get_running_loop().time)
-    desk = replace(house.desk, store=house.store)
-    worker = Worker(desk, {"fake:T": house.platform}, name="w", lease=15.0, limit=5)
+    services = replace(house.services, store=house.store)
+    worker = Worker(services, {"fake:T": house.platform}, name="w", lease=15.0, limit=5)
     await house.store.submit(message())
     working = asyncio.create_task(worker.run())
     await inside.wait()
@@ -172,7 +172,7 @@ async def test_a_superseded_stub_never_stays():
     hold = await house.claim()
     running = asyncio.create_task(house.run(hold))
     await asyncio.sleep(2)
-    house.desk.pacer.refused(house.platform.budgets(Write.EDIT, hold.claim.place), 30.0)
+    house.services.pacer.refused(house.platform.rate_limits(Write.EDIT, hold.claim.place), 30.0)
     house.platform.fail("post", TooLong("msg_too_long"))
     house.platform.limit = 100
     await running
@@ -186,7 +186,7 @@ async def test_an_edited_question_takes_everything_away():
     hold = await house.claim()
     running = asyncio.create_task(house.run(hold))
     await asyncio.sleep(2.5)
-    house.desk.pacer.refused(house.platform.budgets(Write.EDIT, hold.claim.place), 60.0)
+    house.services.pacer.refused(house.platform.rate_limits(Write.EDIT, hold.claim.place), 60.0)
     await asyncio.sleep(1.6)
     hold.give(Order.EDITED)
     await running
@@ -292,9 +292,9 @@ class Opening(FakePlatform):
         self.opened: list[str] = []
         self.posted: dict[str | None, float] = {}
 
-    def budgets(self, write, place):
-        allowed = {Write.OPEN: Budget("open", 5, 600.0, 4), Write.POST: Budget("post", 90, 5.0, 60)}
-        return (allowed[write],) if write in allowed else super().budgets(write, place)
+    def rate_limits(self, write, place):
+        allowed = {Write.OPEN: RateLimit("open", 5, 600.0, 4), Write.POST: RateLimit("post", 90, 5.0, 60)}
+        return (allowed[write],) if write in allowed else super().rate_limits(write, place)
 
     async def open(self, place, title):
         self.opened.append(place.root)
@@ -318,7 +318,7 @@ async def test_threads_are_opened_as_they_are_paced():
     await asyncio.wait(running)
     assert len(house.platform.opened) == 4
     assert house.platform.posted.keys() == {str(n) for n in range(20)}
-    assert max(house.platform.posted.values()) - began <= opening.PATIENCE + 1.0
+    assert max(house.platform.posted.values()) - began <= place.PATIENCE + 1.0
 
 
 async def test_a_status_refused_for_rate_is_shown_when_that_is_over():
@@ -361,7 +361,7 @@ async def test_who_slept_asks_before_writing():
     slept = (await house.claim()).claim
     await expire()
     await house.claim(None)
-    await house.run(Hold(house.store, replace(slept, lease_until=0.0), 1000.0))
+    await house.run(HeldClaim(house.store, replace(slept, lease_until=0.0), 1000.0))
     assert house.platform.messages == {}
 
 

@@ -7,8 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from bot import phrases
-from bot.alerts import Alerts
 from bot.conversation import Place
 from bot.errors import (
     BadCredentials,
@@ -21,11 +19,13 @@ from bot.errors import (
     StoreUnavailable,
     Unavailable,
 )
-from bot.lease import Hold, Order
 from bot.ports import Content, Part, Write
-from bot.run import TurnRun
-from bot.store.memory import MemoryStore
-from bot.writer import Writer
+from bot.testing.store import MemoryStore
+from bot.turn import phrases
+from bot.turn.alerts import Alerts
+from bot.turn.lease import HeldClaim, Order
+from bot.turn.run import TurnRun
+from bot.turn.writer import Writer
 from tests.turn.fakes import FakePlatform
 from tests.turn.house import House, expire, outboxed
 from tests.turn.test_recovery import slow_house
@@ -85,7 +85,7 @@ async def test_a_turn_given_back_in_an_outage_uses_no_name_twice(at):
 async def test_a_shutdown_reaches_a_turn_that_waits_for_its_platform():
     """While nothing can be written there, a shutdown gives the turn back at once, and counts no crash."""
     house = House(["the whole answer"])
-    house.desk.alerts.tell("fake:T", "the platform is down")
+    house.services.alerts.tell("fake:T", "the platform is down")
     house.platform.fail("post", Unavailable("503"), times=10_000)
     hold = await house.claim()
     running = asyncio.create_task(house.run(hold))
@@ -99,7 +99,7 @@ async def test_a_shutdown_reaches_a_turn_that_waits_for_its_platform():
 # --- taken over -------------------------------------------------------------------------------------------------
 
 
-async def falls_asleep(house: House, hold: Hold, after: float, *, late: float = 1800.0) -> asyncio.Task[None]:
+async def falls_asleep(house: House, hold: HeldClaim, after: float, *, late: float = 1800.0) -> asyncio.Task[None]:
     """Run a turn whose process sleeps from `after` on, with a write under way that lasts `late` (s); its lease ends."""
     dreaming = asyncio.create_task(house.run(hold))
     await asyncio.sleep(after)
@@ -156,7 +156,7 @@ async def test_who_was_to_deliver_a_stored_answer_leaves_it_where_another_delive
     await expire()
     await house.run(await house.claim(None))
     assert house.platform.shown == ["the whole answer"]
-    await house.run(Hold(house.store, replace(slept, lease_until=0.0), 1000.0))
+    await house.run(HeldClaim(house.store, replace(slept, lease_until=0.0), 1000.0))
     assert house.platform.shown == ["the whole answer"]
 
 
@@ -214,7 +214,7 @@ async def test_a_recorded_message_that_a_successor_adopted_stays():
     """One whose record arrived, while the store's answer was lost, is known: who is back does not remove it."""
     house = House([2.0, "word " * 70])
     store = CutOff(history_ttl=1e6, clock=asyncio.get_running_loop().time)
-    house.store, house.desk = store, replace(house.desk, store=store)
+    house.store, house.services = store, replace(house.services, store=store)
     hold = await house.claim()
     cut_off = asyncio.create_task(house.run(hold))
     await expire()
@@ -272,7 +272,7 @@ async def test_what_is_taken_away_late_is_not_hammered(how):
     """A platform that refuses for rate what needs no turn is asked again when it said, not at once."""
     house, platform = House(), Resting()
     ref = (await platform.post(Place("C1"), Content("late"), "n")).ref
-    writer = Writer(platform, house.desk.pacer, fence=nothing, since=0.0)
+    writer = Writer(platform, house.services.pacer, fence=nothing, since=0.0)
     await (writer.discard(ref) if how == "discard" else writer.retract(Place("C1"), [ref], "note"))
     assert platform.shown == ([] if how == "discard" else ["note"])
     assert platform.calls.count("asked") <= 3
@@ -294,15 +294,15 @@ async def test_trouble_while_a_crowd_asks_hangs_no_turn(at: float):
     """Before it or while it asks for names: a turn that shows no placeholder waits for none of its own to stand."""
     house = House(["the whole answer"])
     house.platform = Naming()
-    budgets = house.platform.budgets(Write.EDIT, Place("C1"))
-    crowd = [house.desk.pacer.viewer(budgets) for _ in range(12)]
+    rate_limits = house.platform.rate_limits(Write.EDIT, Place("C1"))
+    crowd = [house.services.pacer.live_reply(rate_limits) for _ in range(12)]
     start = asyncio.get_running_loop().time() + 1.0
-    asyncio.get_running_loop().call_at(start + at, house.desk.alerts.tell, "fake:T", "another could not be written")
+    asyncio.get_running_loop().call_at(start + at, house.services.alerts.tell, "fake:T", "another could not be written")
     await asyncio.sleep(1.0)
     running = asyncio.create_task(house.run(await house.claim()))
     await asyncio.sleep(60)
-    for viewer in crowd:
-        viewer.close()
+    for live_reply in crowd:
+        live_reply.close()
     async with asyncio.timeout(60):
         await running
     assert house.platform.shown == ["the whole answer"]
@@ -314,12 +314,12 @@ async def test_trouble_that_another_worker_found_mended_is_over():
     house.platform.fail("post", BadCredentials("token_revoked"))
     await house.ask()
     await asyncio.sleep(31)
-    assert house.desk.alerts.of("fake:T") == "token_revoked"
-    another = replace(house.desk, alerts=Alerts())
+    assert house.services.alerts.of("fake:T") == "token_revoked"
+    another = replace(house.services, alerts=Alerts())
     await TurnRun(another, house.platform, await house.claim(None)).run()
     assert house.platform.shown == ["the whole answer"]
     await asyncio.sleep(24 * 3600)
-    assert house.desk.alerts.of("fake:T") == ""
+    assert house.services.alerts.of("fake:T") == ""
 
 
 class Late(FakePlatform):
@@ -346,7 +346,7 @@ async def test_a_lost_post_is_found_whatever_the_store_takes_for_the_time():
     house = House(["the whole answer"])
     clock = asyncio.get_running_loop().time
     house.store = MemoryStore(history_ttl=1e6, clock=lambda: clock() + 3600.0)
-    house.desk = replace(house.desk, store=house.store)
+    house.services = replace(house.services, store=house.store)
     house.platform.fail("post", OutcomeUnknown("lost"), lost=True)
     await house.ask()
     assert house.platform.shown == ["the whole answer"]

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from bot.errors import LeaseLost, StoreUnavailable
-from bot.lease import PATIENCE, Hold, Order
-from bot.ledger import Ledger
-from bot.store.memory import MemoryStore
+from bot.testing.store import MemoryStore
+from bot.turn.lease import PATIENCE, HeldClaim, Order
+from bot.turn.record import RecordWriter
 from tests.turn.fakes import message
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -45,11 +45,11 @@ class Scene:
         self.store = Outage(history_ttl=1e6, clock=self.clock, monotonic=self.clock)
 
     @contextlib.asynccontextmanager
-    async def holding(self) -> AsyncIterator[Hold]:
+    async def holding(self) -> AsyncIterator[HeldClaim]:
         await self.store.submit(message())
         claim = await self.store.claim(["fake:T"], "w", LEASE)
         assert claim is not None
-        hold = Hold(self.store, claim, LEASE, clock=self.clock)
+        hold = HeldClaim(self.store, claim, LEASE, clock=self.clock)
         keeping = asyncio.create_task(hold.keep())
         await asyncio.sleep(7)
         yield hold
@@ -152,7 +152,7 @@ async def test_a_committed_turn_is_not_renewed():
     """It has no lease: a store that forgot all would be told of the turn anew, and it would be answered again."""
     scene = Scene()
     async with scene.holding() as hold:
-        await Ledger(scene.store, hold).commit(None)
+        await RecordWriter(scene.store, hold).commit(None)
         renewals = scene.store.renewals
         await asyncio.sleep(LEASE)
         assert (scene.store.renewals, hold.lost) == (renewals, False)
@@ -195,7 +195,7 @@ async def test_a_write_begins_only_while_a_third_of_the_lease_is_left():
     scene = Scene()
     await scene.store.submit(message())
     claim = await scene.store.claim(["fake:T"], "w", LEASE)
-    hold = Hold(scene.store, claim, LEASE, clock=scene.clock)
+    hold = HeldClaim(scene.store, claim, LEASE, clock=scene.clock)
     await asyncio.sleep(LEASE * 2 / 3 - 0.1)
     await hold.fence()
     assert scene.store.renewals == 0

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from bot import phrases
-from bot.conversation import Place, Stop
+from bot.conversation import Place, StopReason
 from bot.errors import BadCredentials, Interrupted, StoreUnavailable
-from bot.lease import Order
-from bot.ports import Content, Outcome, Part
-from bot.store.memory import MemoryStore
-from bot.turn import POISONED
+from bot.ports import Content, Part, StoredAnswer
+from bot.testing.store import MemoryStore
+from bot.turn import phrases
+from bot.turn.lease import Order
+from bot.turn.turn import POISONED
 from tests.turn.fakes import FakePlatform, message
 from tests.turn.house import KEY, House, expire, outboxed
 from tests.turn.test_edges import dies
@@ -51,7 +51,7 @@ class SlowStore(MemoryStore):
 def slow_house(*scripts, **policy) -> tuple[House, SlowStore]:
     house = House(*scripts, **policy)
     house.store = SlowStore()
-    house.desk = replace(house.desk, store=house.store)
+    house.services = replace(house.services, store=house.store)
     return house, house.store
 
 
@@ -78,11 +78,11 @@ async def test_a_turn_ends_after_its_last_note_was_written():
 
 async def test_readers_wait_two_seconds_for_the_outbox():
     """A store that hangs delays the end of an answer by two seconds at most."""
-    house, store = slow_house(["half an", Stop.MAX_TOKENS])
+    house, store = slow_house(["half an", StopReason.MAX_TOKENS])
     store.slow["finish"] = 3600.0
     running = asyncio.create_task(house.run(await house.claim()))
     await asyncio.sleep(3.0)
-    assert house.platform.shown == [f"half an\n\n{phrases.below(Stop.MAX_TOKENS)}"]
+    assert house.platform.shown == [f"half an\n\n{phrases.below(StopReason.MAX_TOKENS)}"]
     await running
     assert [turn.answer for turn in await house.turns()] == ["half an"]
 
@@ -164,7 +164,7 @@ async def test_what_is_delivered_goes_under_names_of_its_own():
     first = await house.platform.post(hold.claim.place, Content("…"), f"{hold.claim.turn_id}.1.0")
     await house.store.record(hold.claim, part=Part(1, 0, first.ref))
     words = " ".join(f"w{n}" for n in range(60))
-    await house.store.finish(hold.claim, Outcome(answer=words, stop=Stop.END_TURN, attempt=1))
+    await house.store.finish(hold.claim, StoredAnswer(answer=words, stop=StopReason.END_TURN, attempt=1))
     await expire()
     await house.run(await house.claim(None))
     [_, second] = house.platform.messages.values()
@@ -176,7 +176,7 @@ async def test_what_the_dead_had_replaced_goes():
     """When the dead worker had sent the end as a new message and left the stub behind it, the stub goes."""
     house = House()
     hold = await house.claim()
-    await house.store.finish(hold.claim, Outcome(answer="the whole answer", stop=Stop.END_TURN, attempt=1))
+    await house.store.finish(hold.claim, StoredAnswer(answer="the whole answer", stop=StopReason.END_TURN, attempt=1))
     for number, text in enumerate(["the wh", "the whole answer"]):
         receipt = await house.platform.post(hold.claim.place, Content(text), f"{hold.claim.turn_id}.1.{number}")
         await house.store.record(hold.claim, part=Part(1, 0, receipt.ref), shown=1)
@@ -216,7 +216,9 @@ async def test_readers_get_a_text_that_is_there_before_the_dead_are_cleared_away
         receipt = await house.platform.post(hold.claim.place, Content("half an"), f"{hold.claim.turn_id}.{attempt}.0")
         await house.store.record(hold.claim, part=Part(attempt, 0, receipt.ref), shown=attempt)
     if finished:
-        await house.store.finish(hold.claim, Outcome(answer="the whole answer", stop=Stop.END_TURN, attempt=2))
+        await house.store.finish(
+            hold.claim, StoredAnswer(answer="the whole answer", stop=StopReason.END_TURN, attempt=2)
+        )
     await expire()
     for _ in range(POISONED - 1):
         await house.claim(None)
@@ -258,7 +260,7 @@ async def test_what_was_taken_back_meanwhile_is_not_asked():
     await dies(house, await house.claim(), 20.0)
     assert await house.store.amend(KEY, "fake:T", message_id="1")
     await house.run(await house.claim(None))
-    assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, phrases.below(Stop.STOPPED)]
+    assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, phrases.below(StopReason.STOPPED)]
     assert len(house.model.requests) == 1
 
 
@@ -298,4 +300,4 @@ async def test_the_partial_of_a_message_that_its_reader_deleted_is_kept():
     house.platform.messages["1"].deleted = True
     await running
     [turn] = await house.turns()
-    assert (turn.answer.startswith("some text"), turn.stop) == (True, Stop.STOPPED)
+    assert (turn.answer.startswith("some text"), turn.stop) == (True, StopReason.STOPPED)

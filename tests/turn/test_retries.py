@@ -7,9 +7,9 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.attempt import End, Ended
-from bot.desk import Policy
-from bot.turn import STEPS, Retries, Step
+from bot.turn.attempt import AttemptEnd, AttemptResult
+from bot.turn.services import Policy
+from bot.turn.turn import STEPS, Retries, Step
 
 AGAIN = {Step.ASK, Step.NOTE}
 
@@ -22,21 +22,21 @@ def retries(*, broken: int = 0, attempts: int = 3, patience: float = 10.0, pause
 
 def test_every_way_to_end_has_something_that_follows() -> None:
     """No attempt ends in a way the table does not know."""
-    assert set(STEPS) == set(Ended)
+    assert set(STEPS) == set(AttemptEnd)
 
 
-HOW = st.tuples(st.sampled_from([Ended.BROKE, Ended.BUSY]), st.booleans(), st.floats(0.0, 5.0))
+HOW = st.tuples(st.sampled_from([AttemptEnd.BROKE, AttemptEnd.BUSY]), st.booleans(), st.floats(0.0, 5.0))
 
 
 @given(st.lists(HOW, min_size=1, max_size=8))
-def test_asking_again_comes_to_an_end(ends: list[tuple[Ended, bool, float]]) -> None:
+def test_asking_again_comes_to_an_end(ends: list[tuple[AttemptEnd, bool, float]]) -> None:
     """However attempts fail, Claude is asked at most as often as is allowed, and nobody waits longer than patience."""
     course, now, busy_since, asked = retries(), 0.0, None, 0
     for how, exposed, took in itertools.islice(itertools.cycle(ends), 50):
         now += took
         asked += 1
-        step = course.after(End(how), exposed=exposed, now=now)
-        busy = how is Ended.BUSY and not exposed
+        step = course.after(AttemptResult(how), exposed=exposed, now=now)
+        busy = how is AttemptEnd.BUSY and not exposed
         busy_since = (now if busy_since is None else busy_since) if busy else None
         waited = 0.0 if busy_since is None else now + course.pause - busy_since
         assert (step in AGAIN) == (course.broken < 3 and waited <= 10.0)
@@ -51,6 +51,6 @@ def test_asking_again_comes_to_an_end(ends: list[tuple[Ended, bool, float]]) -> 
 def test_streams_that_broke_before_count(broken: int, exposed: bool) -> None:
     """A successor goes on counting where the worker before it was."""
     course = retries(broken=broken)
-    step = course.after(End(Ended.BROKE), exposed=exposed, now=0.0)
+    step = course.after(AttemptResult(AttemptEnd.BROKE), exposed=exposed, now=0.0)
     assert (step in AGAIN) == (broken + 1 < 3)
     assert course.broken == broken + 1

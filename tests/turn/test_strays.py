@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from bot import phrases
 from bot.conversation import Place
 from bot.errors import Interrupted, OutcomeUnknown, RateLimited, StoreUnavailable, Unavailable
-from bot.lease import Hold, Order
 from bot.ports import Content
-from bot.run import TurnRun
-from bot.store.memory import MemoryStore
-from bot.turn import APOLOGIES, POISONED
+from bot.testing.store import MemoryStore
+from bot.turn import phrases
+from bot.turn.lease import HeldClaim, Order
+from bot.turn.run import TurnRun
+from bot.turn.turn import APOLOGIES, POISONED
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
 from tests.turn.house import House, expire
 from tests.turn.test_recovery import slow_house
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 def forget_all(house: House) -> None:
     """Let the store come back empty."""
     house.store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
-    house.desk = replace(house.desk, store=house.store)
+    house.services = replace(house.services, store=house.store)
 
 
 async def test_a_bare_placeholder_of_a_dead_worker_goes():
@@ -150,15 +150,15 @@ class Way:
         return call
 
 
-async def start_cut_off(house: House, until: float) -> tuple[Way, Hold, asyncio.Task[None]]:
+async def start_cut_off(house: House, until: float) -> tuple[Way, HeldClaim, asyncio.Task[None]]:
     """A second claim's worker that is soon cut off from the store; its stream ends `until` seconds from now."""
     await house.claim()
     await expire()
     way = Way(house.store)
     claim = await house.store.claim(["fake:T"], "cut off", 1000.0)
-    hold = Hold(way, claim, 1000.0)
-    desk = replace(house.desk, store=way, model=ScriptedModel(["late ", until, "answer"]))
-    running = asyncio.create_task(TurnRun(desk, house.platform, hold).run())
+    hold = HeldClaim(way, claim, 1000.0)
+    services = replace(house.services, store=way, model=ScriptedModel(["late ", until, "answer"]))
+    running = asyncio.create_task(TurnRun(services, house.platform, hold).run())
     await asyncio.sleep(5)
     way.cut = True
     return way, hold, running

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from bot import phrases
-from bot.conversation import Place, Stop
+from bot.conversation import Place, StopReason
 from bot.errors import Unavailable
-from bot.lease import Order
 from bot.ports import Content, Part, Write
-from bot.turn import APOLOGIES, POISONED
+from bot.turn import phrases
+from bot.turn.lease import Order
+from bot.turn.turn import APOLOGIES, POISONED
 from tests.turn.house import House, expire, outboxed
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -51,10 +51,10 @@ async def test_a_message_of_the_dead_is_edited_even_where_a_new_one_would_be_fas
     house = House()
     ref = await outboxed(house)
     house.platform.messages[ref.id].versions.append("the whole answer")
-    house.desk.pacer.refused(house.platform.budgets(Write.EDIT, Place("C1")), 20.0)
+    house.services.pacer.refused(house.platform.rate_limits(Write.EDIT, Place("C1")), 20.0)
     await expire()
     again = await house.claim(None)
-    house.desk.pacer.refused(house.platform.budgets(Write.EDIT, Place("C1")), 20.0)
+    house.services.pacer.refused(house.platform.rate_limits(Write.EDIT, Place("C1")), 20.0)
     await house.run(again)
     assert house.platform.shown == ["the whole answer"]
     assert house.platform.calls.count("post") == 1
@@ -69,7 +69,7 @@ async def test_what_is_in_the_outbox_is_kept_at_the_very_last():
         last = await house.claim(None)
     await house.run(last)
     [turn] = await house.turns()
-    assert (turn.answer, turn.stop) == ("the whole answer", Stop.END_TURN)
+    assert (turn.answer, turn.stop) == ("the whole answer", StopReason.END_TURN)
 
 
 async def test_the_note_stands_where_a_message_is_left():
@@ -177,7 +177,7 @@ async def test_a_poisoned_turn_ends_with_an_apology(tries: int):
     await house.run(await house.claim(None))
     assert house.platform.shown == ([phrases.APOLOGY] if tries < APOLOGIES else [])
     [turn] = await house.turns()
-    assert turn.stop is Stop.POISONED
+    assert turn.stop is StopReason.POISONED
 
 
 async def test_what_was_poisoned_is_not_asked_with_what_comes_after_it():

@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 
-from bot import phrases
-from bot.conversation import Stop
+from bot.conversation import StopReason
 from bot.errors import (
     BadCredentials,
     Busy,
@@ -22,9 +21,10 @@ from bot.errors import (
     TooLong,
     Unavailable,
 )
-from bot.lease import Order
 from bot.ports import Write
-from bot.slots import REFUSED
+from bot.turn import phrases
+from bot.turn.lease import Order
+from bot.turn.posted import REFUSED
 from tests.turn.house import House
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -40,7 +40,7 @@ async def test_a_placeholder_grows_into_the_whole_answer():
     assert len(seen.versions) > 2
     assert house.platform.most_in_flight == 1
     [turn] = await house.turns()
-    assert (turn.answer, turn.stop, turn.attempts) == ("word " * 40 + "end", Stop.END_TURN, 1)
+    assert (turn.answer, turn.stop, turn.attempts) == ("word " * 40 + "end", StopReason.END_TURN, 1)
 
 
 async def test_an_answer_longer_than_a_message_goes_on_in_the_next():
@@ -95,7 +95,7 @@ async def test_the_last_attempt_says_what_to_do():
     assert house.platform.shown[-1] == f"part\n\n{phrases.INTERRUPTED_FOR_GOOD}"
     assert "Trying again" not in house.platform.shown[-1]
     [turn] = await house.turns()
-    assert (turn.answer, turn.stop) == ("", Stop.FAILED)
+    assert (turn.answer, turn.stop) == ("", StopReason.FAILED)
 
 
 async def test_busy_waits_and_counts_as_no_attempt():
@@ -122,8 +122,10 @@ async def test_a_refusal_by_the_api_says_why():
     assert house.platform.shown == ["(Claude could not be asked: the prompt is too long.)"]
 
 
-@pytest.mark.parametrize("stop", [Stop.MAX_TOKENS, Stop.CONTEXT_EXCEEDED, Stop.PAUSE_TURN, Stop.TOOL_USE])
-async def test_a_cut_answer_says_so(stop: Stop):
+@pytest.mark.parametrize(
+    "stop", [StopReason.MAX_TOKENS, StopReason.CONTEXT_EXCEEDED, StopReason.PAUSE_TURN, StopReason.TOOL_USE]
+)
+async def test_a_cut_answer_says_so(stop: StopReason):
     """An answer that ended for a reason of its own carries a sentence, which is not part of what is stored."""
     house = House(["text", stop])
     await house.ask()
@@ -134,16 +136,16 @@ async def test_a_cut_answer_says_so(stop: Stop):
 
 async def test_a_refusal_is_a_finished_answer():
     """When Claude declines, the sentence the reader saw is what is stored."""
-    house = House([Stop.REFUSAL])
+    house = House([StopReason.REFUSAL])
     await house.ask()
     [turn] = await house.turns()
     assert house.platform.shown == [turn.answer]
-    assert turn.stop is Stop.REFUSAL
+    assert turn.stop is StopReason.REFUSAL
 
 
 async def test_no_text_at_all_is_a_broken_attempt():
     """`end_turn` without any text is tried again."""
-    house = House([Stop.END_TURN], ["answer"])
+    house = House([StopReason.END_TURN], ["answer"])
     await house.ask()
     assert house.platform.shown == ["answer"]
 
@@ -158,7 +160,7 @@ async def test_stop_keeps_what_was_written():
     await running
     assert house.platform.shown == ["some text\n\n(Stopped.)"]
     [turn] = await house.turns()
-    assert (turn.answer, turn.stop) == ("some text", Stop.STOPPED)
+    assert (turn.answer, turn.stop) == ("some text", StopReason.STOPPED)
 
 
 async def test_deleting_the_message_is_stop():
@@ -168,7 +170,7 @@ async def test_deleting_the_message_is_stop():
     await house.ask()
     assert len(house.platform.messages) == 1
     [turn] = await house.turns()
-    assert turn.stop is Stop.STOPPED
+    assert turn.stop is StopReason.STOPPED
 
 
 async def test_a_closed_place_ends_quietly():
@@ -249,8 +251,8 @@ async def test_an_answer_fills_no_more_messages_than_it_may():
     house = House([x for n in range(400) for x in (f"w{n} ", 0.05)], max_parts=3)
     await house.ask()
     [turn] = await house.turns()
-    assert turn.stop is Stop.MAX_PARTS
-    assert "\n".join(house.platform.shown).split() == f"{turn.answer} {phrases.below(Stop.MAX_PARTS)}".split()
+    assert turn.stop is StopReason.MAX_PARTS
+    assert "\n".join(house.platform.shown).split() == f"{turn.answer} {phrases.below(StopReason.MAX_PARTS)}".split()
 
 
 async def test_a_revoked_token_is_an_alert_until_an_answer_is_written():
@@ -258,21 +260,21 @@ async def test_a_revoked_token_is_an_alert_until_an_answer_is_written():
     house = House(["the answer"], ["the answer"])
     house.platform.fail("post", BadCredentials("SLACK_BOT_TOKEN was revoked"))
     await house.ask()
-    assert house.desk.alerts.of("fake:T") == "SLACK_BOT_TOKEN was revoked"
+    assert house.services.alerts.of("fake:T") == "SLACK_BOT_TOKEN was revoked"
     await asyncio.sleep(60)
     await house.run(await house.claim(None))
     assert house.platform.shown == ["the answer"]
-    assert house.desk.alerts.of("fake:T") == ""
+    assert house.services.alerts.of("fake:T") == ""
 
 
 async def test_an_ending_does_not_queue_behind_edits():
-    """When the budget for edits is spent, the whole answer goes out as a new message and the stub is removed."""
+    """When the rate limit for edits is spent, the whole answer goes out as a new message and the stub is removed."""
     house = House(["the ", 3.0, "whole answer"])
     hold = await house.claim()
     running = asyncio.create_task(house.run(hold))
     await asyncio.sleep(2)
-    budgets = house.platform.budgets(Write.EDIT, hold.claim.place)
-    house.desk.pacer.refused(budgets, 30.0)
+    rate_limits = house.platform.rate_limits(Write.EDIT, hold.claim.place)
+    house.services.pacer.refused(rate_limits, 30.0)
     began = asyncio.get_running_loop().time()
     await running
     assert house.platform.shown == ["the whole answer"]

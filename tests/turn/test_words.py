@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from bot import phrases
 from bot.errors import PlatformError, Refused
-from bot.lease import Order
+from bot.turn import phrases
+from bot.turn.lease import Order
 from tests.turn.house import KEY, House
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]

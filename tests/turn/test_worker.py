@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from bot import phrases
-from bot.conversation import Stop, ThreadKey
-from bot.desk import Desk, Policy
+from bot.conversation import StopReason, ThreadKey
 from bot.errors import RateLimited, StoreUnavailable
-from bot.pacing import Pacer, Urgency
+from bot.pacing.pacer import Pacer, Urgency
 from bot.ports import Write
-from bot.store.memory import MemoryStore
-from bot.worker import Worker
+from bot.testing.store import MemoryStore
+from bot.turn import phrases
+from bot.turn.services import Policy, Services
+from bot.worker.worker import Worker
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -49,10 +49,10 @@ async def test_who_lives_keeps_its_turn_through_an_outage(phase: float):
     """A running answer whose lease ended while the store was away is carried on by its own worker, not begun anew."""
     store = Outage(history_ttl=1e6, clock=asyncio.get_running_loop().time)
     platform, model = FakePlatform(), ScriptedModel(["half ", 60.0, "and half"], ["another answer"])
-    desk = Desk(
+    services = Services(
         model=model, store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda _attempt, _after: 1.0
     )
-    workers = [Worker(desk, {"fake:T": platform}, name=name, lease=LEASE, limit=4) for name in "ab"]
+    workers = [Worker(services, {"fake:T": platform}, name=name, lease=LEASE, limit=4) for name in "ab"]
     await store.submit(message())
     tasks = [asyncio.create_task(worker.run()) for worker in workers]
     await asyncio.sleep(15.3)
@@ -84,8 +84,10 @@ async def test_a_bug_beside_the_turns_is_logged_and_outlived(caplog):
     """A worker whose listening failed says so and listens again: a deleted placeholder is still believed at once."""
     store = Stumbles(history_ttl=1e6, clock=asyncio.get_running_loop().time)
     platform, model = FakePlatform(), ScriptedModel([3600.0, "never seen"])
-    desk = Desk(model=model, store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda *_: 1.0)
-    worker = Worker(desk, {"fake:T": platform}, name="a", lease=LEASE, limit=4)
+    services = Services(
+        model=model, store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda *_: 1.0
+    )
+    worker = Worker(services, {"fake:T": platform}, name="a", lease=LEASE, limit=4)
     running = asyncio.create_task(worker.run())
     await asyncio.sleep(5.0)
     await store.submit(message("Why?", "a question"))
@@ -104,14 +106,16 @@ async def test_workers_divide_the_budgets_by_who_is_alive():
     """Two workers of an installation write half as much each; when one ends, the other has it all again."""
     store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
     platform = FakePlatform()
-    budgets = platform.budgets(Write.EDIT, message().place)
+    rate_limits = platform.rate_limits(Write.EDIT, message().place)
     desks = [
-        Desk(model=ScriptedModel(), store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda *_: 1.0)
+        Services(
+            model=ScriptedModel(), store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda *_: 1.0
+        )
         for _ in "ab"
     ]
     workers = [
-        Worker(desk, {"fake:T": platform}, name=name, lease=LEASE, limit=4)
-        for desk, name in zip(desks, "ab", strict=True)
+        Worker(services, {"fake:T": platform}, name=name, lease=LEASE, limit=4)
+        for services, name in zip(desks, "ab", strict=True)
     ]
 
     async def within(seconds: float) -> int:
@@ -120,7 +124,7 @@ async def test_workers_divide_the_budgets_by_who_is_alive():
         while True:
             try:
                 async with asyncio.timeout_at(ends):
-                    await desks[0].pacer.admit(budgets, Urgency.ENDING)
+                    await desks[0].pacer.admit(rate_limits, Urgency.ENDING)
             except TimeoutError:
                 return count
             count += 1
@@ -168,8 +172,10 @@ async def waiting(platform: Telling, first: float, seconds: float, *, hands: int
     """A worker with one hand answers for `first` seconds while somebody waits; `seconds` in all."""
     store = Asked(history_ttl=1e6, clock=asyncio.get_running_loop().time)
     model = ScriptedModel([first, "one"], [50.0, "two"])
-    desk = Desk(model=model, store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda *_: 1.0)
-    worker = Worker(desk, {"fake:T": platform}, name="a", lease=LEASE, limit=hands)
+    services = Services(
+        model=model, store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda *_: 1.0
+    )
+    worker = Worker(services, {"fake:T": platform}, name="a", lease=LEASE, limit=hands)
     running = asyncio.create_task(worker.run())
     await store.submit(message("first", "1", thread="1"))
     await asyncio.sleep(1.0)
@@ -216,14 +222,14 @@ class House:
         self._running: dict[Worker, asyncio.Task[None]] = {}
 
     def worker(self, name: str = "a") -> Worker:
-        desk = Desk(
+        services = Services(
             model=self.model,
             store=self.store,
             pacer=Pacer(),
             policy=Policy(system_prompt=""),
             backoff=lambda _attempt, _after: 1.0,
         )
-        worker = Worker(desk, {"fake:T": self.platform}, name=name, lease=LEASE, limit=4)
+        worker = Worker(services, {"fake:T": self.platform}, name=name, lease=LEASE, limit=4)
         self._running[worker] = asyncio.create_task(worker.run())
         return worker
 
@@ -311,11 +317,11 @@ async def test_a_workspace_that_comes_while_the_worker_runs_is_served_and_heard(
     store = MemoryStore(history_ttl=1e6, clock=asyncio.get_running_loop().time)
     first, second = FakePlatform(), FakePlatform()
     model = ScriptedModel(["partial ", 600.0, "never"])
-    desk = Desk(
+    services = Services(
         model=model, store=store, pacer=Pacer(), policy=Policy(system_prompt=""), backoff=lambda _attempt, _after: 1.0
     )
     platforms = {"fake:T": first}
-    worker = Worker(desk, platforms, name="w", lease=600.0, limit=4)
+    worker = Worker(services, platforms, name="w", lease=600.0, limit=4)
     task = asyncio.create_task(worker.run())
     await asyncio.sleep(5.0)
     asked = replace(message(), installation="fake:U", key=ThreadKey("fake", "U", "1"))
@@ -327,7 +333,7 @@ async def test_a_workspace_that_comes_while_the_worker_runs_is_served_and_heard(
     assert len(model.requests) == 1
     await store.amend(asked.key, "fake:U")
     await asyncio.sleep(2.0)
-    assert second.shown == [f"partial\n\n{phrases.below(Stop.STOPPED)}"]
+    assert second.shown == [f"partial\n\n{phrases.below(StopReason.STOPPED)}"]
     del platforms["fake:U"]
     await store.submit(replace(asked, id="2", sent_at=2.0))
     await asyncio.sleep(5.0)

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.app import App, jittered
+from bot.app.app import App, jittered
+from bot.app.roles import Role
+from bot.app.settings import Settings, read
 from bot.ports import Model
-from bot.roles import Role
-from bot.settings import Settings, read
 from sandbox.app import Sandbox
 from sandbox.journal import Shown
 

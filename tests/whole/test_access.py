@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot import phrases
+from bot.turn import phrases
 from tests.whole.house import Side, Slack
 
 

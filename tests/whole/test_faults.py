@@ -6,8 +6,8 @@ import enum
 
 import pytest
 
-from bot import phrases
-from bot.claude import Claude
+from bot.claude.client import Claude
+from bot.turn import phrases
 from sandbox.claude.script import CATALOGUE
 from tests.whole.house import Slack
 

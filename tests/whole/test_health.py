@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot import phrases
-from bot.app import App
+from bot.app.app import App
 from bot.store.embedded import EmbeddedServer
+from bot.turn import phrases
 from sandbox.faults import Fault
 from tests.store.proxy import Proxy, proxy
 from tests.whole.house import Side, Slack, start_process

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bot import phrases
+from bot.turn import phrases
 from tests.whole.house import Discord, Side, Slack
 
 LONG = "\n\n".join(f"Paragraph {n}. " + "It goes on and on with words that mean little. " * 6 for n in range(30))

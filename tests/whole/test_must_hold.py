@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from bot import phrases
-from bot.telemetry import set_up
+from bot.app.logs import set_up
+from bot.turn import phrases
 from sandbox.faults import Fault
 from tests.whole.house import Side, Slack, start_process
 

@@ -10,8 +10,8 @@ import time
 import pytest
 import redis
 
-from bot import phrases
 from bot.store.embedded import EmbeddedServer
+from bot.turn import phrases
 from tests.whole.house import Side, Slack, start_process
 from tests.whole.test_health import LONG, SECONDS, probing
 

@@ -11,11 +11,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot import phrases
-from bot.app import open_store
-from bot.roles import Role
-from bot.settings import read
+from bot.app.app import open_store
+from bot.app.roles import Role
+from bot.app.settings import read
 from bot.store.embedded import EmbeddedServer
+from bot.turn import phrases
 from sandbox.slack.delivery import Outcome
 from sandbox.slack.http_events import HttpPush
 from tests.store.backing import ask

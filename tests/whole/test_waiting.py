@@ -6,9 +6,9 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 
-from bot import phrases
-from bot.conversation import Delta, Finished, Stop, Usage
+from bot.conversation import Delta, Finished, StopReason, Usage
 from bot.ports import Request
+from bot.turn import phrases
 from tests.whole.house import Discord, Slack
 
 
@@ -25,7 +25,7 @@ class Gate:
         await self.opened.wait()
         text = f"Answer to {question}"
         yield Delta(text)
-        yield Finished(text=text, stop=Stop.END_TURN, usage=Usage(), model="m", request_id="r", first_token=0.1)
+        yield Finished(text=text, stop=StopReason.END_TURN, usage=Usage(), model="m", request_id="r", first_token=0.1)
 
     async def ask(self, request: Request) -> Finished:
         raise NotImplementedError

@@ -1,0 +1,101 @@
+"""Reads what a person wrote: Discord's markup becomes plain words that Claude understands. Pure; fetches nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+import discord
+
+from bot.conversation import Attachment
+from bot.text import wellformed
+
+UNKNOWN_MIME = "application/octet-stream"
+
+_MARKUP = re.compile(
+    r"<(?:"
+    r"@!?(?P<user>\d{1,20})"
+    r"|@&(?P<role>\d{1,20})"
+    r"|#(?P<channel>\d{1,20})"
+    r"|a?:(?P<emoji>\w{1,64}):\d{1,20}"
+    r"|/(?P<command>[^:<>\n]{1,100}):\d{1,20}"
+    r"|t:(?P<time>-?\d{1,12})(?::[tTdDfFRsS])?"
+    r")>"
+)
+
+
+def text_of(message: discord.Message, own_id: int, known: Mapping[int, str] | None = None) -> str:
+    """Return the text of a message as Claude should read it.
+
+    Mentions become `@name`, channels `#name`, custom emoji `:name:`; the bot's own mention goes. Stickers, polls and
+    forwarded messages are described in brackets; embeds (link previews) are left out. `known` are names of channels and
+    roles, by id, that the message's own server does not know (the bot's own role has none).
+    """
+    guild = message.guild if isinstance(message.guild, discord.Guild) else None
+    text = _plain(message.content, _names(message, own_id, guild, known or {}))
+    parts = [text, *(f"[sticker: {sticker.name}]" for sticker in message.stickers)]
+    if message.poll is not None:
+        answers = " / ".join(answer.text for answer in message.poll.answers)
+        parts.append(f"[poll: {message.poll.question} {answers}]")
+    for forwarded in message.message_snapshots:
+        content = _plain(forwarded.content, _names(message, own_id, guild, known or {}))
+        files = " ".join(f"[file: {item.filename}]" for item in forwarded.attachments)
+        parts.append(f"[forwarded message]\n{content}\n{files}".strip())
+    return wellformed("\n".join(part for part in parts if part)).strip()
+
+
+def attachments_of(message: discord.Message) -> tuple[Attachment, ...]:
+    """Describe the files sent along."""
+    return tuple(
+        Attachment(wellformed(item.filename), item.content_type or UNKNOWN_MIME, item.size)
+        for item in message.attachments
+    )
+
+
+def name_of(user: discord.abc.User) -> str:
+    """The name people see: nickname, else display name, else user name."""
+    return wellformed(user.display_name)
+
+
+def _names(
+    message: discord.Message, own_id: int, guild: discord.Guild | None, known: Mapping[int, str]
+) -> Callable[[re.Match[str]], str]:
+    users = {user.id: user.display_name for user in message.mentions}
+    own_role = guild.self_role if guild else None
+
+    def name(match: re.Match[str]) -> str:
+        kind, value = match.lastgroup, match[match.lastgroup or 0]
+        if kind == "user":
+            if (id_ := int(value)) == own_id:
+                return ""
+            member = guild.get_member(id_) if guild and id_ not in users else None
+            return f"@{member.display_name if member else users.get(id_, 'unknown-user')}"
+        if kind == "role":
+            role = guild.get_role(int(value)) if guild else None
+            named = role.name if role else known.get(int(value), "unknown-role")
+            return "" if not named or (role and role == own_role) else f"@{named}"
+        if kind == "channel":
+            channel = guild.get_channel_or_thread(int(value)) if guild else None
+            return f"#{channel.name if channel else known.get(int(value), 'unknown-channel')}"
+        if kind == "emoji":
+            return f":{value}:"
+        if kind == "command":
+            return f"/{value}"
+        try:
+            return f"{datetime.fromtimestamp(int(value), UTC):%Y-%m-%d %H:%M} UTC"
+        except (ValueError, OverflowError, OSError):
+            return match[0]
+
+    return name
+
+
+def _plain(content: str, name: Callable[[re.Match[str]], str]) -> str:
+    """Replace Discord's markup; what becomes nothing takes the blanks before it along."""
+    pieces: list[str] = []
+    end = 0
+    for match in _MARKUP.finditer(content):
+        between, word = content[end : match.start()], name(match)
+        pieces += [between, word] if word else [between.rstrip(" \t")]
+        end = match.end()
+    return "".join([*pieces, content[end:]]).strip()

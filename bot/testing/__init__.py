@@ -1,0 +1,1 @@
+"""Stores and rate limits in memory: test doubles for tests and benchmarks only."""

@@ -1,0 +1,28 @@
+"""The heart: one question carried to its answer. `turn.py` begins with the whole machine."""
+
+from bot.turn.alerts import Alerts
+from bot.turn.attempt import AttemptResult
+from bot.turn.lease import HeldClaim, Order, Orders
+from bot.turn.question import Question
+from bot.turn.run import TurnRun
+from bot.turn.services import Policy, Services
+from bot.turn.turn import PATHS, Path, Retries, ask, found, outcome_of, turn_of
+
+__all__ = [
+    "PATHS",
+    "Alerts",
+    "AttemptResult",
+    "HeldClaim",
+    "Order",
+    "Orders",
+    "Path",
+    "Policy",
+    "Question",
+    "Retries",
+    "Services",
+    "TurnRun",
+    "ask",
+    "found",
+    "outcome_of",
+    "turn_of",
+]
