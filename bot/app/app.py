@@ -32,7 +32,7 @@ from bot.intake import Access, Reception
 from bot.pacing import Pacer
 from bot.ports import Adapter, Model, Platform
 from bot.store import EmbeddedServer, RedisStore
-from bot.terminal import Chat, sessions
+from bot.terminal import Chat, choose_session, note_session
 from bot.turn import Alerts, Policy, Services
 from bot.worker import StoreWatch, Worker
 
@@ -172,8 +172,8 @@ async def open_chat(settings: Settings, resume: str | None) -> AsyncIterator[Cha
     async with AsyncExitStack() as stack:
         model = await stack.enter_async_context(open_claude(settings))
         store = await stack.enter_async_context(open_store(settings))
-        name = sessions.choose(settings.data_dir, resume)
-        kept = partial(sessions.note, settings.data_dir, name)
+        name = choose_session(settings.data_dir, resume)
+        kept = partial(note_session, settings.data_dir, name)
         yield Chat(model, store, policy(settings), jittered, name, on_kept=kept)
 
 

@@ -66,10 +66,10 @@ class Bucket:
         "_trust",
         "_trust_at",
         "_window",
-        "rate_limit",
         "burst",
         "others",
         "rate",
+        "rate_limit",
     )
 
     def __init__(self, rate_limit: RateLimit, shares: float, now: float) -> None:

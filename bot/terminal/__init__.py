@@ -1,5 +1,6 @@
 """The same turn for one person at a terminal."""
 
 from bot.terminal.chat import Chat
+from bot.terminal.sessions import choose_session, note_session
 
-__all__ = ["Chat"]
+__all__ = ["Chat", "choose_session", "note_session"]

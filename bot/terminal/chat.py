@@ -16,7 +16,10 @@ from typing import Protocol
 from bot.conversation import Author, Message, Place, StopReason, ThreadKey, Turn, Usage
 from bot.intake import Access, Kind, classify
 from bot.ports import History, Model, StoredAnswer
+from bot.terminal import phrases
 from bot.turn import (
+    BUSY,
+    INTERRUPTED_AGAIN,
     PATHS,
     AttemptResult,
     Order,
@@ -28,7 +31,7 @@ from bot.turn import (
     ask,
     found,
     outcome_of,
-    phrases,
+    sentence_below,
     turn_of,
 )
 
@@ -94,10 +97,10 @@ class _OnScreen:
         self._screen.wait()
 
     def busy(self) -> None:
-        self._screen.wait(phrases.BUSY)
+        self._screen.wait(BUSY)
 
     async def interrupt(self) -> bool:
-        self._screen.write(f"\n\n{phrases.INTERRUPTED_AGAIN}\n\n")
+        self._screen.write(f"\n\n{INTERRUPTED_AGAIN}\n\n")
         self._screen.wait()
         return True
 
@@ -165,7 +168,7 @@ class Chat:
 
     def shown(self, turn: Turn) -> str:
         """The answer of an earlier turn as the person read it, with what stood below; empty where there was none."""
-        return "\n\n".join(filter(None, (turn.answer, phrases.below(turn.stop))))
+        return "\n\n".join(filter(None, (turn.answer, sentence_below(turn.stop))))
 
     async def say(self, text: str, screen: Screen) -> Answered:
         """Answer `text` on `screen`, every piece as it arrives.
@@ -181,7 +184,7 @@ class Chat:
         if PATHS[found(kind, history=bool(history))] is not Path.ASK:
             if kind is Kind.RESET:
                 await self._history.forget(self._key)
-            screen.write(phrases.LOCAL_IN_TERMINAL[kind])
+            screen.write(phrases.ANSWERS[kind])
             return Answered(StopReason.LOCAL)
         if kind is Kind.RETRY:
             question.again()

@@ -12,7 +12,7 @@ from bot.errors import SettingsError
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def choose(data_dir: Path, resume: str | None) -> str:
+def choose_session(data_dir: Path, resume: str | None) -> str:
     """The session's name.
 
     Args:
@@ -32,7 +32,7 @@ def choose(data_dir: Path, resume: str | None) -> str:
     return name
 
 
-def note(data_dir: Path, name: str) -> None:
+def note_session(data_dir: Path, name: str) -> None:
     """Remember this session as the last one."""
     with suppress(OSError):  # the session itself is kept elsewhere, and can be named
         _file(data_dir).parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,9 +9,9 @@ from bot.text.graphemes import visible
 from bot.text.layout import Dialect, Layout
 from bot.text.measure import utf8, utf16
 from bot.text.pieces import Pieces
+from bot.text.plain import title
 from bot.text.tables import monospaced
-from bot.text.title import title
-from bot.text.wellformed import wellformed, whole_characters
+from bot.text.validity import wellformed, whole_characters
 
 __all__ = [
     "Dialect",

@@ -15,7 +15,7 @@ from bot.text.graphemes import visible
 from bot.text.page import Page
 from bot.text.pieces import Pieces
 from bot.text.split import cuts, highest, past_line_end
-from bot.text.wellformed import wellformed, without_controls
+from bot.text.validity import wellformed, without_controls
 
 _MOST_TRIES = 24  # cuts tried for one page before the last resort
 

@@ -8,7 +8,7 @@ from bot.text.blocks import Kind, outline
 from bot.text.graphemes import boundary_before, visible
 from bot.text.inline import plain_text
 from bot.text.measure import utf16
-from bot.text.wellformed import wellformed
+from bot.text.validity import wellformed
 
 _LOOKED_AT = 40  # times the limit: how much of a long text is read
 _MENTION = re.compile(r"<(?:[@#!][^<>\n|]*|t:-?\d+(?::\w)?|/[\w -]+:\d+|id:\w+)>")
@@ -18,6 +18,17 @@ _ADDRESS = re.compile(r"<((?:https?|mailto):[^<>\s|]+)>", re.IGNORECASE)
 _BEGINNING = re.compile(r"<(?=[!@#])")
 _EVERYBODY = re.compile(r"@(?=(?:everyone|here|channel)\b)", re.IGNORECASE)
 _LIST_MARKER = re.compile(r"^[ \t]*(?:>[ \t]?)*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?)?(?:#{1,6}[ \t]+)?")
+
+
+FALLBACK = "Conversation"
+
+
+def title(text: str, limit: int = 100) -> str:
+    """Return a one-line plain name of at most `limit` UTF-16 code units; `Conversation` when the text has none.
+
+    The default is Discord's limit for the name of a thread.
+    """
+    return plain(text, limit) or FALLBACK[:limit]
 
 
 def plain(text: str, limit: int) -> str:

@@ -23,23 +23,13 @@ My answer appears while it is written, and I remember the conversation of each t
 - `stop`: stop the answer that is being written
 - `retry`: ask the last question again\
 """
-TERMINAL_HELP = """\
-Write a question and press Enter. My answer appears while it is written, and I remember this conversation.
-
-- `help`: this text
-- `reset`: start a new conversation here
-- `retry`: ask the last question again
-- `exit`, or Ctrl-D: leave
-- Ctrl-C: stop the answer that is being written\
-"""
 GREETING = "Hello! Ask me anything: write your question after the mention, or in a direct message. Say `help` for more."
-TERMINAL_GREETING = "Hello! Ask me anything: write your question and press Enter. Say `help` for more."
 RESET = "Done. This is a new conversation: I no longer remember what was said here before."
 NOTHING_TO_STOP = "There is no answer being written here."
 NOTHING_TO_RETRY = "There is no question here to ask again."
 STRANGER = "Sorry, I may not answer you here. Please ask whoever runs this bot for access."
 
-LOCAL = {
+OWN_ANSWERS = {
     Kind.HELP: HELP,
     Kind.GREETING: GREETING,
     Kind.RESET: RESET,
@@ -48,9 +38,6 @@ LOCAL = {
     Kind.STRANGER: STRANGER,
 }
 """What the bot answers by itself."""
-
-LOCAL_IN_TERMINAL = {**LOCAL, Kind.HELP: TERMINAL_HELP, Kind.GREETING: TERMINAL_GREETING}
-"""The same where there is nobody to mention."""
 
 _REASONS = {
     StopReason.MAX_TOKENS: "(The answer was cut at its length limit.) Say “continue” for the rest.",
@@ -67,7 +54,7 @@ _NOTHING = {
 }
 
 
-def below(stop: StopReason) -> str:
+def sentence_below(stop: StopReason) -> str:
     """The sentence below an answer that ended with `stop`; empty when the answer speaks for itself."""
     return _REASONS.get(stop, "")
 

@@ -115,7 +115,7 @@ class TurnRun:
             case _:
                 if kind is Kind.RESET:
                     await self._services.store.reset(claim)
-                await self._display.say(phrases.LOCAL[kind])
+                await self._display.say(phrases.OWN_ANSWERS[kind])
                 await self._commit(_without_answer(StopReason.LOCAL))
 
     def _kind(self) -> Kind:

@@ -111,9 +111,9 @@ OUT_OF_PATIENCE: dict[AttemptEnd, tuple[StopReason, str]] = {
     # the last one   the turn's end     what the reader is told below the text, or in place of it
     AttemptEnd.BROKE: (StopReason.FAILED, phrases.INTERRUPTED_FOR_GOOD),
     AttemptEnd.BUSY: (StopReason.FAILED, phrases.BUSY_FOR_GOOD),
-    AttemptEnd.FULL: (StopReason.MAX_PARTS, phrases.below(StopReason.MAX_PARTS)),
-    AttemptEnd.STOPPED: (StopReason.STOPPED, phrases.below(StopReason.STOPPED)),
-    AttemptEnd.DRAINED: (StopReason.STOPPED, phrases.below(StopReason.STOPPED)),
+    AttemptEnd.FULL: (StopReason.MAX_PARTS, phrases.sentence_below(StopReason.MAX_PARTS)),
+    AttemptEnd.STOPPED: (StopReason.STOPPED, phrases.sentence_below(StopReason.STOPPED)),
+    AttemptEnd.DRAINED: (StopReason.STOPPED, phrases.sentence_below(StopReason.STOPPED)),
 }
 
 
@@ -268,7 +268,7 @@ def outcome_of(end: AttemptResult, reply: Answer, *, keep_partials: bool = False
     text, finished = reply.text, end.finished
     addition = ""
     if end.how is AttemptEnd.FINISHED and finished is not None:
-        stop, sentence = finished.stop, phrases.below(finished.stop)
+        stop, sentence = finished.stop, phrases.sentence_below(finished.stop)
         if stop is StopReason.REFUSAL:
             gap = "\n\n" if text.strip() else ""
             addition, sentence = f"{gap}{phrases.refusal(finished.detail)}", ""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from bot.conversation import Place
 from bot.errors import PlatformError, RateLimited, StoreUnavailable
 from bot.ports import Mailbox, Platform, ShowsStatus
-from bot.turn import phrases
+from bot.turn import WAITING
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Waiting:
 
     async def _show(self, name: str, platform: ShowsStatus, place: Place) -> None:
         try:
-            await platform.show_status(place, phrases.WAITING)
+            await platform.show_status(place, WAITING)
         except PlatformError as error:
             log.debug("no status", extra={"error": str(error)})
             if isinstance(error, RateLimited):

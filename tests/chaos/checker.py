@@ -21,7 +21,7 @@ a failure that does not fit what came of the turn; stored is what the store shou
 
 FAILURES = (phrases.INTERRUPTED_FOR_GOOD, phrases.BUSY_FOR_GOOD, phrases.APOLOGY)
 FAILED = (StopReason.FAILED, StopReason.POISONED)
-STOPPED = phrases.below(StopReason.STOPPED)
+STOPPED = phrases.sentence_below(StopReason.STOPPED)
 NOTICED = 3.0
 """Seconds after which a worker must know of an accepted edit: at the latest with the next renewal of its lease."""
 

@@ -187,7 +187,7 @@ async def test_words_to_the_bot_itself_ask_nobody():
         (
             ["cut", StopReason.MAX_TOKENS],
             StopReason.MAX_TOKENS,
-            f"cut\n\n{phrases.below(StopReason.MAX_TOKENS)}",
+            f"cut\n\n{phrases.sentence_below(StopReason.MAX_TOKENS)}",
             "cut",
         ),
         ([StopReason.MAX_TOKENS], StopReason.FAILED, phrases.nothing(StopReason.MAX_TOKENS), ""),

@@ -15,7 +15,7 @@ from bot.app import first_run
 from bot.app.app import open_chat
 from bot.app.settings import read
 from bot.errors import SettingsError
-from bot.turn import phrases
+from bot.terminal import phrases
 from tests.terminal.program import on_terminal, piped
 
 WORDS = "so many words that it takes a while " * 6
@@ -49,7 +49,7 @@ async def test_only_answers_go_into_a_pipe(claude, environment, tmp_path):
         assert await program.ends() == 0
     assert program.output == (
         "A ]0;titleplain31m line – café 🧑‍🚀\n\tand tab\nsurvived\n"
-        f"all of t\n\n(Response interrupted. Trying again...)\n\nall of this answer\n{phrases.TERMINAL_HELP}\n"
+        f"all of t\n\n(Response interrupted. Trying again...)\n\nall of this answer\n{phrases.HELP}\n"
     )
     assert program.errors == ""
     assert questions(claude) == ["first", "\ufffdbad", "break", "break"]

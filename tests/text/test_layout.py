@@ -16,7 +16,7 @@ from bot.text.fences import three_backticks
 from bot.text.graphemes import visible
 from bot.text.measure import characters, utf8, utf16
 from bot.text.tables import monospaced
-from bot.text.wellformed import wellformed, without_controls
+from bot.text.validity import wellformed, without_controls
 from tests.text import nasty
 
 DISCORD = Dialect("discord", 2000, utf16, lambda text: three_backticks(monospaced(text, 60)))

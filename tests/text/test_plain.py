@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from bot.text.graphemes import visible
 from bot.text.measure import characters, utf8, utf16
-from bot.text.plain import plain
-from bot.text.title import title
-from bot.text.wellformed import wellformed
+from bot.text.plain import plain, title
+from bot.text.validity import wellformed
 from tests.text import nasty
 
 settled = settings(max_examples=80, deadline=None, derandomize=True)

@@ -82,7 +82,7 @@ async def test_readers_wait_two_seconds_for_the_outbox():
     store.slow["finish"] = 3600.0
     running = asyncio.create_task(house.run(await house.claim()))
     await asyncio.sleep(3.0)
-    assert house.platform.shown == [f"half an\n\n{phrases.below(StopReason.MAX_TOKENS)}"]
+    assert house.platform.shown == [f"half an\n\n{phrases.sentence_below(StopReason.MAX_TOKENS)}"]
     await running
     assert [turn.answer for turn in await house.turns()] == ["half an"]
 
@@ -260,7 +260,7 @@ async def test_what_was_taken_back_meanwhile_is_not_asked():
     await dies(house, await house.claim(), 20.0)
     assert await house.store.amend(KEY, "fake:T", message_id="1")
     await house.run(await house.claim(None))
-    assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, phrases.below(StopReason.STOPPED)]
+    assert house.platform.shown == [phrases.INTERRUPTED_AGAIN, phrases.sentence_below(StopReason.STOPPED)]
     assert len(house.model.requests) == 1
 
 

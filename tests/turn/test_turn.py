@@ -129,7 +129,7 @@ async def test_a_cut_answer_says_so(stop: StopReason):
     """An answer that ended for a reason of its own carries a sentence, which is not part of what is stored."""
     house = House(["text", stop])
     await house.ask()
-    assert house.platform.shown == [f"text\n\n{phrases.below(stop)}"]
+    assert house.platform.shown == [f"text\n\n{phrases.sentence_below(stop)}"]
     [turn] = await house.turns()
     assert (turn.answer, turn.stop) == ("text", stop)
 
@@ -252,7 +252,10 @@ async def test_an_answer_fills_no_more_messages_than_it_may():
     await house.ask()
     [turn] = await house.turns()
     assert turn.stop is StopReason.MAX_PARTS
-    assert "\n".join(house.platform.shown).split() == f"{turn.answer} {phrases.below(StopReason.MAX_PARTS)}".split()
+    assert (
+        "\n".join(house.platform.shown).split()
+        == f"{turn.answer} {phrases.sentence_below(StopReason.MAX_PARTS)}".split()
+    )
 
 
 async def test_a_revoked_token_is_an_alert_until_an_answer_is_written():

@@ -333,7 +333,7 @@ async def test_a_workspace_that_comes_while_the_worker_runs_is_served_and_heard(
     assert len(model.requests) == 1
     await store.amend(asked.key, "fake:U")
     await asyncio.sleep(2.0)
-    assert second.shown == [f"partial\n\n{phrases.below(StopReason.STOPPED)}"]
+    assert second.shown == [f"partial\n\n{phrases.sentence_below(StopReason.STOPPED)}"]
     del platforms["fake:U"]
     await store.submit(replace(asked, id="2", sent_at=2.0))
     await asyncio.sleep(5.0)

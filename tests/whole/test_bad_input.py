@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.conversation import StopReason
-from bot.text.wellformed import wellformed
+from bot.text.validity import wellformed
 from bot.turn import phrases
 from sandbox.claude.script import Asked, Script
 from sandbox.discord.world import Upload
@@ -215,7 +215,7 @@ async def test_every_answer_is_shown(side: Side, part: int):
 def written(side: Side, root: str, text: str) -> bool:
     """Whether readers see all of `text`, or as much of it as fills the messages and a sentence that says so."""
     shown = squeezed("".join(seen(side, root)))
-    cut = squeezed(phrases.below(StopReason.MAX_PARTS))
+    cut = squeezed(phrases.sentence_below(StopReason.MAX_PARTS))
     whole = squeezed(wellformed(text))
     return shown == whole or (shown.endswith(cut) and len(shown) > 1500 and whole.startswith(shown.removesuffix(cut)))
 

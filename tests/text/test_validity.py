@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.text.wellformed import wellformed, whole_characters
+from bot.text.validity import wellformed, whole_characters
 
 ANY = st.text(st.characters() | st.characters(categories=["Cs", "Cc"]))
 
