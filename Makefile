@@ -22,6 +22,8 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@long=$$(git ls-files '*.py' '*.lua' '*.js' | xargs wc -l | awk '$$2 != "total" && $$1 > 400'); \
+	if [ -n "$$long" ]; then echo "Longer than 400 lines, which is more than one sitting; split it:"; echo "$$long"; exit 1; fi
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name it with make PYTHON=...")'

@@ -1,7 +1,7 @@
 """One workspace's rate limit over several workers, in virtual time: `python -m benchmarks.workers`.
 
-Ten streams are written by one, two or four workers, unequally: rate limits shared through the shared limits beside rate
-limits divided by the number of workers. Prints a table and writes `workers.json` into benchmarks/out. Takes seconds.
+Ten streams are written by one, two or four workers, unequally: rate limits counted together beside rate limits divided
+by the number of workers. Prints a table and writes `workers.json` into benchmarks/out. Takes seconds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SPLITS: dict[str, tuple[int, ...]] = {
 
 
 class Ledger:
-    """The shared limits as a server is: it answers after a moment, and counts what it is asked.
+    """The shared counter as a server is: it answers after a moment, and counts what it is asked.
 
     Args:
         latency: seconds there and back.
@@ -69,7 +69,7 @@ async def attend(pacers: Sequence[Pacer]) -> None:
 def play(
     split: Sequence[Sequence[Trace]], platform: Platform, shared: Ledger | None, *, same_channel: bool = True
 ) -> list[list[Stream]]:
-    """Replay each worker's traces with a pacer of its own; without a shared limits they divide the rate limits by their number."""
+    """Replay each worker's traces with a pacer of its own; without a shared counter they divide the limits evenly."""
 
     async def main() -> list[list[Stream]]:
         now = asyncio.get_running_loop().time()
@@ -157,7 +157,7 @@ def main() -> None:
         "10 × 15 s, one start": staggered(10, 15.0, 0.0),
     }.items():
         everything[name] = rows = compare(traces)
-        print(f"\n{name}\n{'case':26} {'rate_limits':8} {'edits':>5} {'429':>4} {'lag':>6} {'×1':>5} {'worst/best':>10} "
+        print(f"\n{name}\n{'case':26} {'limits':8} {'edits':>5} {'429':>4} {'lag':>6} {'×1':>5} {'worst/best':>10} "
               f"{'final 95':>8} {'entries':>7}")  # fmt: skip
         for row in rows:
             print(

@@ -310,7 +310,7 @@ class Intake:
             self._texts[message.id] = (before[0], message.content)
 
     async def _withdraw(self, spot: Spot, id_: int) -> None:
-        """A question goes back; a message of ours that a person deletes is a StopReason, which its thread's turn learns."""
+        """Take a question back; a message of ours that a person deletes is a stop of its thread's turn."""
         known = self._texts.get(id_)
         key = known[0] if known else spot.key or await self._inbox.key_of(self._installation, str(id_))
         if key is None:

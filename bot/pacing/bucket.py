@@ -35,8 +35,7 @@ _EPSILON: Final = 1e-9
 
 
 class Bucket:
-    """The tokens of one rate limit, as one of `shares` workers that divide it, or one of several that share a shared
-    limits.
+    """The tokens of one rate limit, as one worker sees it.
 
     Args:
         rate_limit: the limit as the platform's adapter states it.

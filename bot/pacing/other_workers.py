@@ -1,4 +1,4 @@
-"""What a worker knows of a bucket's shared limits: what the others said there, and what it entered itself."""
+"""What a worker knows of a bucket's shared counter: what the others said there, and what it entered itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class OtherWorkers:
-    """What the shared limits that all workers share said of a bucket (see `bot.ports.rate_limits`).
+    """What the shared counter that all workers share said of a bucket (see `bot.ports.rate_limits`).
 
     `replies` and `roots` are those of the other workers; `version` and `rest` name what is known of its calls and
     rests, the calls up to `known_at`; `told` is how many replies of ours the others were told of. `life` is the shared
@@ -33,7 +33,7 @@ class OtherWorkers:
         return (self.told + self.replies + max(workers, 2 if self.replies else 1)) / (self.told + 1)
 
     def forgot(self, life: int, now: float, window: float) -> bool:
-        """Hear of the shared limits: is it another one than less than a window (s) ago? Unused for longer, it becomes one."""
+        """Hear of the shared counter; returns whether it forgot what it knew less than `window` seconds ago."""
         known, heard_at = self.life, self.heard_at
         self.life, self.heard_at = life, now
         return known != life and now - heard_at < window

@@ -58,8 +58,7 @@ class Pacer:
         return self._schedule.crowded(rate_limits, self._now())
 
     def share(self, shares: int) -> None:
-        """Divide every rate limit by `shares` live workers from now on; with a shared limits only while it does not
-        answer.
+        """Divide every rate limit by `shares` live workers; with a shared counter only while it does not answer.
 
         The call itself says that the store answers, and should come every few seconds.
         """

@@ -286,7 +286,7 @@ class Schedule:
         return granted, self._heap[0][0] if self._heap else math.inf
 
     def _decide(self, pending: PendingWrite, now: float) -> tuple[int, float, Bucket | None]:
-        """Which way the pending write may go now (-1: none), and otherwise when to look again and which bucket is scarce."""
+        """Which way a write may go now (-1: none), and otherwise when to look again and which bucket is scarce."""
         urgency = pending.urgency(now)
         interim = pending.who if urgency is Urgency.INTERIM and isinstance(pending.who, LiveReply) else None
         if interim is not None and interim.unseen == 0:

@@ -1,10 +1,9 @@
-"""Agreement with the other workers on what the schedule lets go: an entry in the shared limits they share for every
-write.
+"""Agrees with the other workers on what may go: every write is entered in a counter that all of them share.
 
-One task asks, and only while there is something to say; what comes meanwhile goes together in the next call. A shared
-limits that does not answer holds nothing up: each worker then goes on with a share of every rate limit, in proportion
-to the live replies that were known of, tells what it wrote as soon as the shared limits answers, and shares again a
-little later, when the others have told theirs.
+One task asks, and only while there is something to say; what comes meanwhile goes together in the next call. A counter
+that does not answer holds nothing up. Each worker then goes on with a share of every rate limit, in proportion to the
+live replies it knew of. When the counter answers again, the worker tells it what it wrote, and trusts it a little
+later, when the others have told theirs.
 """
 
 from __future__ import annotations
@@ -28,16 +27,16 @@ from bot.ports import ANEW, Act, Draw, Entry, SharedRateLimits, Verdict
 log = logging.getLogger(__name__)
 
 PATIENCE: Final = 0.25
-"""Seconds a write waits for the shared limits's answer."""
+"""Seconds a write waits for the shared counter's answer."""
 
 GRACE: Final = 4.0
-"""Seconds from the shared limits's first answer after an outage until it is shared again: every worker attends more often."""
+"""Seconds from the first answer after an outage until the counter is trusted: every worker tells of itself sooner."""
 
 GRACE_OF_EMPTIED: Final = 8.0
-"""Seconds from the beginning of an empty shared limits until it is shared: each worker must find that out before, and tell."""
+"""Seconds from the first sight of an emptied counter until it is trusted: by then each worker told what it wrote."""
 
 LONGEST_GRACE: Final = 60.0
-"""The same for a shared limits that is late again and again: each time a write waits for it in vain."""
+"""The same for a shared counter that is late again and again: each time a write waits for it in vain."""
 
 LONG: Final = 10.0
 """Seconds of a window in which what others spend is followed also while one does not write: it lasts when cut off."""
@@ -162,7 +161,7 @@ class Sharing:
                 self._lose()
 
     async def _enter(self) -> bool:
-        """Ask for and tell all there is; returns whether the shared limits answered."""
+        """Ask for and tell all there is; returns whether the shared counter answered."""
         now = self._clock()
         errands, self._errands = [errand for errand in self._errands if _counts(errand, now)], []
         asked, self._queue = self._queue, []
@@ -279,7 +278,7 @@ class Sharing:
                 self._schedule.learned(bucket, now)
 
     def _emptied(self, drawn: Sequence[Sequence[Bucket]], verdicts: Sequence[Verdict]) -> bool:
-        """Whether the shared limits came back empty. It is told all again, and not asked until the others have done so."""
+        """Whether the counter came back empty. It is told all again, and not asked until the others have done so."""
         now = self._clock()
         forgotten = [
             (bucket, news.age)
@@ -320,7 +319,7 @@ class Sharing:
         return True
 
     def _lose(self) -> None:
-        """The shared limits does not answer: what waits for it goes on with this worker's share."""
+        """The shared counter does not answer: what waits for it goes on with this worker's share."""
         now = self._clock()
         waiting, self._asked, self._queue = [*self._asked, *self._queue], [], []
         for pending in waiting:

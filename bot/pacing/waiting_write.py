@@ -50,7 +50,7 @@ class PendingWrite:
         granted: the index of the way it may go; -1 while it waits.
         granted_at: when that was decided.
         due: when to look at it again.
-        entry: what the workers' common shared limits knows its grant by; empty while it does not.
+        entry: what the workers' common shared counter knows its grant by; empty while it does not.
     """
 
     choices: tuple[tuple[Bucket, ...], ...]

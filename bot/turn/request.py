@@ -1,4 +1,4 @@
-"""History to Claude request: who said what, in alternation, within a rate limit of tokens. Pure.
+"""History to Claude request: who said what, in alternation, within a limit of tokens. Pure.
 
 The form is stable: the same history gives the same prefix, so that Claude's cache serves it. Oldest turns are left
 out in large steps for the same reason. What people wrote is data: where several may write, their names are set around
@@ -18,7 +18,7 @@ BYTES_PER_TOKEN = 3
 """A low estimate of UTF-8 bytes a token (prose has about 4, a Chinese character is 3 and about one token)."""
 
 STEP = 0.5
-"""A history over the rate limit is cut to this part of it, so that the cut and the cached prefix stay for long."""
+"""A history over the limit is cut to this part of it, so that the cut and the cached prefix stay for long."""
 
 FORM = (
     'In conversations of several people each message stands in <message from="display name"> tags, put there by the '
@@ -74,20 +74,20 @@ def _rows(turn: Turn) -> list[Said]:
     return rows
 
 
-def _first_kept(sizes: Sequence[int], asked: int, rate_limit: float) -> int:
+def _first_kept(sizes: Sequence[int], asked: int, limit: float) -> int:
     """Index of the oldest turn that is sent.
 
-    Walks forward as the thread grew: whenever the kept turns passed the rate limit, the start jumped so that they fill
+    Walks forward as the thread grew: whenever the kept turns passed the limit, the start jumped so that they fill
     at most `STEP` of it. The same history therefore always gives the same start, and the start rarely moves.
     """
     start = total = 0
     for index, size in enumerate(sizes):
         total += size
-        if total > rate_limit:
-            while start <= index and total > rate_limit * STEP:
+        if total > limit:
+            while start <= index and total > limit * STEP:
                 total -= sizes[start]
                 start += 1
-    while start < len(sizes) and total + asked > rate_limit:
+    while start < len(sizes) and total + asked > limit:
         total -= sizes[start]
         start += 1
     return start

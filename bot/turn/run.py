@@ -1,4 +1,4 @@
-"""Carries one claimed turn through: abandoned messages first, then the path that `bot.turn.turn` says, then the commit."""
+"""Carries one claimed turn through: abandoned messages first, then the path that the tables name, then the commit."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_only_attachments_are_described():
 
 
 def test_the_cut_rarely_moves():
-    """As a thread grows past its rate limit, the oldest kept turn stays the same for many turns: the prefix is cached."""
+    """As a thread grows past its limit, the oldest kept turn stays for many turns, so that the prefix is cached."""
     history: list[Turn] = []
     starts = []
     for n in range(200):
@@ -97,7 +97,7 @@ def test_the_cut_rarely_moves():
 
 
 def test_the_question_is_always_sent_whole():
-    """A question larger than the rate limit is sent whole, without history."""
+    """A question larger than the limit is sent whole, without history."""
     long = "z" * 10_000
     [(_, asked)] = build("s", [turn("One?", "Answer")], [said(long)], tokens=1000).messages
     assert long in asked

@@ -1,4 +1,4 @@
-"""One write that asks the shared limits, in virtual time: granted, refused, cancelled or ended meanwhile."""
+"""One write that asks the shared counter, in virtual time: granted, refused, cancelled or ended meanwhile."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def crowded_out(pacers: list[Pacer]) -> tuple[LiveReply, asyncio.Future[No
 
 @pytest.mark.parametrize("after", [0.0, 0.0005, 0.001])
 def test_a_write_that_is_cancelled_spends_nothing_anywhere(after: float) -> None:
-    """Cancelled before, during or just after the shared limits's answer, it leaves both calls to the next."""
+    """Cancelled before, during or just after the shared counter's answer, it leaves both calls to the next."""
 
     async def main(pacers: list[Pacer], _: Ledger) -> float:
         task = asyncio.ensure_future(pacers[0].admit(FEW, Urgency.ENDING))
@@ -74,7 +74,7 @@ def test_a_refused_write_keeps_its_place() -> None:
 
 
 def test_a_grant_for_a_moment_later_is_waited_for() -> None:
-    """What the shared limits grants for 40 ms from now goes then, and not before."""
+    """What the shared counter grants for 40 ms from now goes then, and not before."""
 
     class Early(Ledger):
         async def enter(self, worker: str, entries: Sequence[Entry]) -> list[Verdict]:
@@ -90,7 +90,7 @@ def test_a_grant_for_a_moment_later_is_waited_for() -> None:
 
 
 def test_news_of_a_bucket_that_was_forgotten_holds_nobody_up() -> None:
-    """While the shared limits tells of a bucket that nobody uses here others take its place; writes are asked for as ever."""
+    """While the counter tells of a bucket nobody uses here others take its place; writes are asked for as ever."""
 
     def another(number: int) -> tuple[RateLimit, ...]:
         return (RateLimit(f"slack:T1:{number}", 50, 60.0, 10),)

@@ -1,4 +1,4 @@
-"""A shared limits that is away, late or broken, in virtual time: nobody is held up and no limit is exceeded."""
+"""A shared counter that is away, late or broken, in virtual time: nobody is held up and no limit is exceeded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.pacing.together import FEW, UPDATE, Ledger, flood, refused, together
 @pytest.mark.parametrize("how", ["away", "silent"])
 @pytest.mark.parametrize("loads", [(1, 1), (1, 0), (2, 1, 1)])
 def test_without_the_ledger_all_stay_within_the_limit(loads: tuple[int, ...], how: str, counting: Counting) -> None:
-    """The shared limits goes in the middle of a flood and comes back minutes later; idle workers begin while it is away."""
+    """The counter goes in the middle of a flood and comes back minutes later; idle workers begin while it is away."""
 
     async def main(pacers: list[Pacer], shared: Ledger) -> tuple[list[float], float]:
         for pacer in pacers:
@@ -94,7 +94,7 @@ def test_what_was_written_without_the_ledger_is_told_to_it() -> None:
 
 
 def test_who_is_back_first_waits_for_what_the_others_tell() -> None:
-    """A worker that reaches the shared limits again takes no more than its share until the others had time to tell theirs."""
+    """A worker that reaches the counter again takes no more than its share until the others had time to tell theirs."""
     eight = (RateLimit("slack:T1:eight", 8, 60.0, 8),)
 
     async def main(pacers: list[Pacer], shared: Ledger) -> list[float]:
@@ -119,7 +119,7 @@ def test_who_is_back_first_waits_for_what_the_others_tell() -> None:
 
 
 def test_an_answer_that_comes_too_late_spends_nothing() -> None:
-    """What the shared limits granted to a write that had gone on without it is given back; the write itself is told."""
+    """What the counter granted to a write that had gone on without it is given back; the write itself is told."""
 
     async def main(pacers: list[Pacer], shared: Ledger) -> list[Act]:
         shared.silent.clear()

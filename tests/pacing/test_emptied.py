@@ -1,4 +1,4 @@
-"""A shared limits that comes back empty, in virtual time: it is told again what was written and who rests."""
+"""A shared counter that comes back empty, in virtual time: it is told again what was written and who rests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def floods(
 def test_a_ledger_that_forgot_is_told_again(
     number: int, rate_limits: tuple[RateLimit, ...], losses: list[tuple[float, float]], latency: float
 ) -> None:
-    """Whenever the shared limits comes back empty, and again a quarter of a minute later, nothing is refused, all goes on."""
+    """Whenever the counter comes back empty, and again a quarter of a minute later, nothing is refused, all goes on."""
 
     async def main(pacers: list[Pacer], shared: Ledger) -> list[float]:
         sent = list[float]()
@@ -62,7 +62,7 @@ def test_a_ledger_that_forgot_is_told_again(
 @pytest.mark.parametrize("after", [58.0, 90.0])
 @pytest.mark.parametrize("again", [1.0, 2.0, 3.0])
 def test_one_that_was_long_away_and_forgets_twice_is_told_twice(after: float, again: float) -> None:
-    """A shared limits that comes back empty after a minute, and empty once more seconds later, costs no refusal either."""
+    """A counter that comes back empty after a minute, and empty once more seconds later, costs no refusal either."""
 
     async def main(pacers: list[Pacer], shared: Ledger) -> list[float]:
         sent = list[float]()
@@ -82,7 +82,7 @@ def test_one_that_was_long_away_and_forgets_twice_is_told_twice(after: float, ag
 
 
 def test_a_rest_outlives_the_ledger() -> None:
-    """What a platform asked for still holds for all workers when the shared limits forgot it."""
+    """What a platform asked for still holds for all workers when the shared counter forgot it."""
 
     async def main(pacers: list[Pacer], shared: Ledger) -> float:
         await floods(pacers, UPDATE, 1.0, [])
@@ -98,7 +98,7 @@ def test_a_rest_outlives_the_ledger() -> None:
 
 
 def test_a_refusal_costs_its_trust_once() -> None:
-    """That the shared limits forgot a refusal makes it no second one: as much is written afterwards."""
+    """That the shared counter forgot a refusal makes it no second one: as much is written afterwards."""
 
     def written(*, forget: bool) -> int:
         async def main(pacers: list[Pacer], shared: Ledger) -> int:
@@ -159,7 +159,7 @@ def test_a_ledger_that_nobody_used_has_not_forgotten() -> None:
 
 
 def test_what_was_given_back_is_not_told_again() -> None:
-    """A write that was granted and never went is nothing that an emptied shared limits should know."""
+    """A write that was granted and never went is nothing that an emptied shared counter should know."""
 
     async def main(pacers: list[Pacer], shared: Ledger) -> list[Act]:
         for number in range(4):

@@ -1,4 +1,4 @@
-"""Several workers on one shared limits, in virtual time: together within the limit, each as prompt as if it were alone."""
+"""Several workers on one counter, in virtual time: together within the limit, each as prompt as if it were alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stage for several workers on one shared limits, in virtual time: the shared limits, their attendance, what they write."""
+"""A stage for several workers on one counter, in virtual time: the counter, their attendance, what they write."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def attend(pacers: Sequence[Pacer], shared: Ledger) -> None:
 
 
 def together(number: int, main: Callable[[list[Pacer], Ledger], Awaitable[T]], latency: float = 0.001) -> T:
-    """Run `main` with that many workers on one shared limits, in virtual time; nothing of theirs may be left behind."""
+    """Run `main` with that many workers on one counter, in virtual time; nothing of theirs may be left behind."""
 
     async def everything() -> T:
         shared = Ledger(latency)

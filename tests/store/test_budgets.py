@@ -1,4 +1,4 @@
-"""The shared limits of what all workers spent: never more than a window holds, however often it is asked and by whom."""
+"""The counter of what all workers spent: never more than a window holds, however often it is asked and by whom."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ async def test_what_is_told_late_takes_its_place_among_the_others(backing: Any, 
 
 
 async def test_a_ledger_that_was_emptied_is_told_from_the_one_before(on_server: Any) -> None:
-    """Whoever asks sees the same shared limits until the server forgets, and then another."""
+    """Whoever asks sees the same shared counter until the server forgets, and then another."""
     store = on_server.store()
     before = [await enter(store, entry(act), worker=worker) for act in (Act.ASK, Act.LOOK) for worker in "ab"]
     on_server.empty()
