@@ -12,7 +12,7 @@ from typing import Any
 from slackify_markdown import slackify_markdown
 
 from adapters.slack.defusing import defuse
-from bot.text import Dialect, monospaced, utf8, utf16, visible
+from bot.text import Dialect, effort, monospaced, utf8, utf16, visible
 
 PLAIN = 3_900
 """UTF-8 bytes of the text beside the blocks, which chat.update limits to 4,000. Screen readers and phones'
@@ -20,6 +20,10 @@ notifications read it and no block (Slack's documentation of chat.postMessage), 
 
 TABLE_WIDTH = 60
 """Columns of monospaced text that Slack shows in one line beside an open thread; in a fence it wraps longer ones."""
+
+MOST_EFFORT = 500
+"""Marks and lines, those in code left out, beyond which a page is shown as it is written: a message has room for
+3,900 characters, each of these takes a tenth of a millisecond to convert, and people write one in twenty."""
 
 _LABELLED = re.compile(r"<([a-z][a-z0-9+.\-]*:[^<>|\s]+)\|([^<>\n]*)>", re.IGNORECASE)
 _CUT_ENTITY = re.compile(r"&[a-z]{0,3}$")
@@ -31,7 +35,10 @@ def to_mrkdwn(markdown: str) -> str:
     A table becomes aligned text in a fence, or a list for each row where that is too wide.
     What has no form there (a rule, an entity) stays as it is written: nothing that was said becomes nothing.
     """
-    slackified = slackify_markdown(monospaced(markdown, TABLE_WIDTH))
+    aligned = monospaced(markdown, TABLE_WIDTH)
+    if effort(aligned) > MOST_EFFORT:
+        return defuse(markdown)
+    slackified = slackify_markdown(aligned)
     rendered = defuse(_LABELLED.sub(_spelt_out, slackified)).strip("\n")
     return rendered if visible(rendered) else defuse(markdown)
 

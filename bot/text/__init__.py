@@ -8,6 +8,7 @@ from bot.text.fences import three_backticks
 from bot.text.graphemes import visible
 from bot.text.layout import Dialect, Layout
 from bot.text.measure import utf8, utf16
+from bot.text.noise import effort
 from bot.text.pieces import Pieces
 from bot.text.plain import title
 from bot.text.tables import monospaced
@@ -17,6 +18,7 @@ __all__ = [
     "Dialect",
     "Layout",
     "Pieces",
+    "effort",
     "monospaced",
     "three_backticks",
     "title",

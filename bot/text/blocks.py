@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -19,8 +19,15 @@ from markdown_it.token import Token
 LONGEST_MARKER = 32
 """A longer run of backticks or tildes at the beginning of a line is no fence (nobody means one)."""
 
+MOST_NESTED = 40
+"""Quotes, lists and items in one another; what is nested deeper is not told apart. A list in a list takes four."""
+
+MOST_LINES = 1_000
+"""Lines with something on them in one text. One with more is noise, and is taken for a single paragraph."""
+
+_WRITTEN = re.compile(r"\S[^\n]*+")
 _OPENING = re.compile(r"(`{3,}|~{3,})([^\n]*)")
-_LEAD = re.compile(r"(?:[ \t]*(?:>|(?:[-*+]|\d{1,9}[.)])(?=[ \t]|$)))*[ \t]*", re.MULTILINE)
+_LEAD = re.compile(r"(?:[ \t]*+(?:>|(?:[-*+]|\d{1,9}+[.)])(?=[ \t]|$)))*+[ \t]*+", re.MULTILINE)
 _LIST_MARKER = re.compile(r"[^>\s]")
 
 
@@ -119,7 +126,13 @@ class Outline:
 
     def in_list(self, line: int) -> bool:
         """Return whether a line belongs to a list."""
-        return any(first <= line < last for first, last in self.listed)
+        index = bisect_right(self.listed, line, key=lambda span: span[0]) - 1
+        return index >= 0 and line < self.listed[index][1]
+
+    def is_top(self, line: int) -> bool:
+        """Return whether an outermost block begins on a line."""
+        index = bisect_left(self.tops, line)
+        return index < len(self.tops) and self.tops[index] == line
 
 
 @lru_cache(maxsize=8)
@@ -127,6 +140,10 @@ def outline(text: str) -> Outline:
     """Return the block structure of `text`; never raises. Read only: the last few are kept."""
     result = Outline(text, _line_starts(text))
     if not text:
+        return result
+    if len(result.starts) > MOST_LINES and len(_WRITTEN.findall(text)) > MOST_LINES:
+        result.blocks.append(Block(Kind.TEXT, 0, len(result.starts) - 1, nested=False))
+        result.tops.append(0)
         return result
     lists, nesting, in_table = 0, 0, False
     kind = Kind.TEXT
@@ -205,7 +222,11 @@ def _fence(state: StateBlock, first: int, end: int, silent: bool) -> bool:
 
 
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table").disable(["code", "reference", "html_block"])
+    parser = (
+        MarkdownIt("commonmark", {"maxNesting": MOST_NESTED})
+        .enable("table")
+        .disable(["code", "reference", "html_block"])
+    )
     parser.block.ruler.at("fence", _fence, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     return parser
 

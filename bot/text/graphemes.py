@@ -57,7 +57,12 @@ def visible(text: str) -> bool:
     stripped = text.strip()
     if not stripped:
         return False
-    return any(unicodedata.category(char) not in _SHAPELESS for char in stripped)
+    # Mostly the first one is seen; where not, each kind of character is looked at once, however many there are.
+    return _has_shape(stripped[0]) or any(map(_has_shape, set(stripped)))
+
+
+def _has_shape(char: str) -> bool:
+    return unicodedata.category(char) not in _SHAPELESS
 
 
 _SHAPELESS = frozenset({"Cf", "Cc", "Zs", "Zl", "Zp", "Mn", "Me"})

@@ -13,7 +13,7 @@ from bot.text.indentation import Dedented, dedented
 from bot.text.inline import scan
 from bot.text.preview import preview
 
-_CLOSING_FENCE = re.compile(r"[\s>]*(`{3,}|~{3,})[ \t]*(?:\n|$)")
+_CLOSING_FENCE = re.compile(r"[\s>]*+(`{3,}+|~{3,}+)[ \t]*+(?:\n|$)")
 _LONG_RUN = re.compile(r"(?<!`)(?=`{33})|(?<!~)(?=~{33})")
 _PATIENCE = 2000  # characters held back at most, and at most half of what a page holds
 _REACH = 4  # pages' worth of text looked at; more than that is cut first
@@ -38,6 +38,7 @@ class Page:
     raw: str = field(default="", init=False)
     _dedented: Dedented = field(init=False)
     _settled: bool = field(init=False)
+    _visible: bool = field(default=False, init=False)
     _stable: int = field(default=0, init=False)
     _parsed: int = field(default=0, init=False)
 
@@ -59,6 +60,7 @@ class Page:
     def absorb(self, text: str, *, final: bool) -> None:
         """Append source, and leave out what need not be shown at the top of a page."""
         self.raw += text
+        self._visible = self._visible or visible(text)
         while self._skip_blank() or self._skip_closing(final=final):
             pass
         self._dedent()
@@ -70,6 +72,8 @@ class Page:
 
         Not final: what is half written is closed or held back, as long as that is not much.
         """
+        if not self._visible:
+            return "", self.at + len(self.raw)
         whole = self.whole
         if final:
             structure = outline(whole[self._stable_from(whole) :])

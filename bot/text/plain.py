@@ -6,9 +6,9 @@ import re
 
 from bot.text.blocks import Kind, outline
 from bot.text.graphemes import boundary_before, visible
-from bot.text.inline import plain_text
 from bot.text.measure import utf16
 from bot.text.validity import wellformed
+from bot.text.words import plain_text
 
 _LOOKED_AT = 40  # times the limit: how much of a long text is read
 _MENTION = re.compile(r"<(?:[@#!][^<>\n|]*|t:-?\d+(?::\w)?|/[\w -]+:\d+|id:\w+)>")

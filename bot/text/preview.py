@@ -10,19 +10,20 @@ from bot.text.ending import closing, ending_at, open_marks
 from bot.text.graphemes import settled, visible
 from bot.text.inline import Inline, begun_link, scan
 
-_MARKERS_ONLY = re.compile(r"[\s>]*(?:[-*+]\s+)*(?:[-*+_=~`#|:<\[\]!\\ \t]+|\d{1,9}[.)])?\s*")
-_FENCE_MARKER = {"`": re.compile(r"[\s>]*`+\s*"), "~": re.compile(r"[\s>]*~+\s*")}
-_TABLE_RULE = re.compile(r"[\s>]*[|:\-][\s|:\-]*")
-_TRAILING_MARKS = re.compile(r"[*_~|`]+$")
-_ANGLE = re.compile(
-    r"<(?:[!@#][^<>\n]{0,200}|[a-z/][^\s<>]{0,2000}|[a-z][a-z0-9+.\-]*:[^<>\n]*\|[^<>\n]{0,300}|:\w*:?\d*)?$",
-    re.IGNORECASE,
-)
-_TASK = re.compile(r"(?:^|\n)[\s>]*(?:[-*+]|\d+[.)])\s+$")
+_MARKERS_ONLY = re.compile(r"[\s>]*+(?:[-*+]\s++)*+(?:[-*+_=~`#|:<\[\]!\\ \t]++|\d{1,9}+[.)])?+\s*+")
+_FENCE_MARKER = {"`": re.compile(r"[\s>]*+`++\s*+"), "~": re.compile(r"[\s>]*+~++\s*+")}
+_TABLE_RULE = re.compile(r"[\s>]*+[|:\-][\s|:\-]*+")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*+:", re.IGNORECASE)
+_EMOJI = re.compile(r":\w*+:?+\d*+")
+_TASK = re.compile(r"[\s>]*+(?:[-*+]|\d++[.)])")
+_MARKS = "*_~|`"
 _BEFORE_LINK = " \t\n(*_~\"'>|!-—“„«"
-_NEARLY_FENCE = re.compile(r"[\s>]*(?:(?:[-*+]|\d{1,9}[.)])\s+)*(?:```|~~~)")
+_NEARLY_FENCE = re.compile(r"[\s>]*+(?:(?:[-*+]|\d{1,9}+[.)])\s++)*+(?:```|~~~)")
 _BLOCKISH = "`~#>+-|="  # what would begin a block if the bracket before it were left out; nothing at all, too
 _LONGEST_LABEL = 300
+_LONGEST_MENTION, _LONGEST_TAG = 200, 2000  # characters after which what stands behind a `<` is taken for text
+_MOST_HELD = 4  # blocks held back, one behind the other: what a person types ends in one or two
+_MOST_SCANS = 4  # the same for what is half typed in one paragraph
 
 
 class Preview(NamedTuple):
@@ -32,10 +33,15 @@ class Preview(NamedTuple):
     end: int
 
 
-def preview(text: str) -> Preview:
-    """Return how `text` looks while more of it is on its way. Nothing is lost: what is held back comes with more."""
-    if not text:
-        return Preview("", 0)
+def preview(text: str, held: int = 0) -> Preview:
+    """Return how `text` looks while more of it is on its way. Nothing is lost: what is held back comes with more.
+
+    Args:
+        text: what there is of it.
+        held: how many blocks behind it are held back already.
+    """
+    if not text or held > _MOST_HELD:
+        return Preview(text.rstrip(), len(text))
     structure = outline(text)
     block = structure.last_block()
     if block is None:
@@ -45,11 +51,11 @@ def preview(text: str) -> Preview:
         return Preview(text[:end].rstrip(), end)
     match block.kind:
         case Kind.FENCE:
-            return _fence(structure, block)
+            return _fence(structure, block, held)
         case Kind.TABLE:
-            return _table(structure, block)
+            return _table(structure, block, held)
         case _:
-            return _paragraph(structure, block)
+            return _paragraph(structure, block, held)
 
 
 def _last_line(structure: Outline) -> int:
@@ -63,42 +69,43 @@ def _without_marker_line(structure: Outline) -> str:
     return structure.text[:start] if _MARKERS_ONLY.fullmatch(structure.text, start) else structure.text
 
 
-def _fence(structure: Outline, block: Block) -> Preview:
+def _fence(structure: Outline, block: Block, held: int) -> Preview:
     text, end = structure.text, _last_line(structure)
     content = structure.starts[block.first + 1]
     if end < content or not _FENCE_MARKER[block.marker[0]].fullmatch(text, end):
         end = len(text)
     end = min(end, settled(text))
     if end <= content or not visible(text[content:end].replace(">", "")):
-        return preview(text[: structure.starts[block.first]])
+        return preview(text[: structure.starts[block.first]], held + 1)
     return Preview(text[:end].rstrip() + ending_at(structure, len(text)).closer, end)
 
 
-def _table(structure: Outline, block: Block) -> Preview:
+def _table(structure: Outline, block: Block, held: int) -> Preview:
     end = _last_line(structure)
     if end < structure.starts[block.first + 1] + 1:
-        return preview(structure.text[: structure.starts[block.first]])
+        return preview(structure.text[: structure.starts[block.first]], held + 1)
     if end <= structure.starts[block.first + 1]:
         end = structure.starts[block.first]
     return Preview(structure.text[:end].rstrip(), end)
 
 
-def _paragraph(structure: Outline, block: Block) -> Preview:
+def _paragraph(structure: Outline, block: Block, held: int) -> Preview:
     text = structure.text
     begin, limit = structure.starts[block.first], _table_head(structure, block)
     limit = min(limit, len(_without_marker_line(structure)), settled(text))
     if _NEARLY_FENCE.match(text, _last_line(structure)):
         limit = min(limit, _last_line(structure))  # with its end held back it would be one
     if limit <= begin:
-        return preview(text[:begin])
-    end = limit
-    while True:
-        part = text[begin:end]
-        inline = scan(part)
-        held = _held_back(part, inline)
-        if held >= len(part):
+        return preview(text[:begin], held + 1)
+    part = text[begin:limit]
+    inline = scan(part)
+    for _ in range(_MOST_SCANS):
+        shown_to = _held_back(part, inline)
+        if shown_to >= len(part):
             break
-        end = begin + held
+        part = part[:shown_to]
+        inline = scan(part)
+    end = begin + len(part)
     label = _label(part, inline)
     if label is not None:
         part = part[: label[0]] + label[1]
@@ -121,25 +128,56 @@ def _table_head(structure: Outline, block: Block) -> int:
 
 def _held_back(part: str, inline: Inline) -> int:
     """Return how much of a paragraph can be shown before a token or a marker that is still being typed."""
-    code = inline.backticks.start if inline.backticks else len(part)
-    angle = part.rfind("<")
-    if (
-        0 <= angle < code
-        and _ANGLE.match(part, angle)
-        and not any(atom.start <= angle < atom.end for atom in inline.atoms)
-    ):
-        return angle
+    tokens = _before_tokens(part, inline)
+    if tokens < len(part):
+        return tokens
     label = _label(part, inline)
-    if label is not None and (label[1].lstrip()[:1] in _BLOCKISH or _TASK.search(part, 0, label[0])):
+    if label is not None and (label[1].lstrip()[:1] in _BLOCKISH or _ends_in_bullet(part[: label[0]])):
         return label[0]
-    marks = _TRAILING_MARKS.search(part)
-    if marks is None:
-        return len(part)
+    bare = len(part.rstrip(_MARKS))
+    if bare == len(part):
+        return bare
     if inline.atoms and inline.atoms[-1].end == len(part):
         return len(part)
     if any(pair.end == len(part) for pair in inline.pairs):
         return len(part)
-    return marks.start()
+    return bare
+
+
+def _before_tokens(part: str, inline: Inline) -> int:
+    """Return where the half-typed tokens begin in which a paragraph ends, one behind the other; its end without any."""
+    code = inline.backticks.start if inline.backticks else len(part)
+    end = len(part)
+    while len(part) - end <= _LONGEST_TAG:
+        angle = part.rfind("<", 0, end)
+        if not 0 <= angle < code or not _begins_token(part[angle + 1 : end]) or inline.atom_at(angle):
+            break
+        end = angle
+    return end
+
+
+def _begins_token(tail: str) -> bool:
+    """Return whether what stands behind the last `<` may still become a mention, a tag, an address or an emoji."""
+    if not tail:
+        return True
+    if ">" in tail or "\n" in tail:
+        return False
+    if tail[0] in "!@#":
+        return len(tail) <= _LONGEST_MENTION + 1
+    if tail[0] == ":":
+        return _EMOJI.fullmatch(tail) is not None
+    if tail[0] != "/" and not (tail[0].isascii() and tail[0].isalpha()):
+        return False
+    if len(tail) <= _LONGEST_TAG + 1 and len(tail.split(maxsplit=1)[0]) == len(tail):
+        return True
+    scheme, bar = _SCHEME.match(tail), tail.rfind("|")
+    return scheme is not None and scheme.end() <= bar and len(tail) - bar - 1 <= _LONGEST_LABEL
+
+
+def _ends_in_bullet(text: str) -> bool:
+    """Return whether the text ends in a list marker and white space: what follows may be the box of a task."""
+    bare = text.rstrip()
+    return bare != text and _TASK.fullmatch(bare, bare.rfind("\n") + 1) is not None
 
 
 def _label(part: str, inline: Inline) -> tuple[int, str] | None:

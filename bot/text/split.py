@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 
 from bot.text.blocks import Block, Kind, Outline
 from bot.text.graphemes import boundary_before, is_boundary
 from bot.text.inline import Inline, begun_link, scan
 
-_SENTENCE = re.compile(r"[.!?…][\"'”’»)\]*_]*\s+|[。！？][”’」』）]*\s*|[:;]\s+")
-_WORD = re.compile(r"\s+|[、，；：]|(?<=\w)[-–—/](?=\w)")
-_AFTER_CUT = re.compile(r"[ \t]*\n(?:[ \t]*\n)*")
+_SENTENCE = re.compile(r"[.!?…][\"'”’»)\]*_]*+\s++|[。！？][”’」』）]*+\s*+|[:;]\s++")
+_WORD = re.compile(r"\s++|[、，；：]|(?<=\w)[-–—/](?=\w)")
+_AFTER_CUT = re.compile(r"[ \t]*+\n(?:[ \t]*+\n)*+")
 _LONGEST_EMPHASIS = 200  # characters; emphasis longer than that is closed at the cut and opened again
 _LABEL_SHARE = 2  # what was begun further back than this part of a page will not end soon
 
@@ -74,15 +75,31 @@ class _Whole:
                     self._spans.append((last - 1, past_line_end(outline.text, last) + 1))
             elif block.kind is Kind.FENCE:
                 self._spans += _fence_lines(outline, block)
-        self._spans.sort()
+        self._spans = _merged(self._spans)
+        self._starts = [start for start, _ in self._spans]
 
     def holds(self, cut: int) -> bool:
         """Return whether `cut` lies inside one of the stretches."""
-        return any(start < cut < end for start, end in self._spans)
+        return self.before(cut) != cut
 
     def before(self, cut: int) -> int:
-        """Return the start of the outermost stretch that holds `cut`, or `cut` itself."""
-        return min((start for start, end in self._spans if start < cut < end), default=cut)
+        """Return the start of the stretch that holds `cut`, or `cut` itself."""
+        index = bisect_left(self._starts, cut) - 1
+        if index < 0:
+            return cut
+        start, end = self._spans[index]
+        return start if cut < end else cut
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the stretches in order, those that overlap as one. Between two that only touch there may be a cut."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        elif start < end:
+            merged.append((start, end))
+    return merged
 
 
 def _wholes(text: str, offset: int, *, unfinished: bool, page: int) -> list[tuple[int, int]]:
@@ -148,7 +165,7 @@ def _rank(outline: Outline, number: int) -> int:
     elif depth is None:
         rank = _ITEM if block and block.nested and outline.in_list(number) else _PARAGRAPH
     else:
-        rank = _PARAGRAPH if number in outline.tops else _ITEM
+        rank = _PARAGRAPH if outline.is_top(number) else _ITEM
     return _INTRODUCED if introduced else rank
 
 

@@ -9,9 +9,9 @@ from wcwidth import wcswidth, width
 
 from bot.text.blocks import Block, Kind, Outline, continued, lead_of, outline
 from bot.text.fences import inside
-from bot.text.inline import plain_text
+from bot.text.words import plain_text
 
-_HEAD = re.compile(r"\|[^\n]*\n[ \t>]*[|:\-][|:\- \t]*(?:\n|$)")
+_RULE = re.compile(r"^[ \t>]*+[|:\-][|:\- \t]*+$", re.MULTILINE)
 _BETWEEN = " | "
 _CROSSING = "-+-"
 
@@ -33,7 +33,7 @@ def monospaced(markdown: str, width: int) -> str:
         width: the most columns a table may take (a wide character takes two); a wider one becomes a group of
             bullets for each row.
     """
-    if not _HEAD.search(markdown):
+    if not _may_hold_table(markdown):
         return markdown
     structure = outline(markdown)
     pieces: list[str] = []
@@ -54,6 +54,12 @@ def monospaced(markdown: str, width: int) -> str:
         done = end
     pieces.append(markdown[done:])
     return "".join(pieces)
+
+
+def _may_hold_table(markdown: str) -> bool:
+    """Return whether some line with a bar has a line below it that may be a table's rule."""
+    rules = _RULE.finditer(markdown)
+    return any("|" in markdown[markdown.rfind("\n", 0, max(0, it.start() - 1)) + 1 : it.start()] for it in rules)
 
 
 def _read(structure: Outline, block: Block) -> _Table:
