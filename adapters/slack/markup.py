@@ -14,7 +14,7 @@ from bot.text import wellformed
 _TOKEN = re.compile(r"<([^<>\n]+)>")
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
 _ENTITY = re.compile("|".join(_ENTITIES))
-_LEADING_MENTIONS = re.compile(r"\s*(?:(?:<@[^<>]+>|<![^<>]+>)[\s,:;&]*(?:and\s+)?)+", re.IGNORECASE)
+_LEADING_MENTIONS = re.compile(r"\s*+(?:(?:<@[^<>]++>|<![^<>]++>)[\s,:;&]*+(?:and\s++)?+)++", re.IGNORECASE)
 _CALLS = re.compile(r"<(@|!)([^<>|^]+)[^<>]*>")
 
 _CALLING = frozenset({"here", "channel", "everyone", "group", "subteam"})
@@ -44,9 +44,10 @@ def readable(text: str, bot_user: str) -> str:
     The mention of `bot_user` is left out, links are `label (address)`, channels `#name`, commands `@here`, dates their
     fallback; entities are undone, mentions of other people stay `<@U…>`. What no store or API takes is replaced.
     """
-    own = re.compile(rf"<@{re.escape(bot_user)}(?:\|[^<>]*)?>")
-    text = re.sub(rf"^\s*{own.pattern}[ \t]*[,:]?", "", text)
-    text = re.sub(rf"[ \t]*{own.pattern}", "", text)
+    own = re.compile(rf"<@{re.escape(bot_user)}(?:\|[^<>]*+)?+>")
+    opening = re.match(rf"\s*+{own.pattern}[ \t]*+[,:]?+", text)
+    *before, last = own.split(text[opening.end() :] if opening else text)
+    text = "".join([*(part.rstrip(" \t") for part in before), last])
     text = _TOKEN.sub(lambda token: _spoken(token[1]), text)
     text = _ENTITY.sub(lambda entity: _ENTITIES[entity[0]], text)
     return wellformed(text).strip()

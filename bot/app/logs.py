@@ -16,7 +16,7 @@ import structlog
 
 _STRUCK_OUT = "[secret]"
 _SHAPES = (
-    r"xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,}|sk-ant-[\w-]{8,}|(?<=://)[^/\s@]*:[^/\s@]+(?=@)"
+    r"xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,}|sk-ant-[\w-]{8,}|(?<=://)[^/\s@:]*+:[^/\s@]++(?=@)"
     r"|[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"
 )
 """What tokens of Slack and Anthropic, passwords in addresses and tokens of Discord look like: a second net."""

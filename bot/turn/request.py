@@ -115,7 +115,7 @@ def _said(message: Message) -> str:
     return f'<message from="{_word(message.author.name or message.author.id)}">\n{body}\n</message>'
 
 
-_TAG = re.compile(r"<\s*/?\s*(?:message|thread_so_far|note)\b", re.IGNORECASE)
+_TAG = re.compile(r"<\s*+/?+\s*+(?:message|thread_so_far|note)\b", re.IGNORECASE)
 
 
 def _word(text: str, limit: int = 80) -> str:

@@ -20,7 +20,7 @@ RANDOM = list(units(20, 7))[-20:]
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_twice_the_text_costs_about_twice(dialect: Dialect, way) -> None:
-    """Of what was slow once, and of twenty random patterns, twice as much takes at most 2.6 times the processor time."""
+    """Of what was slow once, and of random patterns, twice as much takes at most 2.6 times the processor time."""
     for unit in (*KNOWN, *RANDOM):
         factor = grows_too_fast(partial(way, dialect), partial(repeated, unit), 12_000)
         assert not factor, f"twice as many {unit!r} cost {factor:.1f} times as much"
