@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test chaos lint lock clean
+.PHONY: run test chaos fuzz lint lock clean
 
 run: $(READY)
 	$(BIN)/python -m bot run --or-sandbox
@@ -16,6 +16,10 @@ test: $(READY)
 # fifteen minutes on two idle cores.
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos --runs 5 --jobs 2
+
+# Odd texts, requests, frames and answers, seeded and bounded: some minutes.
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz
 
 lint: $(READY)
 	$(BIN)/ruff check .

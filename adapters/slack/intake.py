@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import json
 import logging
 import math
 import time
@@ -18,6 +19,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
+import aiohttp
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp
@@ -44,8 +46,10 @@ from adapters.slack.events import (
     thread_key,
     to_message,
 )
+from adapters.slack.payloads import OddPayload, read_envelope, read_event
 from bot.conversation import FollowUps, ThreadKey
 from bot.errors import StoreUnavailable
+from bot.log_limit import LimitedLog
 from bot.ports import Inbox
 
 log = logging.getLogger(__name__)
@@ -53,8 +57,17 @@ log = logging.getLogger(__name__)
 LARGEST_BODY = 8 << 20
 """Bytes of one request. A character outside the BMP takes 12, and a message is told twice: as text and as blocks."""
 
+BODY_WITHIN = 10.0
+"""Seconds from a request's headers to the end of its body: Slack gives up on an answer after three."""
+
 COMPLAINT_EVERY = 60.0
 """Seconds between two log lines about requests with a wrong signature."""
+
+FORM = "application/x-www-form-urlencoded"
+"""What commands and presses come as."""
+
+MESSAGES = frozenset({"message", "app_mention"})
+"""The types of events that say something to the bot."""
 
 FRESH = 300.0
 """Seconds a signature is good for, either way (Slack's documentation on verifying requests)."""
@@ -83,6 +96,7 @@ class Intake:
         self._us = us
         self._inbox = inbox
         self._follow_ups = follow_ups
+        self._odd = LimitedLog(log)
         self._order: WeakValueDictionary[ThreadKey, asyncio.Lock] = WeakValueDictionary()
         self._app = self._bolt_app()
 
@@ -112,20 +126,40 @@ class Intake:
 
     async def envelope(self, request: SocketModeRequest) -> bool:
         """Take a Socket Mode envelope; whether to acknowledge it."""
-        response = await self._app.async_dispatch(AsyncBoltRequest(mode="socket_mode", body=request.payload))
+        body = self._typed(request.payload, request.type)
+        if body is None:
+            return True
+        response = await self._app.async_dispatch(AsyncBoltRequest(mode="socket_mode", body=body))
         return response.status == 200
 
     async def request(self, body: bytes, headers: Mapping[str, str]) -> web.Response:
         """Take an HTTP request whose signature was checked; any status but 200 makes Slack deliver again."""
+        if headers.get("Content-Type", "").startswith(FORM):
+            return web.Response()  # Slack's look at the certificate, or a press of a button that is none of ours
         try:
-            request = AsyncBoltRequest(body=body.decode(), headers={**headers})
-            event = request.body.get("event", {})
-        except (AttributeError, RecursionError, TypeError, ValueError):
-            # Bolt takes for granted that a body is a JSON object, and its event another.
-            return web.Response(status=400)
-        if not isinstance(event, dict):
-            return web.Response(status=400)
-        return await to_aiohttp_response(await self._app.async_dispatch(request))
+            payload = json.loads(body)
+        except (ValueError, RecursionError):
+            payload = None
+        typed = self._typed(payload, "request")
+        if typed is None:
+            return web.Response()  # delivering it again would make it no better
+        return await to_aiohttp_response(await self._app.async_dispatch(AsyncBoltRequest(body=json.dumps(typed))))
+
+    def _typed(self, payload: object, kind: str) -> dict[str, Any] | None:
+        """Return what of a payload matters, each value of the type that Slack's reference says; None when it is odd."""
+        try:
+            envelope = read_envelope(payload)
+            event = envelope.event or {}
+            known = field(event, "type") in MESSAGES
+            return {
+                "type": envelope.type,
+                "team_id": envelope.team_id,
+                "challenge": envelope.challenge,
+                "event": read_event(event) if known else {"type": ""},
+            }
+        except OddPayload as error:
+            self._odd.warning(f"{kind} {str(error).partition(':')[0]}", "an odd payload is left out", error=str(error))
+            return None
 
     # --- what an event means --------------------------------------------------------------------------------
 
@@ -219,21 +253,33 @@ class EventsEndpoint:
     Args:
         secret: the app's signing secret.
         clock: Unix seconds.
+        body_within: seconds in which a body must be there.
     """
 
     PATH = "/slack/events"
 
-    def __init__(self, secret: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, secret: str, *, clock: Callable[[], float] = time.time, body_within: float = BODY_WITHIN
+    ) -> None:
         self.intake: Intake | None = None
         """Where bodies go; while there is none Slack is told to come back."""
         self._secret = secret
         self._clock = clock
+        self._body_within = body_within
         self._complained_at = -math.inf
         self._running: set[asyncio.Task[Any]] = set()
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Serve one request: 413 when too large, 401 when not signed, 503 when nobody listens."""
-        body = await self._read(request)
+        """Serve one request: 408 when too slow, 413 when too large, 401 when not signed, 503 when nobody listens."""
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            return web.Response(status=415)  # Slack compresses nothing
+        try:
+            async with asyncio.timeout(self._body_within):
+                body = await self._read(request)
+        except TimeoutError:
+            return web.Response(status=408, headers={"Connection": "close"})
+        except (aiohttp.ClientError, ConnectionError, ValueError):
+            return web.Response(status=400)
         if body is None:
             return web.Response(status=413)
         timestamp = request.headers.get("X-Slack-Request-Timestamp", "")

@@ -21,9 +21,9 @@ notifications read it and no block (Slack's documentation of chat.postMessage), 
 TABLE_WIDTH = 60
 """Columns of monospaced text that Slack shows in one line beside an open thread; in a fence it wraps longer ones."""
 
-MOST_EFFORT = 500
+MOST_EFFORT = 250
 """Marks and lines, those in code left out, beyond which a page is shown as it is written: a message has room for
-3,900 characters, each of these takes a tenth of a millisecond to convert, and people write one in twenty."""
+3,900 characters, each of these takes up to half a millisecond to convert, and people write one in twenty."""
 
 _LABELLED = re.compile(r"<([a-z][a-z0-9+.\-]*:[^<>|\s]+)\|([^<>\n]*)>", re.IGNORECASE)
 _CUT_ENTITY = re.compile(r"&[a-z]{0,3}$")

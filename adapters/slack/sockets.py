@@ -12,18 +12,20 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import aiohttp
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from adapters.slack.calls import Api
+from adapters.slack.payloads import Frame, OddPayload, read_frame
 from adapters.slack.refusals import OPEN
 from bot.backoff import growing
 from bot.errors import BadCredentials, PlatformError
+from bot.log_limit import LimitedLog
 
 log = logging.getLogger(__name__)
+odd = LimitedLog(log)
 
 Handler = Callable[[SocketModeRequest], Awaitable[bool]]
 """Takes an envelope; returns whether it may be acknowledged. Slack delivers what is not acknowledged again."""
@@ -106,25 +108,26 @@ class Connection:
 
     def _take(self, socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
         try:
-            envelope = json.loads(text)
-        except (ValueError, RecursionError):
-            log.warning("Slack sent a frame that is no JSON")
+            frame = read_frame(json.loads(text))
+        except OddPayload as error:
+            odd.warning(f"frame {str(error).partition(':')[0]}", "Slack sent an odd frame", error=str(error))
             return
-        kind = envelope.get("type") if isinstance(envelope, dict) else None
+        except (ValueError, RecursionError):
+            odd.warning("json", "Slack sent a frame that is no JSON")
+            return
         self._greeted.set()
-        if kind == "disconnect":
-            log.info("Slack asks for a new connection", extra={"reason": envelope.get("reason")})
+        if frame.type == "disconnect":
+            log.info("Slack asks for a new connection", extra={"reason": frame.reason})
             self.leaving.set()
-        elif isinstance(kind, str) and kind != "hello" and not self._closing:
-            task = asyncio.create_task(self._handle(socket, envelope), name="slack envelope")
+        elif frame.type not in {"", "hello"} and frame.envelope_id and not self._closing:
+            task = asyncio.create_task(self._handle(socket, frame), name="slack envelope")
             self._handlers.add(task)
             task.add_done_callback(self._handlers.discard)
 
-    async def _handle(self, socket: aiohttp.ClientWebSocketResponse, envelope: dict[str, Any]) -> None:
+    async def _handle(self, socket: aiohttp.ClientWebSocketResponse, frame: Frame) -> None:
         try:
-            request = SocketModeRequest.from_dict(envelope)
-            if request is not None and await self._handler(request):
-                acknowledgement = SocketModeResponse(envelope_id=request.envelope_id).to_dict()
+            if await self._handler(SocketModeRequest(frame.type, frame.envelope_id, frame.payload)):
+                acknowledgement = SocketModeResponse(envelope_id=frame.envelope_id).to_dict()
                 await socket.send_str(json.dumps(acknowledgement))
         except (ConnectionError, aiohttp.ClientError):
             log.info("an acknowledgement found its connection closed; Slack delivers the event again")

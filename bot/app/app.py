@@ -22,7 +22,8 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.app import preflight
-from bot.app.health import Health, serve
+from bot.app.health import Health
+from bot.app.http import serve
 from bot.app.roles import Role
 from bot.app.settings import Settings, WrongSettings
 from bot.backoff import backoff

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from bot.app import preflight
 from bot.app.app import adapters, claude, open_store
-from bot.app.health import PortTaken, serve
+from bot.app.http import PortTaken, serve
 from bot.app.roles import Role
 from bot.app.settings import Settings
 from bot.errors import BotError

@@ -1,15 +1,10 @@
-"""The process's one HTTP server, and `/livez` and `/readyz`: whether it lives, and whether it can do its work now."""
+"""`/livez` and `/readyz`: whether the process lives, and whether it can do its work now."""
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
-
-from bot.errors import SettingsError
 
 
 class Health:
@@ -41,33 +36,3 @@ class Health:
         return web.json_response(
             {"status": "not ready" if problems else "ready", "problems": problems}, status=503 if problems else 200
         )
-
-
-class PortTaken(SettingsError):
-    """Another process listens where this one should."""
-
-
-@asynccontextmanager
-async def serve(application: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serve `application` there; yields the port, which is a free one for 0. Raises SettingsError."""
-    runner = web.AppRunner(application, access_log=None, handle_signals=False)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise _cannot_listen(host, port, error) from None
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
-
-
-def _cannot_listen(host: str, port: int, error: OSError) -> SettingsError:
-    if error.errno == errno.EADDRINUSE:
-        return PortTaken(f"HTTP_PORT: {host}:{port} is in use; choose a free port, or 0 for any.")
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return SettingsError(
-            f"HTTP_PORT: this user may not listen on port {port}; choose one above 1023, or 0 for any."
-        )
-    reason = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error.strerror
-    return SettingsError(f"HTTP_HOST: cannot listen on {host} ({reason}); 0.0.0.0 means every address of this machine.")
