@@ -10,7 +10,7 @@
     │   ├── RateLimited         the whole bucket rests for `retry_after`
     │   ├── Unavailable         the call surely had no effect (refused connection, 5xx before work): repeat it
     │   ├── OutcomeUnknown      the answer was lost: an edit may be repeated, a post must be looked for first
-    │   ├── MessageGone         a person deleted the message: that is StopReason
+    │   ├── MessageGone         a person deleted the message: it counts as a stop
     │   ├── MessageFrozen       the message can no longer be edited: go on in a new one
     │   ├── PlaceClosed         no way to write there (archived, removed, no permission): end quietly
     │   ├── TooLong             the text is over the limit: the dialect has been lowered, split again
@@ -20,10 +20,23 @@
         ├── StoreUnavailable    no answer from the store; what was asked may or may not have happened
         └── LeaseLost           another worker holds this turn now: stop, never redo
 
-`retry_after` is seconds, None when the other side named no time.
+`retry_after` is seconds from 0 to `LONGEST_PAUSE`, None when the other side named no time.
 """
 
 from __future__ import annotations
+
+import math
+
+LONGEST_PAUSE = 300.0
+"""Seconds that a platform or Claude can make us wait at most. Then it is asked again: a `Retry-After` of years, from a
+proxy or a mistake, would silence a channel for good. Slack and Discord name at most a minute in their documents."""
+
+
+def bounded(seconds: float | None) -> float | None:
+    """Return how long to wait where another side said `seconds`; None for what is no time."""
+    if seconds is None or math.isnan(seconds):
+        return None
+    return min(max(seconds, 0.0), LONGEST_PAUSE)
 
 
 class BotError(Exception):
@@ -36,7 +49,7 @@ class BotError(Exception):
 
     def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.retry_after = bounded(retry_after)
 
 
 class SettingsError(BotError):

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import aiohttp
 from discord.http import HTTPClient, Route
 
+from adapters.answers import bound, no_redirections
 from adapters.discord.refusals import Answer, failure, refusal
 from bot.errors import RateLimited
 
@@ -57,7 +58,7 @@ class Calls:
 
     def __init__(self, timeout: aiohttp.ClientTimeout = TIMEOUT) -> None:
         self._timeout = timeout
-        self.trace = aiohttp.TraceConfig()
+        self.trace = no_redirections()
         self.trace.on_request_end.append(self._headers_arrived)
         self.trace.on_response_chunk_received.append(self._body_arrived)
         self._under_way: dict[asyncio.Task[Any], _Call | None] = {}
@@ -144,6 +145,7 @@ class Calls:
     async def _headers_arrived(
         self, _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestEndParams
     ) -> None:
+        bound(params.response)
         if call := _current.get():
             call.status, call.headers = params.response.status, params.response.headers
 

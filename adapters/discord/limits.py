@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bot.errors import LONGEST_PAUSE
 from bot.ports import Observed, RateLimit, Write
 
 CALLS, WINDOW = 5, 5.0
@@ -20,6 +21,10 @@ edits go on, and a burst of them is followed by a pause nearly as long as the wi
 BOT_CALLS, BOT_BURST = 45, 5
 """Requests per second of the whole bot. Discord allows 50 (Developer Docs, "Rate Limits"); the rest is for reading and
 typing, which nobody paces."""
+
+
+MOST_CALLS = 10_000
+"""Calls a window that are believed: Discord's limits are a few dozen."""
 
 
 @dataclass(slots=True)
@@ -62,7 +67,7 @@ class Limits:
             reset_after = float(headers["X-RateLimit-Reset-After"])
         except (KeyError, ValueError):
             return ()
-        if limit < 1 or remaining < 0 or not 0 <= reset_after < 86400:
+        if not 1 <= limit <= MOST_CALLS or remaining < 0 or not 0 <= reset_after <= LONGEST_PAUSE:
             return ()
         known = self._known[write]
         if limit != known.calls:

@@ -145,7 +145,7 @@ def length_allowed(data: Mapping[str, Any]) -> int | None:
     content = errors.get("content") if isinstance(errors, dict) else None
     for item in content.get("_errors", ()) if isinstance(content, dict) else ():
         if "LENGTH" in str(item.get("code", "")):
-            number = re.search(r"\d[\d,]*", str(item.get("message", "")))
+            number = re.search(r"\d[\d,]{0,9}", str(item.get("message", "")))
             return int(number.group().replace(",", "")) if number else 0
     return None
 
@@ -168,6 +168,6 @@ def _sentence(status: int, code: int, data: Mapping[str, Any]) -> str:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         data = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

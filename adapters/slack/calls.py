@@ -18,6 +18,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from adapters.answers import BoundedResponse, no_redirections
 from adapters.slack.refusals import refusal
 from bot.errors import OutcomeUnknown, PlatformError, Unavailable
 
@@ -27,8 +28,8 @@ READS = frozenset({"chat.getPermalink", "conversations.history", "conversations.
 STRUCTURED = frozenset({"assistant.threads.setStatus", "chat.postMessage", "chat.update"})
 """Methods sent as GET with a query, and those sent as JSON; all others are a POST with a query, as in slack_sdk."""
 
-TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10.0, sock_connect=10.0, sock_read=30.0)
-"""Seconds. No total: a call is given up only when nothing at all arrives any more."""
+TIMEOUT = aiohttp.ClientTimeout(total=40.0, connect=10.0, sock_connect=10.0, sock_read=30.0)
+"""Seconds. The total bounds an answer that drips; one that is only slow has thirty from its last byte."""
 
 KEEP_ALIVE = 60.0
 """Seconds an idle connection is kept, so that an edit costs no handshake."""
@@ -77,7 +78,9 @@ class Api:
         """The shared session; made at the first use, inside the event loop."""
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE)
-            self._session = aiohttp.ClientSession(timeout=TIMEOUT, connector=connector)
+            self._session = aiohttp.ClientSession(
+                timeout=TIMEOUT, connector=connector, response_class=BoundedResponse, trace_configs=[no_redirections()]
+            )
         return self._session
 
     @property

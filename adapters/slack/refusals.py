@@ -84,9 +84,10 @@ MEANING: dict[str, type[PlatformError]] = {
 UNKNOWN: dict[str, type[PlatformError]] = {
     "chat.update": MessageFrozen,
     "chat.delete": MessageFrozen,
+    "chat.postMessage": Unavailable,
 }
-"""What a refusal that nobody foresaw comes to: where a message stands already, the core goes on beside it. Of any other
-method it is final, a plain PlatformError."""
+"""What a refusal that nobody foresaw comes to: where a message stands already, the core goes on beside it; a post is
+tried again, since a reader waits for it. Of any other method it is final, a plain PlatformError."""
 
 OPEN = "apps.connections.open"
 """The one call with an app-level token, whose scopes are mended elsewhere."""
@@ -117,7 +118,7 @@ def refusal(method: str, status: int, body: object, headers: Mapping[str, str]) 
         return MEANING.get(code, unknown)(_sentence(method, code, data), retry_after=rest)
     if status >= 500:
         return OutcomeUnknown(f"{method}: Slack answered HTTP {status}", retry_after=rest)
-    if status == 200:
+    if 200 <= status < 300:
         return OutcomeUnknown(f"{method}: the answer is not one of Slack's")
     return unknown(f"{method}: HTTP {status} from something that is not Slack's API")
 

@@ -39,6 +39,9 @@ from bot.worker import StoreWatch, Worker
 
 log = logging.getLogger(__name__)
 
+LONG_REST = 60.0
+"""Seconds of a rest that a platform asks for, above which `/readyz` tells of it."""
+
 APART = (
     "REDIS_URL is not set: this process shares its work only with those on this machine that have the same DATA_DIR; "
     "set REDIS_URL to a Redis that all of them reach."
@@ -178,12 +181,17 @@ async def open_chat(settings: Settings, resume: str | None) -> AsyncIterator[Cha
         yield Chat(model, store, policy(settings), jittered, name, on_kept=kept)
 
 
-def _problems(watch: StoreWatch, built: Sequence[Adapter], alerts: Alerts, role: Role) -> Mapping[str, str]:
+def _problems(
+    watch: StoreWatch, built: Sequence[Adapter], alerts: Alerts, role: Role, pacer: Pacer | None
+) -> Mapping[str, str]:
     """What is wrong now, by what it is wrong with; empty texts where all is well."""
     found = {"store": "" if watch.answers else "Redis does not answer"}
     for adapter in built:
         deaf = adapter.health if role.listens and not adapter.connected else ""
         found.update({installation: deaf or alerts.of(installation) for installation in adapter.installations})
+    if pacer is not None:
+        rests = pacer.resting(LONG_REST)
+        found.update({name: f"the platform asked for a rest of {left:.0f} s more" for name, left in rests.items()})
     return found
 
 
@@ -290,6 +298,7 @@ class App:
         watch = StoreWatch(store, platforms)
         chosen, alerts = policy(settings), Alerts()
         worker: Worker | None = None
+        pacer: Pacer | None = None
         if model is not None:
             pacer = Pacer(shared=store.rate_limits)
             stack.push_async_callback(pacer.close)
@@ -301,7 +310,7 @@ class App:
                 limit=settings.max_concurrent_turns,
                 watch=watch,
             )
-        health = Health(partial(_problems, watch, built, alerts, role))
+        health = Health(partial(_problems, watch, built, alerts, role, pacer))
         application = web.Application()
         application.add_routes(health.routes())
         for adapter in built:

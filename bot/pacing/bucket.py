@@ -283,6 +283,10 @@ class Bucket:
             self._free += 1.0
             self._level += 1.0
 
+    def rests(self, now: float) -> float:
+        """Return for how many seconds nothing may go because the platform said so."""
+        return max(0.0, self._paused_until - now)
+
     def refused(self, retry_after: float, now: float) -> None:
         """The platform refused a call: rest for `retry_after` s, trust less. Calls in flight together count once.
 

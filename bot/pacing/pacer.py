@@ -7,9 +7,12 @@ agreed with other workers in `_sharing`. It owns one timer, and none while nobod
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable, Sequence
 
+from bot.errors import LONGEST_PAUSE
+from bot.log_limit import LimitedLog
 from bot.pacing.live_reply import LiveReply, Urgency
 from bot.pacing.schedule import Schedule
 from bot.pacing.sharing import Sharing
@@ -17,6 +20,12 @@ from bot.pacing.waiting_write import PendingWrite
 from bot.ports import Observed, RateLimit, SharedRateLimits
 
 __all__ = ["LiveReply", "Pacer", "Urgency"]
+
+
+log = logging.getLogger(__name__)
+
+LONG_REST = 60.0
+"""Seconds of a rest above which the log tells of it: platforms count by the minute."""
 
 
 class Pacer:
@@ -33,6 +42,7 @@ class Pacer:
         self, clock: Callable[[], float] | None = None, shares: int = 1, shared: SharedRateLimits | None = None
     ) -> None:
         self._given_clock = clock
+        self._log = LimitedLog(log)
         self._schedule = Schedule(shares)
         self._sharing = Sharing(shared, self._schedule, self._now, self._go, self._look) if shared else None
         self._waiting: dict[PendingWrite, asyncio.Future[None]] = {}
@@ -76,10 +86,20 @@ class Pacer:
     def refused(self, rate_limits: Sequence[RateLimit], retry_after: float) -> None:
         """Note a refusal for rate: all of `rate_limits` rest for `retry_after` s. The write has to ask again."""
         now = self._now()
+        retry_after = min(retry_after, LONGEST_PAUSE)
+        if retry_after > LONG_REST:
+            names = [rate_limit.name for rate_limit in rate_limits]
+            self._log.warning(str(names), "a platform asks for a long rest", limits=names, seconds=round(retry_after))
         self._schedule.refused(rate_limits, retry_after, now)
         if self._sharing is not None and rate_limits:
             self._sharing.rest([self._schedule.bucket(rate_limit, now) for rate_limit in rate_limits], retry_after)
         self._look()
+
+    def resting(self, longer_than: float) -> dict[str, float]:
+        """Return the rate limits on which nothing may be written for more than `longer_than` seconds, and how long."""
+        now = self._now()
+        rests = {bucket.rate_limit.name: bucket.rests(now) for bucket in self._schedule.buckets()}
+        return {name: seconds for name, seconds in rests.items() if seconds > longer_than}
 
     async def close(self) -> None:
         """Ask the other workers nothing more, and wait for what is under way."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.conversation import MessageRef
-from bot.errors import ContentRefused
+from bot.errors import Unavailable
 from bot.ports import Part
 
 log = logging.getLogger(__name__)
@@ -97,10 +97,10 @@ class PostedMessages:
         return None
 
     def refuse(self, index: int) -> None:
-        """Have a sentence stand in for a page. Raises ContentRefused where that was refused, too."""
+        """Have a sentence stand in for a page. Raises Unavailable where that was refused, too."""
         log.warning("the platform refused the content of a message", extra={"part": index})
         if self.wanted(index, "") == REFUSED:
-            raise ContentRefused("the platform takes no text there")
+            raise Unavailable("the platform takes no text there")
         if index < len(self._messages):
             self._messages[index].stand_in = REFUSED
         else:

@@ -33,6 +33,10 @@ BACKOFF, BACKOFF_CAP = 0.5, 15.0
 """First pause after a transient failure, and the longest, in seconds; doubled each time, half of it random."""
 
 
+REST_CAP = 30.0
+"""Seconds to which the rests grow that follow when the same write is refused for rate again and again."""
+
+
 @dataclass(slots=True)
 class Tally:
     """What one turn's writes came to, for its log line."""
@@ -259,10 +263,10 @@ class Writer:
         for observed in receipt.observed:
             self.pacer.observe(observed)
 
-    def _refused(self, error: RateLimited, rate_limits: tuple[RateLimit, ...]) -> None:
+    def _refused(self, error: RateLimited, rate_limits: tuple[RateLimit, ...], at_least: float = 0.0) -> None:
         self.tally.refused += 1
         limited = tuple(rate_limit for rate_limit in rate_limits if rate_limit.name == error.bucket) or rate_limits
-        self.pacer.refused(limited, error.retry_after or 1.0)
+        self.pacer.refused(limited, max(error.retry_after or 1.0, at_least))
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._calls.discard(task)
@@ -271,12 +275,12 @@ class Writer:
 
     async def _carry_through(self, attempt: Callable[[], Awaitable[T]], rate_limits: tuple[RateLimit, ...]) -> T:
         failing_since: float | None = None
-        pauses = growing(BACKOFF, BACKOFF_CAP)
+        pauses, rests = growing(BACKOFF, BACKOFF_CAP), growing(BACKOFF, REST_CAP)
         while True:
             try:
                 return await attempt()
             except RateLimited as error:
-                self._refused(error, rate_limits)
+                self._refused(error, rate_limits, next(rests))
             except (Unavailable, OutcomeUnknown) as error:
                 self.tally.repeated += 1
                 now = asyncio.get_running_loop().time()

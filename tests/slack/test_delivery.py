@@ -131,11 +131,14 @@ async def test_an_unknown_code_freezes_a_message(
         await (platform.edit(place, ref, Content("text")) if method == "chat.update" else platform.delete(place, ref))
 
 
-async def test_unknown_code_is_final(platform: Delivery, place: Place, slack: SlackServer) -> None:
-    """A code nobody knows is a plain platform error that names it: it is not repeated for ever."""
+async def test_unknown_code(platform: Delivery, place: Place, slack: SlackServer) -> None:
+    """A code nobody knows names itself: a post is tried again, since a reader waits; elsewhere it is final."""
     slack.faults.add(Fault("chat.postMessage", "error", code="moon_phase_wrong"))
-    with pytest.raises(errors.PlatformError, match="moon_phase_wrong") as raised:
+    with pytest.raises(errors.Unavailable, match="moon_phase_wrong"):
         await platform.post(place, Content("text"), "n.0")
+    slack.faults.add(Fault("chat.getPermalink", "error", code="moon_phase_wrong"))
+    with pytest.raises(errors.PlatformError, match="moon_phase_wrong") as raised:
+        await platform._api.call("chat.getPermalink", {"channel": place.channel, "message_ts": "1.0"})
     assert type(raised.value) is errors.PlatformError
 
 
