@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import Collection
+from typing import Any
 
 import aiohttp
 import discord
 import yarl
-from discord.gateway import DiscordWebSocket
+from discord.gateway import DiscordWebSocket, ReconnectWebSocket, WebSocketClosure
 from discord.http import HTTPClient, Route
 
 from adapters.discord.intake import Intake
+from adapters.discord.payloads import SESSIONS, OddFrame, checked
 from bot.backoff import growing
 from bot.errors import SettingsError
+from bot.log_limit import LimitedLog
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +56,56 @@ async def set_gateway(http: HTTPClient) -> None:
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(data["url"])
 
 
+class CheckedWebSocket(DiscordWebSocket):
+    """discord.py's connection, to which no odd frame gets through, and which no odd event ends."""
+
+    odd = LimitedLog(log)
+
+    async def received_message(self, msg: Any, /) -> None:
+        """Check a frame and hand it on. Raises what ends the connection, as discord.py does."""
+        text = self._decompressor.decompress(msg) if isinstance(msg, bytes) else msg
+        if text is None:
+            return  # the rest is still to come
+        event = None
+        try:
+            frame = checked(_loads(text), self.sequence)
+            event = frame.get("t")
+            await super().received_message(frame)
+        except (discord.ConnectionClosed, ReconnectWebSocket, WebSocketClosure, OSError):
+            raise
+        except OddFrame as error:
+            self.odd.warning(
+                str(error).partition(":")[0], "Discord sent an odd frame, it is left out", error=str(error)
+            )
+        except Exception as error:
+            # Whatever one event does to the library that reads it, the connection lives on: others are waiting.
+            if event in SESSIONS or event is None:
+                raise
+            self.odd.warning(event, "an event could not be read, it is left out", event=event, error=repr(error)[:200])
+
+
+def _loads(text: Any) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise OddFrame("a frame that is no JSON") from None
+
+
+def check_frames() -> None:
+    """Let every connection of this process be a `CheckedWebSocket`: discord.py makes its own, and asks nobody."""
+    vars(discord.client)["DiscordWebSocket"] = CheckedWebSocket  # there is no public way
+
+
 def read_lone_surrogates() -> None:
-    """Let discord.py of this process read what only Python's own JSON reads.
+    """Let discord.py of this process read what only Python's own JSON reads, and what was read already.
 
     Where orjson is installed discord.py prefers it, and a message with half a character in it ends the connection.
     """
-    vars(discord.utils)["_from_json"] = json.loads  # there is no public way
+
+    def from_json(text: Any) -> Any:
+        return text if isinstance(text, dict) else json.loads(text)
+
+    vars(discord.utils)["_from_json"] = from_json  # there is no public way
 
 
 def read_any_json() -> None:
@@ -98,6 +146,7 @@ class Gateway(discord.Client):
         self._wanted = discord.Intents.none()
         self._wanted.guilds = self._wanted.guild_messages = self._wanted.dm_messages = True
         self._wanted.message_content = message_content
+        check_frames()
         read_lone_surrogates()
         read_any_json()
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody misses voice here
@@ -165,6 +214,11 @@ class Gateway(discord.Client):
         return ws is not None and ws.open
 
     # --- what discord.py calls ------------------------------------------------------------------------------
+
+    async def on_error(self, event_method: str, /, *_: Any, **__: Any) -> None:
+        """An event broke what reads it: one line, not the library's traceback for each."""
+        error = sys.exc_info()[1]
+        CheckedWebSocket.odd.warning(event_method, "an event could not be handled", error=repr(error)[:200])
 
     async def on_connect(self) -> None:
         """READY: a new session."""

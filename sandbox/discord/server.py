@@ -23,6 +23,7 @@ from .messages import Messages
 from .people import People
 from .ratelimits import RateLimits
 from .rest import LARGEST_REQUEST, PREFIX, Rest, cut
+from .sessions import Sessions
 from .world import Clock, World
 
 PEOPLE = (("ada", "Ada", None), ("ben", "Ben", "Benny"), ("chi", "Chi", None))
@@ -102,6 +103,11 @@ class DiscordServer(People, Service):
     def gateway_url(self) -> str:
         """The gateway's WebSocket address."""
         return self._gateway.url
+
+    @property
+    def sessions(self) -> Sessions:
+        """The gateway's sessions, for frames that no Discord would send."""
+        return self._gateway.sessions
 
     @property
     def _base(self) -> str:
