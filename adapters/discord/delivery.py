@@ -183,7 +183,7 @@ class Delivery:
             return answer
         bucket = self._limits.bucket(write, channel) if write and not answer.rate_limited_everywhere else ""
         error = refusal(answer, write, bucket=bucket)
-        if answer.status == 403 and isinstance(error, PlaceClosed):
+        if answer.status in {403, 404} and isinstance(error, PlaceClosed):
             self._cooldown.refused(channel)
         if isinstance(error, TooLong):
             allowed = length_allowed(answer.data) or 0

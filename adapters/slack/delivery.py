@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters.slack.calls import Answer, Api
+from adapters.slack.closed import ClosedChannels
 from adapters.slack.events import Identity
 from adapters.slack.history import find_part, find_parts, read_before
 from adapters.slack.people import People
-from adapters.slack.refusals import BLOCKS_REFUSED, TEXT_TOO_LONG
+from adapters.slack.refusals import BLOCKS_REFUSED, TEXT_TOO_LONG, ChannelClosed
 from adapters.slack.rendering import MARKDOWN, MRKDWN, SHORT_MARKDOWN, content, stored_text
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import ContentRefused, OutcomeUnknown, PlatformError, RateLimited, TooLong, Unavailable
@@ -65,6 +66,7 @@ class Delivery:
         self._dialect = MARKDOWN
         self._status_refused = False
         self._status_rests_until = 0.0
+        self._closed = ClosedChannels()
         self._statuses: set[tuple[str, str]] = set()
 
     @property
@@ -138,10 +140,22 @@ class Delivery:
         if not text.strip():
             raise ContentRefused("Slack takes no empty message")
         whole = {**arguments, **content(text, dialect), "parse": "none"}
-        answer = await self._api.call(method, whole, accept=TEXT_TOO_LONG | BLOCKS_REFUSED)
+        answer = await self._in_channel(arguments["channel"], method, whole, TEXT_TOO_LONG | BLOCKS_REFUSED)
         if answer.error:
             raise self._lower(dialect, text, answer.error)
         return answer
+
+    async def _in_channel(
+        self, channel: str, method: str, arguments: dict[str, Any], accept: frozenset[str] = frozenset()
+    ) -> Answer:
+        """Make a call that a closed channel refuses, unless it is known to be closed."""
+        if why := self._closed.reason(channel):
+            raise ChannelClosed(why)
+        try:
+            return await self._api.call(method, arguments, accept=accept)
+        except ChannelClosed as error:
+            self._closed.refused(channel, str(error))
+            raise
 
     def _lower(self, used: Dialect, text: str, code: str) -> PlatformError:
         """Write less, or plainer, from now on in this workspace; returns what to raise.
@@ -172,7 +186,7 @@ class Delivery:
             raise RateLimited("statuses rest in this workspace", retry_after=left)
         arguments = {"channel_id": place.channel, "thread_ts": place.thread, "status": text}
         try:
-            answer = await self._api.call("assistant.threads.setStatus", arguments, accept=NO_STATUS)
+            answer = await self._in_channel(place.channel, "assistant.threads.setStatus", arguments, NO_STATUS)
         except RateLimited as error:
             self._status_rests_until = time.monotonic() + (error.retry_after or 0.0)
             raise

@@ -28,6 +28,11 @@ BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format"})
 UNNAMED_PAUSE = 5.0
 """Seconds to rest after a refusal for rate that names no time."""
 
+
+class ChannelClosed(PlaceClosed):
+    """Nothing can be written anywhere in that channel, or there is none."""
+
+
 MEANING: dict[str, type[PlatformError]] = {
     # a person removed the message
     "message_not_found": MessageGone,
@@ -39,13 +44,13 @@ MEANING: dict[str, type[PlatformError]] = {
     # no way to write there
     "cannot_dm_bot": PlaceClosed,
     "cannot_reply_to_message": PlaceClosed,
-    "channel_not_found": PlaceClosed,
+    "channel_not_found": ChannelClosed,
     "ekm_access_denied": PlaceClosed,
-    "is_archived": PlaceClosed,
+    "is_archived": ChannelClosed,
     "is_inactive": PlaceClosed,
     "messages_tab_disabled": PlaceClosed,
     "no_permission": PlaceClosed,
-    "not_in_channel": PlaceClosed,
+    "not_in_channel": ChannelClosed,
     "restricted_action": PlaceClosed,
     "restricted_action_non_threadable_channel": PlaceClosed,
     "restricted_action_read_only_channel": PlaceClosed,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.slack.calls import Api
+from adapters.slack.closed import ClosedChannels
 from adapters.slack.defusing import defuse
 from adapters.slack.delivery import Delivery
 from adapters.slack.events import Identity
@@ -117,7 +118,7 @@ def test_the_table_covers_what_is_known() -> None:
     }
     for meaning, codes in known.items():
         for code in codes:
-            assert MEANING[code] is meaning
+            assert issubclass(MEANING[code], meaning)
 
 
 @pytest.mark.parametrize("method", ["chat.update", "chat.delete"])
@@ -225,3 +226,34 @@ async def test_nobody_there() -> None:
             await Delivery(api, Identity("T1", "U1")).post(Place("C1"), Content("text"), "n.0")
     finally:
         await api.close()
+
+
+async def test_a_channel_that_is_not_there_is_asked_once(
+    platform: Delivery, slack: SlackServer, journal: Journal
+) -> None:
+    """After one refusal neither posts nor statuses are tried in a channel for a minute; other channels do not mind."""
+    nowhere = Place("C0NOWHERE", thread="1.000001")
+    with pytest.raises(errors.PlaceClosed):
+        await platform.post(nowhere, Content("text"), "n.0")
+    before = len(list(journal.of("slack", "call")))
+    for _ in range(3):
+        with pytest.raises(errors.PlaceClosed):
+            await platform.post(nowhere, Content("text"), "n.1")
+        with pytest.raises(errors.PlaceClosed):
+            await platform.show_status(nowhere, "is thinking")
+    assert len(list(journal.of("slack", "call"))) == before
+    await platform.post(Place(slack.workspace.channel("general").id), Content("text"), "n.2")
+
+
+def test_a_closed_channel_is_tried_again_after_a_minute() -> None:
+    """Somebody may have invited the bot; and the memory of closed channels is bounded."""
+    now = 0.0
+    closed = ClosedChannels(lambda: now)
+    closed.refused("C1", "why")
+    assert closed.reason("C1") == "why"
+    now = 60.0
+    assert closed.reason("C1") == ""
+    for number in range(20_000):
+        closed.refused(f"C{number}", "why")
+    assert closed.reason("C0") == ""
+    assert closed.reason("C19999") == "why"
