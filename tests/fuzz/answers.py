@@ -1,0 +1,173 @@
+"""Odd answers to the bot's calls: a proxy before each platform's API that answers nonsense while people ask.
+
+Whatever it answers, each question ends in the whole answer or a visible failure, and when it has stopped an ordinary
+mention is answered at once. The whole bot runs in this process, with its real client libraries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from bot.conversation import Delta, Finished, StopReason, Usage
+from bot.ports import Request
+from tests.fuzz.watching import Watch
+from tests.whole.house import Side, furnished
+
+TIMES = ("1e9", "nan", "-5", "", "soon", "0", "2", "inf", "Wed, 21 Oct 2015 07:28:00 GMT")
+BODIES = (
+    b"", b"{}", b"[]", b"null", b"true", b'{"ok": "yes"}', b'{"ok": true}', b'{"ok": true, "ts": 5}', b'{"ok": false}',
+    b'{"ok": false, "error": null}', b'{"ok": false, "error": ["x"]}', b'{"ok": false, "error": "moon_phase"}',
+    b'{"id": 5}', b'{"code": "x", "message": []}', b'{"code": 999999, "message": "?"}', b"<html>hello</html>", b"\xff\xfe",
+    b"[" * 50_000, b'{"a":' * 5_000,
+)  # fmt: skip
+STATUSES = (200, 201, 204, 302, 304, 400, 401, 403, 404, 409, 418, 429, 500, 502, 503, 520)
+HARMLESS = (401,)
+"""Not sent: a token that is refused is refused for good, and rightly said to the operator."""
+
+ENDS_WITHIN = 150.0
+AFTER_WITHIN = 20.0
+AT_ONCE = 6
+
+
+class OddProxy:
+    """Passes calls on to an API, and answers nonsense in place of every few of those that write or read."""
+
+    def __init__(self, target: str, session: aiohttp.ClientSession, seed: int, odds: float) -> None:
+        self.odd = 0
+        self.odds = odds
+        self._target = target.rstrip("/")
+        self._session = session
+        self._chance = random.Random(seed)  # noqa: S311 - a test's
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one call."""
+        body = await request.read()
+        if self._chance.random() < self.odds and "connections.open" not in request.path:
+            self.odd += 1
+            return await self._nonsense(request, body)
+        return await self._passed_on(request, body)
+
+    async def _passed_on(self, request: web.Request, body: bytes) -> web.Response:
+        headers = {
+            name: value for name, value in request.headers.items() if name.lower() not in {"host", "content-length"}
+        }
+        address = f"{self._target}{request.path_qs}"
+        async with self._session.request(request.method, address, data=body, headers=headers) as answer:
+            kept = {
+                name: value
+                for name, value in answer.headers.items()
+                if name.lower() in {"content-type", "retry-after"} or name.lower().startswith("x-ratelimit")
+            }
+            return web.Response(status=answer.status, headers=kept, body=await answer.read())
+
+    async def _nonsense(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        chance = self._chance
+        if chance.random() < 0.3:
+            await self._passed_on(request, body)  # it was done, and nobody says so
+        status = chance.choice([it for it in STATUSES if it not in HARMLESS])
+        headers = {"Content-Type": chance.choice(["application/json", "text/html", "application/json; charset=utf-8"])}
+        if status == 429 or not chance.randrange(4):
+            headers["Retry-After"] = chance.choice(TIMES)
+        if status in {302, 304}:
+            headers["Location"] = str(request.url)
+        if not chance.randrange(40):
+            return web.Response(status=200, headers=headers, body=b'{"ok": true, "x": "' + b"x" * (5 << 20) + b'"}')
+        return web.Response(status=status, headers=headers, body=b"" if status in {204, 304} else chance.choice(BODIES))
+
+
+@asynccontextmanager
+async def between(target: str, seed: int, odds: float) -> AsyncIterator[tuple[OddProxy, str]]:
+    """Put a proxy before an API; yields it and its address, whose path is the API's."""
+    scheme, _, rest = target.partition("://")
+    host, _, path = rest.partition("/")
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
+        proxy = OddProxy(f"{scheme}://{host}", session, seed, odds)
+        application = web.Application(client_max_size=64 << 20)
+        application.router.add_route("*", "/{path:.*}", proxy.handle)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield proxy, f"http://127.0.0.1:{runner.addresses[0][1]}/{path}"
+
+
+class Echo:
+    """A model that answers with the numbers of the questions, the last of them at the end of its answer."""
+
+    async def stream(self, request: Request) -> AsyncIterator[Delta | Finished]:
+        """Answer in three pieces."""
+        numbers = " ".join(re.findall(r"\[q\d+\]", request.messages[-1].text))
+        text = f"The whole answer to {numbers}."
+        for piece in (text[:10], text[10:20], text[20:]):
+            yield Delta(piece)
+            await asyncio.sleep(0.02)
+        yield Finished(text=text, stop=StopReason.END_TURN, usage=Usage(), model="m", request_id="r", first_token=0.0)
+
+    async def ask(self, request: Request) -> Finished:
+        """Nobody asks."""
+        raise NotImplementedError
+
+
+async def fuzz(platform: str, count: int, seed: int, odds: float = 0.25) -> list[str]:
+    """Ask until `count` odd answers were given, heal, and ask once more; return what went wrong."""
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        async with furnished(platform, Path(folder)) as side:
+            target = side.house.box.slack.url if platform == "slack" else side.house.box.discord.url
+            async with between(target, seed, 0.0) as (proxy, address):
+                async with side.house.bot(model=Echo(), **{f"{platform}_api_url": address}):
+                    with Watch(wrong):
+                        await _converse(side, proxy, count, odds, wrong)
+    return wrong
+
+
+async def _converse(side: Side, proxy: OddProxy, count: int, odds: float, wrong: list[str]) -> None:
+    asked = 0
+    while proxy.odd < count:
+        proxy.odds = odds
+        roots = [await side.ask(f"[q{asked + number}] say so") for number in range(AT_ONCE)]
+        asked += len(roots)
+        await _until(lambda: _open(side, asked) == 0, ENDS_WITHIN / 5)
+        proxy.odds = 0.0
+        if not await _until(lambda: _open(side, asked) == 0, ENDS_WITHIN):
+            wrong.append(f"{_open(side, asked)} of {asked} questions did not end: {side.texts[-3:]!r}"[:300])
+            return
+    began = time.monotonic()
+    await side.ask("[q999999] say so")
+    if not await _until(lambda: any("q999999" in text for text in side.texts), AFTER_WITHIN):
+        wrong.append("the mention after it was not answered")
+    took = time.monotonic() - began
+    if took > AFTER_WITHIN:
+        wrong.append(f"the mention after it was answered after {took:.1f} s")
+
+
+def _open(side: Side, asked: int) -> int:
+    """How many of the first `asked` questions have neither an answer nor a failure on the screen."""
+    texts = side.texts
+    answered = {number for number in range(asked) for text in texts if f"[q{number}]" in text and text.endswith(".")}
+    failures = sum(text.startswith("(") for text in texts)
+    return max(0, asked - len(answered) - failures)
+
+
+async def _until(condition: Callable[[], bool], seconds: float) -> bool:
+    for _ in range(int(seconds / 0.05)):
+        if condition():
+            return True
+        await asyncio.sleep(0.05)
+    return condition()
+
+
+def run(count: int, seed: int) -> list[str]:
+    """Give `count` odd answers on both platforms; return what went wrong."""
+    return [line for platform in ("slack", "discord") for line in asyncio.run(fuzz(platform, count // 2, seed))]
