@@ -142,7 +142,7 @@ class Api:
             raise PlatformError(f"{method}: {self.address} is not an address") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise OutcomeUnknown(f"{method}: the answer was lost ({type(error).__name__})") from error
-        except (SlackClientError, AttributeError, TypeError, ValueError) as error:
+        except (SlackClientError, AttributeError, RecursionError, TypeError, ValueError) as error:
             # The library takes for granted that a body is a JSON object in UTF-8.
             raise OutcomeUnknown(f"{method}: the answer is not one of Slack's ({type(error).__name__})") from error
 

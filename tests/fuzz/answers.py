@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -27,8 +28,8 @@ TIMES = ("1e9", "nan", "-5", "", "soon", "0", "2", "inf", "Wed, 21 Oct 2015 07:2
 BODIES = (
     b"", b"{}", b"[]", b"null", b"true", b'{"ok": "yes"}', b'{"ok": true}', b'{"ok": true, "ts": 5}', b'{"ok": false}',
     b'{"ok": false, "error": null}', b'{"ok": false, "error": ["x"]}', b'{"ok": false, "error": "moon_phase"}',
-    b'{"id": 5}', b'{"code": "x", "message": []}', b'{"code": 999999, "message": "?"}', b"<html>hello</html>", b"\xff\xfe",
-    b"[" * 50_000, b'{"a":' * 5_000,
+    b'{"id": 5}', b'{"code": "x", "message": []}', b'{"code": 999999, "message": "?"}', b"<html>hello</html>",
+    b"\xff\xfe",     b"[" * 50_000, b'{"a":' * 5_000,
 )  # fmt: skip
 STATUSES = (200, 201, 204, 302, 304, 400, 401, 403, 404, 409, 418, 429, 500, 502, 503, 520)
 HARMLESS = (401,)
@@ -58,9 +59,8 @@ class OddProxy:
         return await self._passed_on(request, body)
 
     async def _passed_on(self, request: web.Request, body: bytes) -> web.Response:
-        headers = {
-            name: value for name, value in request.headers.items() if name.lower() not in {"host", "content-length"}
-        }
+        own = {"host", "content-length"}
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in own}
         address = f"{self._target}{request.path_qs}"
         async with self._session.request(request.method, address, data=body, headers=headers) as answer:
             kept = {
@@ -125,10 +125,12 @@ async def fuzz(platform: str, count: int, seed: int, odds: float = 0.25) -> list
     with tempfile.TemporaryDirectory() as folder:
         async with furnished(platform, Path(folder)) as side:
             target = side.house.box.slack.url if platform == "slack" else side.house.box.discord.url
-            async with between(target, seed, 0.0) as (proxy, address):
-                async with side.house.bot(model=Echo(), **{f"{platform}_api_url": address}):
-                    with Watch(wrong):
-                        await _converse(side, proxy, count, odds, wrong)
+            async with (
+                between(target, seed, 0.0) as (proxy, address),
+                side.house.bot(model=Echo(), **{f"{platform}_api_url": address}),
+            ):
+                with Watch(wrong):
+                    await _converse(side, proxy, count, odds, wrong)
     return wrong
 
 
@@ -138,9 +140,10 @@ async def _converse(side: Side, proxy: OddProxy, count: int, odds: float, wrong:
         proxy.odds = odds
         roots = [await side.ask(f"[q{asked + number}] say so") for number in range(AT_ONCE)]
         asked += len(roots)
-        await _until(lambda: _open(side, asked) == 0, ENDS_WITHIN / 5)
+        all_ended = partial(_all_ended, side, asked)
+        await _until(all_ended, ENDS_WITHIN / 5)
         proxy.odds = 0.0
-        if not await _until(lambda: _open(side, asked) == 0, ENDS_WITHIN):
+        if not await _until(all_ended, ENDS_WITHIN):
             wrong.append(f"{_open(side, asked)} of {asked} questions did not end: {side.texts[-3:]!r}"[:300])
             return
     began = time.monotonic()
@@ -150,6 +153,10 @@ async def _converse(side: Side, proxy: OddProxy, count: int, odds: float, wrong:
     took = time.monotonic() - began
     if took > AFTER_WITHIN:
         wrong.append(f"the mention after it was answered after {took:.1f} s")
+
+
+def _all_ended(side: Side, asked: int) -> bool:
+    return _open(side, asked) == 0
 
 
 def _open(side: Side, asked: int) -> int:
