@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-LONGEST_MESSAGE = 80_000
-"""Characters of one message that are kept: twice what Slack stores of a text (40,000), for one that forwards another.
+LONGEST_MESSAGE = 250_000
+"""Characters of one message that are kept: six times what Slack stores of a text (40,000), as some forward others.
 Discord's messages have 4,000. Blocks, attachments and the names that mentions stand for can make more of it."""
 
 LONGEST_NAME = 255

@@ -68,7 +68,7 @@ async def test_a_message_that_mentions_thousands(
     """Of thousands that a message mentions few are looked up, its author first, so that no edit waits behind them."""
     ada = slack.workspace.user("ada")
     ada.display_name = "a" * 80
-    text = f"<@{ada.id}>" * 2_000 + "".join(f"<@U{number:04}>" for number in range(4_000)) + f"<@U{'A' * 9_000}>"
+    text = f"<@{ada.id}>" * 4_000 + "".join(f"<@U{number:04}>" for number in range(4_000)) + f"<@U{'A' * 9_000}>"
     (complete,) = await platform.complete([question(place, "200.1", text, ada.id)])
     assert complete.author.name == ada.display_name
     assert len(arguments(journal, "users.info")) == MOST_AT_ONCE
