@@ -33,8 +33,15 @@ class LimitedLog:
         self._clock = clock
         self._kinds: dict[str, _Kind] = {}
 
-    def warning(self, kind: str, message: str, **fields: object) -> None:
-        """Write `message` with `fields`, unless a line of this `kind` was written within the last minute."""
+    def warning(self, kind: str, message: str, *, exc_info: bool | BaseException = False, **fields: object) -> None:
+        """Write `message`, unless a line of this `kind` was written within the last minute.
+
+        Args:
+            kind: what is counted together; stands in the line.
+            message: what happened.
+            exc_info: the exception whose traceback belongs to the line; True for the one being handled.
+            fields: more of it.
+        """
         now = self._clock()
         if kind not in self._kinds and len(self._kinds) >= MOST_KINDS:
             kind = next(reversed(self._kinds))
@@ -44,4 +51,4 @@ class LimitedLog:
             return
         more = {"held_back": known.held_back} if known is not None and known.held_back else {}
         self._kinds[kind] = _Kind(now)
-        self._logger.warning(message, extra={**fields, **more})
+        self._logger.warning(message, exc_info=exc_info, extra={"kind": kind, **fields, **more})

@@ -1,21 +1,28 @@
 """The process's one HTTP server, which no stranger can hold: connections are few, and requests have to come in time.
 
-A request's headers must be there within seconds of its first byte; a connection that is late is closed. The library
-knows no such bound, nor one on connections. How long a body may be, and may take, is for its reader to say.
+A request's headers must be there within seconds of its first byte, and what is answered must be taken; a connection
+that is late is closed. The library knows no such bounds, nor one on connections. How long a body may be, and may take,
+is for its reader to say.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from bot.errors import SettingsError
+from bot.log_limit import LimitedLog
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -29,10 +36,13 @@ class Bounds:
 
     Args:
         beginning: seconds from a connection's beginning, or a further request's first byte, to the end of its headers.
-        connections: how many may be open at once; a further one is closed as soon as it is there.
+        answering: seconds for which nobody need take what is answered.
+        connections: how many may be open at once. For a further one, the connection that asks for nothing and has done
+            so longest makes room; where all are being served, the further one is closed.
     """
 
     beginning: float = 10.0
+    answering: float = 10.0
     connections: int = 500
 
 
@@ -43,11 +53,24 @@ class _Door:
         self.bounds = bounds
         self.server: web.Server | None = None
         self.open: dict[asyncio.BaseTransport, _Connection] = {}
+        self._idle: dict[_Connection, None] = {}  # the longest first
 
     def connection(self) -> _Connection:
         """Return the protocol of one more connection."""
         assert self.server is not None, "the runner was set up"  # noqa: S101 - a mistake of ours
         return _Connection(self, self.server())
+
+    def admits(self) -> bool:
+        """Whether there is room for one more connection, once the one that is idle longest made some."""
+        if len(self.open) >= self.bounds.connections and self._idle:
+            next(iter(self._idle)).end()
+        return len(self.open) < self.bounds.connections
+
+    def idle(self, connection: _Connection, *, is_so: bool) -> None:
+        """Note whether a connection asks for something now."""
+        self._idle.pop(connection, None)
+        if is_so:
+            self._idle[connection] = None
 
     @web.middleware
     async def serving(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -62,22 +85,44 @@ class _Door:
             connection.served(begins=False)
 
 
+class _Timer:
+    """Calls `then` some seconds after it was started, unless it was stopped before."""
+
+    def __init__(self, seconds: float, then: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._then = then
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        if self._handle is None:
+            self._handle = asyncio.get_running_loop().call_later(self._seconds, self._then)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
 class _Connection(asyncio.Protocol):
-    """One connection: passes everything on to aiohttp's, and ends it when the beginning of a request is late."""
+    """One connection: passes everything on to aiohttp's, and ends it when the other side is late."""
 
     def __init__(self, door: _Door, inner: web.RequestHandler) -> None:
         self._door = door
         self._inner = inner
-        self._transport: asyncio.BaseTransport | None = None
-        self._late: asyncio.TimerHandle | None = None
+        self._made = False
+        self._transport: asyncio.Transport | None = None
+        self._late = _Timer(door.bounds.beginning, self.end)
+        self._untaken = _Timer(door.bounds.answering, self.end)
         self._serving = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if len(self._door.open) >= self._door.bounds.connections:
+        if not self._door.admits():
             transport.close()
             return
-        self._transport = transport
+        self._made = True
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
         self._door.open[transport] = self
+        self._door.idle(self, is_so=True)
         self._inner.connection_made(transport)
         self._wait()
 
@@ -93,35 +138,62 @@ class _Connection(asyncio.Protocol):
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        if self._transport is not None:
-            del self._door.open[self._transport]
-            self._transport = None
+        self._leave()
+        if self._made:
             self._inner.connection_lost(exc)
 
+    # Called where the other side takes less than it is answered; see `asyncio.BaseProtocol`.
+
     def pause_writing(self) -> None:
+        if self._transport is not None:
+            self._untaken.start()
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
+        self._untaken.stop()
         self._inner.resume_writing()
 
     def served(self, *, begins: bool) -> None:
         """A request is whole up to its body, or was answered."""
         self._serving = begins
-        self._stop_waiting()
+        self._late.stop()
+        if self._transport is not None:
+            self._door.idle(self, is_so=not begins)
+
+    def end(self) -> None:
+        """End the connection at once; there is room for another."""
+        if (transport := self._transport) is not None:
+            self._leave()
+            transport.abort()
 
     def _wait(self) -> None:
-        if self._late is None and not self._serving:
-            self._late = asyncio.get_running_loop().call_later(self._door.bounds.beginning, self._end)
+        if not self._serving:
+            self._late.start()
 
-    def _stop_waiting(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    def _leave(self) -> None:
+        """Count no more. What still arrives, and is answered, goes nowhere."""
+        self._late.stop()
+        self._untaken.stop()
+        self._door.idle(self, is_so=False)
+        if self._transport is not None:
+            del self._door.open[self._transport]
+            self._transport = None
 
-    def _end(self) -> None:
-        if isinstance(self._transport, asyncio.Transport):
-            self._transport.abort()
+
+class _ServerLog(logging.LoggerAdapter[logging.Logger]):
+    """What the library says of requests that failed, a traceback each: in so few lines that nobody fills the log."""
+
+    def __init__(self) -> None:
+        super().__init__(log, {})
+        self._limited = LimitedLog(log)
+
+    def exception(self, msg: object, *args: object, exc_info: Any = True, **_: Any) -> None:
+        """Log one line a kind and minute; a traceback only where the fault is ours."""
+        kind = type(exc_info).__name__
+        if isinstance(exc_info, HttpProcessingError):
+            self._limited.warning(kind, "a request that is no HTTP was refused")
+        else:
+            self._limited.warning(kind, "a request could not be served", exc_info=exc_info)
 
 
 class PortTaken(SettingsError):
@@ -133,7 +205,12 @@ async def serve(application: web.Application, host: str, port: int, bounds: Boun
     """Serve `application` there; yields the port, which is a free one for 0. Raises SettingsError."""
     # Nobody who writes to us compresses. What claims to be compressed is not unpacked, but refused by who reads it.
     runner = web.AppRunner(
-        application, access_log=None, handle_signals=False, auto_decompress=False, keepalive_timeout=IDLE
+        application,
+        access_log=None,
+        handle_signals=False,
+        auto_decompress=False,
+        keepalive_timeout=IDLE,
+        logger=_ServerLog(),
     )
     door = _Door(bounds)
     application.middlewares.append(door.serving)
