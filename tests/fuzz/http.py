@@ -12,11 +12,10 @@ from pathlib import Path
 
 import aiohttp
 
-from sandbox.claude.script import Script
 from sandbox.slack.http_events import signature
 from tests.fuzz import crude
 from tests.fuzz.mutate import cut, dumped
-from tests.fuzz.process import BotProcess, answered, running
+from tests.fuzz.process import BotProcess, answered, running, script
 from tests.fuzz.slack_events import Scene
 from tests.whole.house import Slack, furnished
 
@@ -93,7 +92,7 @@ async def fuzz(count: int, seed: int) -> tuple[list[str], str]:
         async with furnished("slack", Path(folder)) as side:
             assert isinstance(side, Slack)
             slack, box = side.server, side.house.box
-            box.claude.handle(lambda _: Script(text="Yes."))
+            box.claude.handle(script)
             secrets = {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
             async with running(side, Path(folder), **secrets) as bot, aiohttp.ClientSession() as session:
                 await slack.push_to(f"http://127.0.0.1:{bot.port}{crude.PATH}")

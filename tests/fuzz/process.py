@@ -1,4 +1,4 @@
-"""The whole bot as a process of its own, with what it logs and the memory it holds: what must hold while it is fuzzed."""
+"""The whole bot as a process of its own, its log and its memory: what must hold while somebody sends it nonsense."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from sandbox.claude.script import Asked, Script
 from tests.whole.house import Side
 
 MOST_GROWTH = 10 << 20
@@ -129,7 +130,9 @@ async def running(side: Side, folder: Path, **environment: str) -> AsyncIterator
         env={
             **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
             **side.house.box.environment(),
-            **{"DATA_DIR": str(folder / "data"), "HTTP_PORT": "0", "LOG_FORMAT": "json"},
+            "DATA_DIR": str(folder / "data"),
+            "HTTP_PORT": "0",
+            "LOG_FORMAT": "json",
             **environment,
         },
         stderr=asyncio.subprocess.PIPE,
@@ -143,19 +146,25 @@ async def running(side: Side, folder: Path, **environment: str) -> AsyncIterator
         await bot.stop()
 
 
+WHOLE = "The whole answer."
+
+
+def script(asked: Asked) -> Script:
+    """What Claude answers: nonsense shortly, and the question that counts in its own words."""
+    return Script(text=WHOLE if "still there" in asked.question else "Yes.")
+
+
 async def answered(side: Side, bot: BotProcess, channel: str, user: str) -> float:
     """Mention the bot there; returns the seconds to the whole answer, which is to be there in time."""
-    side.house.box.claude.answer("The whole answer.")
     began = time.monotonic()
     root = await side.ask("are you still there?", channel=channel, user=user)
+
+    def shown() -> bool:
+        messages = side.journal.messages(side.name, channel, author=side.bot)
+        return any(message.text == WHOLE and message.thread == root for message in messages)
+
     try:
-        await side.journal.until(
-            lambda: any(
-                shown.text == "The whole answer." and shown.thread == root
-                for shown in side.journal.messages(side.name, channel, author=side.bot)
-            ),
-            timeout=PATIENCE,
-        )
+        await side.journal.until(shown, timeout=PATIENCE)
     except TimeoutError:
         bot.wrong.append("the mention after it was not answered")
     if (took := time.monotonic() - began) > ANSWER_WITHIN:

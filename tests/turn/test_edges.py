@@ -50,6 +50,26 @@ class Knowing(FakePlatform):
         self.told.append(user)
 
 
+async def test_nobody_is_asked_where_nothing_can_be_written():
+    """A turn in a place known to be closed ends without a call and without asking Claude; its question is kept."""
+    house = House(["an answer"])
+    house.platform.closed_because = "channel_not_found"
+    await house.ask()
+    assert (house.model.requests, house.platform.calls, house.platform.statuses) == ([], [], [])
+    [turn] = await house.turns()
+    assert (turn.stop, turn.answer, turn.questions[0].text) == (StopReason.STOPPED, "", "Why?")
+
+
+async def test_what_was_written_is_ended_also_where_a_place_is_closed_now():
+    """What a dead worker left on the screen is brought to its end: a place may be open to edits, and opens again."""
+    house = House([5.0, "an answer"], ["an answer"])
+    await dies(house, await house.claim(), 1.0)
+    assert house.platform.shown == ["…"]
+    house.platform.closed_because = "is_archived"
+    await house.ask(None)
+    assert house.platform.shown == ["an answer"]
+
+
 async def dies(house: House, hold: HeldClaim, after: float) -> None:
     """Run the claim for a while, then let its worker die and its lease end."""
     dying = asyncio.create_task(house.run(hold))
