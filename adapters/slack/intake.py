@@ -229,7 +229,7 @@ class _Take(AsyncMiddleware):
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
-        self._odd = LimitedLog(log)
+        self._log = LimitedLog(log)
 
     async def async_process(
         self,
@@ -241,10 +241,10 @@ class _Take(AsyncMiddleware):
         try:
             await self._intake.receive(req.body)
         except StoreUnavailable as error:
-            log.warning("the store is away, Slack will deliver this event again", extra={"error": str(error)})
+            self._log.warning("store", "the store is away, Slack will deliver this event again", error=str(error))
             return BoltResponse(status=503, body="")
         except Exception as error:  # noqa: BLE001 - whatever one event does to the code that reads it
-            self._odd.warning(type(error).__name__, "an event could not be handled", exc_info=True)
+            self._log.warning(type(error).__name__, "an event could not be handled", exc_info=True)
             return BoltResponse(status=500, body="")
         return await req.context.ack()
 

@@ -7,6 +7,7 @@ odd, and nothing behind the door ever sees it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -17,6 +18,10 @@ TIME = r"\A(?:[0-9]{1,12}\.[0-9]{6})?\Z"
 
 TOLD = frozenset({"app_mention", "channel_unarchive", "group_unarchive", "member_joined_channel", "message"})
 """The types of events that say something to the bot."""
+
+
+DEEPEST = 100
+"""Levels of nesting; Slack's blocks have about ten. Ten times as many are more than Python's own recursion bears."""
 
 
 class OddPayload(ValueError):
@@ -90,9 +95,21 @@ class Frame(_Typed):
 def read_json(text: str | bytes) -> object:
     """Return what a body or a frame holds. Raises OddPayload."""
     try:
-        return json.loads(text)
+        payload = json.loads(text)
     except (ValueError, RecursionError):
         raise OddPayload("JSON", "it is none") from None
+    level = [payload]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+    if level:
+        raise OddPayload("JSON", "it is nested too deep")
+    return payload
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def read_frame(payload: object) -> Frame:
@@ -136,5 +153,3 @@ def _read(kind: type[Model], payload: object) -> Model:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         names = [str(name) for name in first["loc"] if name in kind.model_fields]
         raise OddPayload(names[-1] if names else kind.__name__, first["msg"]) from None
-    except RecursionError:
-        raise OddPayload(kind.__name__, "it is nested too deep") from None

@@ -48,6 +48,9 @@ BACKOFF, BACKOFF_CAP = 0.5, 30.0
 STABLE = 10.0
 """Seconds a connection must have lived for its successor to be opened without a pause."""
 
+AT_ONCE = 50
+"""Envelopes of one connection that are handled at once; the next are read when one is done."""
+
 FINISH = 10.0
 """Seconds envelopes under way may take at the end."""
 
@@ -102,6 +105,8 @@ class Connection:
             async for frame in socket:
                 if frame.type is aiohttp.WSMsgType.TEXT:
                     self._take(socket, frame.data)
+                while len(self._handlers) >= AT_ONCE:
+                    await asyncio.wait(self._handlers, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.leaving.set()
             self._greeted.set()
