@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -89,11 +90,10 @@ def test_a_drip_does_not_stretch_the_bound(run: Run) -> None:
 
 def test_who_takes_no_answers_is_ended(run: Run) -> None:
     """A connection on which nothing is read of what is answered is ended, though nothing more is sent on it."""
-    transports: list[asyncio.BaseTransport] = []
+    ended = asyncio.Event()
 
     async def large(request: web.Request) -> web.Response:
-        assert request.transport is not None
-        transports.append(request.transport)
+        request.task.add_done_callback(lambda _: ended.set())  # it serves the connection, not this request alone
         return web.Response(body=bytes(32 << 20))
 
     async def talk(port: int) -> None:
@@ -102,10 +102,29 @@ def test_who_takes_no_answers_is_ended(run: Run) -> None:
             loop = asyncio.get_running_loop()
             await loop.sock_connect(bare, ("127.0.0.1", port))
             await loop.sock_sendall(bare, GET)
-            while not (transports and transports[0].is_closing()):
-                await asyncio.sleep(0.01)
+            await ended.wait()
 
     serving(run, talk, large)
+
+
+def test_stopping_does_not_wait_for_a_body_that_nobody_reads(run: Run) -> None:
+    """Who was refused and goes on sending, or sends no more, does not hold up the end of the process."""
+
+    async def refusing(_: web.Request) -> web.Response:
+        return web.Response(status=401)
+
+    with socket.socket() as bare:
+        bare.setblocking(False)
+
+        async def talk(port: int) -> None:
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(bare, ("127.0.0.1", port))
+            await loop.sock_sendall(bare, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+            assert b"401" in await loop.sock_recv(bare, 100)
+
+        began = time.monotonic()
+        serving(run, talk, refusing)
+        assert time.monotonic() - began < 5.0
 
 
 def test_an_answer_that_takes_long_is_not_cut_short(run: Run) -> None:
