@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import random
+import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+
+from bot.errors import LONGEST_PAUSE
 
 LONGEST = 60.0
-"""Seconds beyond which nobody's Retry-After is obeyed: a person is waiting, and some say hours."""
+"""Seconds of it that are waited for while a person looks on."""
+
+_MOST_DIGITS = 64  # characters of a header that may hold a time
 
 _FIRST = 1.0  # s, upper end of the first wait
 _CEILING = 20.0  # s, upper end of any wait nobody asked for
@@ -26,6 +33,39 @@ def backoff(attempt: int, retry_after: float | None = None, *, rng: random.Rando
         return asked + rng.uniform(0.0, _SPREAD * max(asked, _FIRST))
     ceiling = min(_CEILING, _FIRST * 2.0 ** min(max(attempt, 1) - 1, 16))
     return rng.uniform(ceiling / 2, ceiling)
+
+
+def seconds_named(named: object, *, unit: float = 1.0, now: float | None = None) -> float | None:
+    """Return the seconds that an answer asks to wait, at most `LONGEST_PAUSE`; None where it names no time.
+
+    Args:
+        named: the value of a `Retry-After` header (a number of seconds or a date, RFC 9110), or of a field in JSON.
+            What is neither, not finite or below zero names no time.
+        unit: seconds that a number counts.
+        now: Unix seconds that a date is counted from; the system's clock when None.
+    """
+    number = _number(named)
+    seconds = None if number is None else number * unit
+    if seconds is None and isinstance(named, str) and any(map(str.isalpha, named[:_MOST_DIGITS])):
+        seconds = _until(named[:_MOST_DIGITS], time.time() if now is None else now)
+    return None if seconds is None else min(seconds, LONGEST_PAUSE)
+
+
+def _number(named: object) -> float | None:
+    if isinstance(named, bool) or not isinstance(named, (str, int, float)):
+        return None
+    try:
+        value = float(named[:_MOST_DIGITS] if isinstance(named, str) else named)
+    except (ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
+
+
+def _until(date: str, now: float) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - now)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def growing(first: float, longest: float) -> Iterator[float]:

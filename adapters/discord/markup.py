@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import discord
 
 from bot.conversation import Attachment
-from bot.text import wellformed
+from bot.text import LONGEST_NAME, bounded, wellformed
 
 UNKNOWN_MIME = "application/octet-stream"
 
@@ -42,13 +42,13 @@ def text_of(message: discord.Message, own_id: int, known: Mapping[int, str] | No
         content = _plain(forwarded.content, _names(message, own_id, guild, known or {}))
         files = " ".join(f"[file: {item.filename}]" for item in forwarded.attachments)
         parts.append(f"[forwarded message]\n{content}\n{files}".strip())
-    return wellformed("\n".join(part for part in parts if part)).strip()
+    return bounded(wellformed("\n".join(part for part in parts if part)).strip())
 
 
 def attachments_of(message: discord.Message) -> tuple[Attachment, ...]:
     """Describe the files sent along."""
     return tuple(
-        Attachment(wellformed(item.filename), item.content_type or UNKNOWN_MIME, item.size)
+        Attachment(wellformed(item.filename[:LONGEST_NAME]), item.content_type or UNKNOWN_MIME, item.size)
         for item in message.attachments
     )
 

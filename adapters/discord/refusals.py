@@ -122,6 +122,8 @@ def refusal(answer: Answer, write: Write | None = None, *, bucket: str = "") -> 
         return error(what)
     if write in {Write.EDIT, Write.DELETE}:  # the message stands there: the core goes on beside it
         return MessageFrozen(what)
+    if write is Write.POST and not data:  # Discord says what is wrong in JSON; somebody else stands between
+        return Unavailable(what)
     return (PlaceClosed if answer.status in {403, 404} else ContentRefused)(what)
 
 

@@ -133,7 +133,7 @@ class Api:
             return Answer(_mapping(response.data), _headers(response.headers))
         except SlackApiError as error:
             status, body, headers = _told(error.response)
-            if isinstance(body, Mapping) and body.get("error") in accept:
+            if isinstance(body, Mapping) and isinstance(body.get("error"), str) and body["error"] in accept:
                 return Answer(body, headers, str(body["error"]))
             raise refusal(method, status, body, headers) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

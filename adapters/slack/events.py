@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters.slack.markup import addresses_others, mentions, readable, text_of
 from bot.conversation import Attachment, Author, FollowUps, Message, Place, ThreadKey
-from bot.text import wellformed
+from bot.text import LONGEST_NAME, wellformed
 
 Event = Mapping[str, Any]
 
@@ -144,7 +144,7 @@ def author_of(message: Event) -> Author:
     """Who wrote it; a bot's name stands in its message, a person's has to be looked up."""
     profile = message.get("bot_profile")
     name = field(message, "username") or (field(profile, "name") if isinstance(profile, Mapping) else "")
-    return Author(field(message, "user") or field(message, "bot_id"), wellformed(name))
+    return Author(field(message, "user") or field(message, "bot_id"), wellformed(name[:LONGEST_NAME]))
 
 
 def attachments_of(message: Event) -> list[Attachment]:
@@ -155,7 +155,8 @@ def attachments_of(message: Event) -> list[Attachment]:
         if isinstance(file, Mapping) and field(file, "mode") != "tombstone":
             size = file.get("size")
             name = field(file, "name") or field(file, "title") or field(file, "id") or "file"
-            found.append(Attachment(wellformed(name), field(file, "mimetype"), size if isinstance(size, int) else 0))
+            mime = field(file, "mimetype")[:LONGEST_NAME]
+            found.append(Attachment(wellformed(name[:LONGEST_NAME]), mime, size if isinstance(size, int) else 0))
     return found
 
 

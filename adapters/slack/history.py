@@ -15,6 +15,7 @@ from adapters.slack.markup import readable, text_of
 from adapters.slack.rendering import stored_text
 from bot.conversation import Message, MessageRef, Place
 from bot.ports import Posted
+from bot.text import bounded
 
 MESSAGES = 50
 """Messages of a thread that Claude is told at most: the first one and the newest."""
@@ -81,7 +82,7 @@ def _newest(said: list[Message]) -> list[Message]:
         if len(kept) == MESSAGES - 1 or room < 0:
             break
         kept.append(message)
-    root = [replace(said[0], text=said[0].text[:CHARACTERS])] if said else []
+    root = [replace(said[0], text=bounded(said[0].text, CHARACTERS))] if said else []
     return [*root, *reversed(kept)]
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bot.text import wellformed
+from bot.text import bounded, wellformed
 
 _TOKEN = re.compile(r"<([^<>\n]+)>")
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
@@ -42,7 +42,8 @@ def readable(text: str, bot_user: str) -> str:
     """Return Slack's `text` as a person reads it.
 
     The mention of `bot_user` is left out, links are `label (address)`, channels `#name`, commands `@here`, dates their
-    fallback; entities are undone, mentions of other people stay `<@U…>`. What no store or API takes is replaced.
+    fallback; entities are undone, mentions of other people stay `<@U…>`. What no store or API takes is replaced, and
+    what is too long ends with a note (`bot.text.bounded`).
     """
     own = re.compile(rf"<@{re.escape(bot_user)}(?:\|[^<>]*+)?+>")
     opening = re.match(rf"\s*+{own.pattern}[ \t]*+[,:]?+", text)
@@ -50,7 +51,7 @@ def readable(text: str, bot_user: str) -> str:
     text = "".join([*(part.rstrip(" \t") for part in before), last])
     text = _TOKEN.sub(lambda token: _spoken(token[1]), text)
     text = _ENTITY.sub(lambda entity: _ENTITIES[entity[0]], text)
-    return wellformed(text).strip()
+    return bounded(wellformed(text).strip())
 
 
 def _spoken(token: str) -> str:

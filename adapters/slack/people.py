@@ -7,14 +7,15 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from adapters.slack.calls import Api
 from adapters.slack.events import field
 from bot.conversation import Author, Message
 from bot.errors import BadCredentials, OutcomeUnknown, PlatformError, RateLimited, Unavailable
-from bot.text import wellformed
+from bot.log_limit import LimitedLog
+from bot.text import bounded, wellformed
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +28,15 @@ LIFE = 3600.0
 WAIT = 2.0
 """Seconds an answer waits for names; one that comes later serves the next answer."""
 
+MOST_AT_ONCE = 50
+"""People looked up at the same time: as many as can have written what Claude is told of a thread, and half of the
+calls that may be under way to Slack. A message can mention thousands; those beyond are called by their ids."""
+
 LONGEST = 80
 """Characters of a name; Slack allows as many."""
 
-_MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|([^<>]*))?>")
-_ID = re.compile(r"[UW][A-Z0-9]+")
+_MENTION = re.compile(r"<@([UW][A-Z0-9]{1,30})(?:\|([^<>]*))?>")
+_ID = re.compile(r"[UW][A-Z0-9]{1,30}")
 
 
 class People:
@@ -49,25 +54,32 @@ class People:
         self._clock = clock
         self._names: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._lookups: dict[str, asyncio.Task[None]] = {}
+        self._failures = LimitedLog(log)
         self._refused = False
+        self._rests_until = 0.0
 
     async def complete(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """Return the messages with the authors' names and with `@name` for every mention."""
-        await self._look_up({user for message in messages for user in _people_in(message)})
+        authors = [message.author.id for message in messages if not message.author.name]
+        mentioned = [user for message in messages for user, _ in _MENTION.findall(message.text)]
+        await self._look_up(dict.fromkeys([*filter(_ID.fullmatch, authors), *mentioned]))
         return tuple(self._completed(message) for message in messages)
 
     def _completed(self, message: Message) -> Message:
         author = message.author if message.author.name else Author(message.author.id, self._name(message.author.id))
         text = _MENTION.sub(lambda mention: "@" + self._name(mention[1], mention[2] or ""), message.text)
-        return replace(message, author=author, text=text)
+        return replace(message, author=author, text=bounded(text))
 
     def _name(self, user: str, otherwise: str = "") -> str:
         return self._names.get(user, ("", 0.0))[0] or otherwise or user
 
-    async def _look_up(self, users: Iterable[str]) -> None:
+    async def _look_up(self, users: Collection[str]) -> None:
+        """Look up those whose names are not known, in this order, as far as there is room."""
         now = self._clock()
         for user in users:
-            if self._refused or (user in self._names and self._names[user][1] > now):
+            if self._refused or now < self._rests_until or len(self._lookups) >= MOST_AT_ONCE:
+                break
+            if user in self._names and self._names[user][1] > now:
                 continue
             if user not in self._lookups:
                 self._lookups[user] = asyncio.create_task(self._look_up_one(user), name=f"name of {user}")
@@ -89,11 +101,15 @@ class People:
             self._refused = True
             log.warning("people's names are not known, their ids are used", extra={"error": str(error)})
             return
-        except (RateLimited, Unavailable, OutcomeUnknown) as error:
-            log.info("a name could not be looked up now", extra={"error": str(error)})
+        except RateLimited as error:
+            self._rests_until = max(self._rests_until, self._clock() + (error.retry_after or 0.0))
+            self._failures.warning("rate", "names are not looked up for a while", error=str(error))
+            return
+        except (Unavailable, OutcomeUnknown) as error:
+            self._failures.warning("unavailable", "a name could not be looked up now", error=str(error))
             return
         except PlatformError as error:
-            log.info("a person is not known to Slack", extra={"error": str(error)})
+            log.debug("a person is not known to Slack", extra={"error": str(error)})
             name = ""
         else:
             name = _shown_name(answer.data.get("user"))
@@ -108,13 +124,6 @@ class People:
         for lookup in lookups:
             lookup.cancel()
         await asyncio.gather(*lookups, return_exceptions=True)
-
-
-def _people_in(message: Message) -> set[str]:
-    mentioned = {user for user, _ in _MENTION.findall(message.text)}
-    if not message.author.name and _ID.fullmatch(message.author.id):
-        mentioned.add(message.author.id)
-    return mentioned
 
 
 def _shown_name(user: object) -> str:

@@ -45,7 +45,7 @@ class EventDecoder:
     """Server-sent events out of bytes that are cut anywhere; only their JSON data is given on."""
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._buffer = bytearray()
         self._held_back = b""
 
     @property
@@ -60,7 +60,12 @@ class EventDecoder:
         """
         if self._held_back or b"\r" in chunk:
             chunk = self._one_kind_of_line_end(chunk)
-        *blocks, self._buffer = (self._buffer + chunk).split(b"\n\n")
+        unread = max(0, len(self._buffer) - 1)  # the first of the two line feeds may have come before
+        self._buffer += chunk
+        blocks: list[bytes] = []
+        if self._buffer.find(b"\n\n", unread) >= 0:
+            *blocks, rest = bytes(self._buffer).split(b"\n\n")
+            self._buffer = bytearray(rest)
         if len(self._buffer) > LONGEST_EVENT:
             raise ValueError("an event without an end")
         for block in blocks:

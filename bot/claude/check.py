@@ -40,7 +40,7 @@ def judge(variable: str, model: str, facts: ModelFacts, *, max_tokens: int, now:
     """
     if facts.retired:
         raise SettingsError(f"{variable} is {model}, which is retired: set it to a current model.")
-    if facts.max_tokens and max_tokens > facts.max_tokens:
+    if facts.max_tokens is not None and 0 < facts.max_tokens < max_tokens:
         raise SettingsError(
             f"CLAUDE_MAX_TOKENS is {max_tokens}, but {model} ({variable}) takes at most {facts.max_tokens}: lower it."
         )

@@ -38,8 +38,13 @@ READ_TIMEOUT = 90.0
 """Seconds without a byte; the API pings more often than that."""
 WATCHDOG = 180.0
 """Seconds without an event of the answer, pings apart. Healthy answers at high effort think for over 120 s."""
+LONGEST_STREAM = 3600.0
+"""Seconds for a whole answer, however well it goes on. The longest (128,000 tokens at 50 a second) take 45 minutes."""
 KEEPALIVE = 300.0
 """Seconds an idle connection is kept, so that a quiet bot need not make a new one for every message."""
+
+REDIRECTS = 3
+"""How often one request is sent elsewhere: each is a request with the whole conversation."""
 
 ASK_TRIES = 4
 ASK_WITHIN = 60.0  # s, all tries of one `ask`
@@ -62,6 +67,7 @@ class Claude:
         connect_timeout: seconds to a connection, waiting for a free place in the pool included.
         read_timeout: seconds without a byte after which a stream is given up.
         watchdog: seconds without progress after which it is, whatever pings come.
+        longest: seconds after which it is, whatever comes.
         sleep: how `ask` waits between its tries.
         rng: where the jitter of those waits comes from.
 
@@ -81,6 +87,7 @@ class Claude:
         connect_timeout: float = CONNECT_TIMEOUT,
         read_timeout: float = READ_TIMEOUT,
         watchdog: float = WATCHDOG,
+        longest: float = LONGEST_STREAM,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
@@ -88,7 +95,7 @@ class Claude:
         self._key = api_key
         self._model, self._small_model, self._max_tokens = model, small_model, max_tokens
         self._host = urlsplit(base_url or BASE_URL).hostname
-        self._read_timeout, self._watchdog = read_timeout, watchdog
+        self._read_timeout, self._watchdog, self._longest = read_timeout, watchdog, longest
         self._response_within = connect_timeout + read_timeout
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - jitter
@@ -103,6 +110,7 @@ class Claude:
                 timeout=httpx2.Timeout(read_timeout, connect=connect_timeout, pool=connect_timeout),
                 headers={"accept-encoding": "identity"},  # who compresses holds text back
                 follow_redirects=True,
+                max_redirects=REDIRECTS,
             ),
         )
 
@@ -132,7 +140,7 @@ class Claude:
         request_id: str | None = None
         try:
             body, request_id = _body_of(await self._send(request, self._model, stream=True))
-            watch = Watch(self._read_timeout, self._watchdog, body.fail)
+            watch = Watch(self._read_timeout, self._watchdog, body.fail, longest=self._longest)
             while answer.failure is None and not answer.whole:
                 seen = answer.events
                 watch.reading = True

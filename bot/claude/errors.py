@@ -6,13 +6,10 @@ the status is 200). What is not in the tables is refused for 4xx and interrupted
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 
-from bot.backoff import LONGEST
+from bot.backoff import seconds_named
 from bot.errors import Busy, Interrupted, ModelError, Refused
 
 BY_TYPE: dict[str, type[ModelError]] = {
@@ -138,29 +135,11 @@ def _quote(message: str, secret: str) -> str:
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Return the seconds that `retry-after-ms` or `retry-after` (seconds or a date) name, at most 60; None for none.
+    """Return the seconds that `retry-after-ms` or `retry-after` (seconds or a date) name; None for none.
 
     Args:
         headers: of the response, with lower-case names.
         now: Unix seconds that a date is counted from; the system's clock when None.
     """
-    millis = _number(headers.get("retry-after-ms"))
-    if millis is not None:
-        return min(millis / 1000, LONGEST)
-    named = headers.get("retry-after")
-    seconds = _number(named)
-    if seconds is None and named:
-        try:
-            at = parsedate_to_datetime(named).timestamp()
-        except (ValueError, OverflowError):
-            return None
-        seconds = max(0.0, at - (time.time() if now is None else now))
-    return None if seconds is None else min(seconds, LONGEST)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return None if math.isnan(value) or value < 0 else value
+    seconds = seconds_named(headers.get("retry-after-ms"), unit=0.001)
+    return seconds_named(headers.get("retry-after"), now=now) if seconds is None else seconds

@@ -17,6 +17,9 @@ BODY = "body"
 """The extension of a response under which its `Body` is found."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
+LARGEST = 8 * 1024 * 1024
+"""Bytes of an answer that is no stream; Claude's longest have a tenth of that."""
+
 BROKEN = (httpx2.HTTPError, aiohttp.ClientError, OSError)
 """What a connection that breaks while a body is read raises."""
 
@@ -30,7 +33,12 @@ class Body(httpx2.AsyncByteStream):
         """Wait for bytes and return all there are; empty at the end. Raises `BROKEN`, and what `fail` was given."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the whole body, as the SDK collects errors and standard answers. Raises `BROKEN`, also if too large."""
+        size = 0
         while chunk := await self.read():
+            size += len(chunk)
+            if size > LARGEST:
+                raise httpx2.ReadError(f"an answer of more than {LARGEST} bytes")
             yield chunk
 
     def fail(self, error: Exception) -> None:

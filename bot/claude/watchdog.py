@@ -7,6 +7,7 @@ reader waiting with that timer switched off.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 
@@ -15,20 +16,24 @@ class Silent(TimeoutError):
 
 
 class Watch:
-    """Gives the read that goes on up when no byte came for `silence` seconds or no progress for `stall`.
+    """Gives the read that goes on up when no byte came for `silence` seconds, no progress for `stall`, or at `longest`.
 
-    Time in which nobody reads does not count: what arrived meanwhile waits in a buffer.
+    Time in which nobody reads does not count as silence or stall: what arrived meanwhile waits in a buffer.
 
     Args:
         silence: seconds without a byte.
         stall: seconds without progress, whatever bytes come.
         give_up: makes the read raise what it is given.
+        longest: seconds for the whole stream, however well it goes on.
     """
 
-    def __init__(self, silence: float, stall: float, give_up: Callable[[Silent], None]) -> None:
+    def __init__(
+        self, silence: float, stall: float, give_up: Callable[[Silent], None], *, longest: float = math.inf
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._silence, self._stall, self._give_up = silence, stall, give_up
+        self._silence, self._stall, self._give_up, self._longest = silence, stall, give_up, longest
         self._heard = self._progress = self._loop.time()
+        self._ends = self._heard + longest
         self._timer = self._loop.call_at(self._due(), self._look)
         self.reading = False
         """Whether a read goes on."""
@@ -44,10 +49,13 @@ class Watch:
         self._timer.cancel()
 
     def _due(self) -> float:
-        return min(self._heard + self._silence, self._progress + self._stall)
+        return min(self._heard + self._silence, self._progress + self._stall, self._ends)
 
     def _look(self) -> None:
         now = self._loop.time()
+        if now >= self._ends:
+            self._give_up(Silent(f"Claude's answer did not end within {self._longest:g} s."))
+            return
         if not self.reading:
             self._heard = self._progress = now
         elif now >= self._heard + self._silence:

@@ -4,6 +4,7 @@ Nothing here does I/O, knows a clock or a platform's client. A platform describe
 lays a growing text out over messages of that dialect.
 """
 
+from bot.text.bounds import LONGEST_MESSAGE, LONGEST_NAME, bounded
 from bot.text.fences import three_backticks
 from bot.text.graphemes import visible
 from bot.text.layout import Dialect, Layout
@@ -15,9 +16,12 @@ from bot.text.tables import monospaced
 from bot.text.validity import wellformed, whole_characters
 
 __all__ = [
+    "LONGEST_MESSAGE",
+    "LONGEST_NAME",
     "Dialect",
     "Layout",
     "Pieces",
+    "bounded",
     "effort",
     "monospaced",
     "three_backticks",

@@ -16,6 +16,7 @@ from bot.text.preview import preview
 _CLOSING_FENCE = re.compile(r"[\s>]*+(`{3,}+|~{3,}+)[ \t]*+(?:\n|$)")
 _LONG_RUN = re.compile(r"(?<!`)(?=`{33})|(?<!~)(?=~{33})")
 _PATIENCE = 2000  # characters held back at most, and at most half of what a page holds
+_STRIDE = 400  # characters of whole lines after which it is worth a look whether a block is done
 _REACH = 4  # pages' worth of text looked at; more than that is cut first
 
 
@@ -119,7 +120,7 @@ class Page:
     def _stable_from(self, whole: str) -> int:
         """Return where the last outermost block begins: what stands before is done and needs no second look."""
         end = whole.rfind("\n") + 1
-        if end > self._parsed:
+        if end - self._parsed >= _STRIDE:
             self._parsed = end
             structure = outline(whole[self._stable : end])
             if structure.tops:

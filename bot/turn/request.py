@@ -17,6 +17,12 @@ from bot.text import whole_characters
 BYTES_PER_TOKEN = 3
 """A low estimate of UTF-8 bytes a token (prose has about 4, a Chinese character is 3 and about one token)."""
 
+FRAME = 40
+"""Bytes of the tags around a message, or of the words around a file's name."""
+
+LONGEST_WORD = 80
+"""Characters of a display name or a file's name that Claude is told."""
+
 STEP = 0.5
 """A history over the limit is cut to this part of it, so that the cut and the cached prefix stay for long."""
 
@@ -51,12 +57,12 @@ def build(
         background: what was said in the thread before the bot was first addressed in it.
         tokens: upper bound on the messages, estimated; the questions are always sent whole.
     """
-    turns = [_rows(turn) for turn in history if turn.stop is not StopReason.POISONED]
+    turns = [turn for turn in history if turn.stop is not StopReason.POISONED]
     asked = Said("user", _people(background, questions))
-    sizes = [sum(_size(row.text) for row in rows) for rows in turns]
-    kept = turns[_first_kept(sizes, _size(asked.text), tokens * BYTES_PER_TOKEN) :]
+    # A thread keeps a million tokens. Only what is sent of them is cleaned, since every question pays for it anew.
+    kept = turns[_first_kept([*map(_weight, turns)], _size(asked.text), tokens * BYTES_PER_TOKEN) :]
     messages: list[Said] = []
-    for said in [*(row for rows in kept for row in rows), asked]:
+    for said in [*(row for turn in kept for row in _rows(turn)), asked]:
         if messages and messages[-1].role == said.role:
             messages[-1] = Said(said.role, f"{messages[-1].text}\n\n{said.text}")
         elif messages or said.role == "user":
@@ -72,6 +78,15 @@ def _rows(turn: Turn) -> list[Said]:
         if reason := _CUT.get(turn.stop):
             rows.append(Said("user", f"<note>{reason}</note>"))
     return rows
+
+
+def _weight(turn: Turn) -> int:
+    """Bytes of a turn in a request, estimated from what is stored."""
+    texts = [turn.answer]
+    for message in (*turn.background, *turn.questions):
+        texts += [message.text, *(file.name[:LONGEST_WORD] + file.mime[:LONGEST_WORD] for file in message.attachments)]
+        texts.append(message.author.name[:LONGEST_WORD])
+    return sum(_size(text) + FRAME for text in texts)
 
 
 def _first_kept(sizes: Sequence[int], asked: int, limit: float) -> int:
@@ -118,7 +133,7 @@ def _said(message: Message) -> str:
 _TAG = re.compile(r"<\s*+/?+\s*+(?:message|thread_so_far|note)\b", re.IGNORECASE)
 
 
-def _word(text: str, limit: int = 80) -> str:
+def _word(text: str, limit: int = LONGEST_WORD) -> str:
     """A display name or file name on one line, without anything that could close the quotes around it."""
     return re.sub(r"[\s\"<>`]+", " ", clean(text)).strip()[:limit] or "someone"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 
 from bot.conversation import StopReason
 from bot.errors import (
@@ -33,9 +32,10 @@ from bot.turn.writer import Writer
 
 log = logging.getLogger(__name__)
 
-GIVE_UP = 3600.0
-"""Seconds from a turn's first claim after which it ends without a word where writing fails for no known reason: its
-thread waits behind it. What the operator can mend, and a rest that a platform asks for, is waited for."""
+GIVE_UP = 12
+"""Claims after which a turn ends without a word where writing fails for no known reason: its thread waits behind it.
+Each claim tries for five minutes, so that takes an hour. What the operator can fix, and a rest that a platform asks
+for, is waited for without end."""
 
 RETURN_DELAY = 30.0
 """Seconds a turn rests in the store when its platform cannot be written to."""
@@ -87,9 +87,7 @@ class TurnRun:
         try:
             await self._run()
         except (BadCredentials, RateLimited, Unavailable, OutcomeUnknown) as error:
-            if time.time() - self._claim.first_claimed_at > GIVE_UP and not isinstance(
-                error, BadCredentials | RateLimited
-            ):
+            if self._claim.takes > GIVE_UP and not isinstance(error, BadCredentials | RateLimited):
                 log.error("nothing can be written there for an hour, the turn ends", extra=self._claim.names())  # noqa: TRY400
                 await self._commit(_without_answer(StopReason.FAILED))
                 return

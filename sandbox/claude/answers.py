@@ -12,7 +12,7 @@ import re
 
 from sandbox.claude.script import CATALOGUE, Asked, Script
 
-_FAULT = re.compile(r"\bfault:([a-z_0-9]+)(?:@(\d+))?")
+_FAULT = re.compile(r"\bfault:([a-z_0-9]+)(?:@(\d{1,6}))?")
 
 _OPENINGS = (
     "Good question.",

@@ -174,8 +174,8 @@ class SlackStage:
 
 
 def _plain_slack(text: str, names: Mapping[str, str]) -> str:
-    text = re.sub(r"<@([UW]\w+)[^<>]*>", lambda found: f"@{names.get(found[1], found[1])}", text)
-    text = re.sub(r"<!(channel|here|everyone)[^<>]*>", r"@\1", text)
+    text = re.sub(r"<@([UW]\w++)[^<>]*+>", lambda found: f"@{names.get(found[1], found[1])}", text)
+    text = re.sub(r"<!(channel|here|everyone)[^<>]*+>", r"@\1", text)
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 

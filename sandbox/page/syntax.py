@@ -78,6 +78,8 @@ def _quote(line_mark: str, rest_mark: str) -> Callable[[StateBlock, int, int, bo
     one, all_of_it = re.compile(line_mark), re.compile(rest_mark)
 
     def rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+        if state.env.get("quoted"):
+            return False  # at once: each line of a quote is asked, and looking on would read all below each
         lines: list[str] = []
         rest = False
         for number in range(start, end):
@@ -87,7 +89,7 @@ def _quote(line_mark: str, rest_mark: str) -> Callable[[StateBlock, int, int, bo
             if not (opening or rest):
                 break
             lines.append(line[opening.end() :] if opening else line)
-        if not lines or state.env.get("quoted"):
+        if not lines:
             return False
         if not silent:
             state.push("blockquote_open", "blockquote", 1)

@@ -212,5 +212,5 @@ def _rich(kind: str, text: str, at: int) -> dict[str, Any]:
 def escaped(text: str) -> str:
     """Text as Slack hands it out: `&`, `<` and `>` that begin or end no token are entities."""
     text = re.sub(r"&(?!amp;|lt;|gt;)", "&amp;", text)
-    tokens = re.split(r"(<(?:[@#!]|[a-z]+:)[^<>\s]*[^<>]*>)", text)
+    tokens = re.split(r"(<(?:[@#!]|[a-z]++:)[^<>]*+>)", text)
     return "".join(t if at % 2 else t.replace("<", "&lt;").replace(">", "&gt;") for at, t in enumerate(tokens))

@@ -11,7 +11,7 @@ from sandbox.slack.world import Channel, Post, User, Workspace
 Json = dict[str, Any]
 
 _TOKEN = re.compile(
-    r"<(?:@(?P<user>[UW][A-Z0-9]+)|#(?P<channel>[CG][A-Z0-9]+)|!(?P<range>here|channel|everyone))[^<>]*>"
+    r"<(?:@(?P<user>[UW][A-Z0-9]++)|#(?P<channel>[CG][A-Z0-9]++)|!(?P<range>here|channel|everyone))[^<>]*+>"
 )
 
 

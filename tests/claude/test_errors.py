@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bot.backoff import LONGEST, backoff
 from bot.claude.errors import ApiFailure, parse_retry_after, to_model_error
 from bot.claude.watchdog import Silent, Watch
-from bot.errors import Busy, Interrupted, ModelError, Refused
+from bot.errors import LONGEST_PAUSE, Busy, Interrupted, ModelError, Refused
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,10 @@ def test_the_apis_words_are_one_short_line_without_the_key(message: str, key: st
     [
         ({}, None),
         ({"retry-after": "2.5"}, 2.5),
-        ({"retry-after": "86400"}, LONGEST),
-        ({"retry-after": "inf"}, LONGEST),
+        ({"retry-after": "86400"}, LONGEST_PAUSE),
+        ({"retry-after": "1e9"}, LONGEST_PAUSE),
+        ({"retry-after-ms": "1e12"}, LONGEST_PAUSE),
+        ({"retry-after": "inf"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "-3"}, None),
         ({"retry-after": "soon"}, None),

@@ -10,7 +10,7 @@ import pytest
 
 from bot.claude.client import Claude
 from bot.conversation import Finished, StopReason
-from bot.errors import Busy, Interrupted, Refused
+from bot.errors import LONGEST_PAUSE, Busy, Interrupted, Refused
 from sandbox.claude import CATALOGUE, ClaudeServer
 from tests.claude.harness import listen
 
@@ -39,7 +39,7 @@ BEFORE = [
     Row("unknown_model", Refused, says="CLAUDE_MODEL"),
     Row("too_large", Refused, says="too large"),
     Row("rate_limited", Busy, retry_after=1.0),
-    Row("rate_limited_for_hours", Busy, retry_after=60.0),
+    Row("rate_limited_for_hours", Busy, retry_after=LONGEST_PAUSE),
     Row("spend_limit", Refused, says="spend limit"),
     Row("server_error", Interrupted),
     Row("server_error_final", Refused, says="not to be tried again"),

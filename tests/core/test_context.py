@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.conversation import Attachment, Author, Message, Place, StopReason, ThreadKey, Turn
 from bot.turn.request import build
+from tests.fuzz.cost import spent
 
 KEY = ThreadKey("slack", "T", "C:1")
 
@@ -101,6 +102,20 @@ def test_the_question_is_always_sent_whole():
     long = "z" * 10_000
     [(_, asked)] = build("s", [turn("One?", "Answer")], [said(long)], tokens=1000).messages
     assert long in asked
+
+
+def test_what_is_left_out_is_not_read_again():
+    """What of a thread is not sent costs a question nearly nothing, whatever people wrote there."""
+    sent = [turn("<" * 4_000, "y" * 4_000) for _ in range(10)]
+    thread = [turn("<" * 40_000, "y" * 40_000) for _ in range(90)] + sent
+
+    def cost(history: list[Turn]) -> float:
+        return min(spent(lambda: build("s", history, [said("x")], tokens=30_000)) for _ in range(5))
+
+    assert (
+        build("s", thread, [said("x")], tokens=30_000).messages == build("s", sent, [said("x")], tokens=30_000).messages
+    )
+    assert cost(thread) < 8 * cost(sent)
 
 
 def test_halves_of_characters_are_made_whole_or_replaced():

@@ -7,7 +7,7 @@ import importlib
 import sys
 import time
 
-DOORS = {"text": 300, "http": 3_000, "socket_mode": 3_000, "gateway": 3_000}
+DOORS = {"text": 300, "http": 3_000, "socket_mode": 3_000, "gateway": 3_000, "answers": 60}
 """What can be fuzzed, and how many inputs `make fuzz` tries."""
 
 

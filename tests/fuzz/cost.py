@@ -27,7 +27,7 @@ def _spent_on(work: Callable[[str], object], text: str) -> float:
     return spent(lambda: work(text))
 
 
-def grows_too_fast(work: Callable[[str], object], make: Callable[[int], str], length: int) -> float:
+def _factor(work: Callable[[str], object], make: Callable[[int], str], length: int) -> float:
     """Return by what factor twice the length costs more, where that is too much; 0 where it is not.
 
     A page that is full of noise costs less than one that is nearly so. Therefore the longer text is held against the
@@ -54,3 +54,12 @@ def grows_too_fast(work: Callable[[str], object], make: Callable[[int], str], le
     finally:
         gc.enable()
     return twice / once
+
+
+def grows_too_fast(work: Callable[[str], object], make: Callable[[int], str], length: int) -> float:
+    """Return by what factor twice the length costs more, where that is too much at this length and at twice it; else 0.
+
+    What costs more than its length does so at any length. A step that only one length meets, such as one page more,
+    or a machine that was busy, is no such growth.
+    """
+    return _factor(work, make, length) and _factor(work, make, 2 * length)

@@ -19,8 +19,9 @@ KINDS = 60
 class Watch(logging.Handler):
     """Watches the process while it is entered, and adds what went wrong to a list."""
 
-    def __init__(self, wrong: list[str]) -> None:
+    def __init__(self, wrong: list[str], most_growth: int = MOST_GROWTH) -> None:
         super().__init__(logging.WARNING)
+        self._most_growth = most_growth
         self._wrong = wrong
         self._lines: Counter[str] = Counter()
         self._began = 0.0
@@ -38,7 +39,7 @@ class Watch(logging.Handler):
 
     def __exit__(self, *_: object) -> None:
         logging.getLogger().removeHandler(self)
-        if (grown := resident() - self._memory) > MOST_GROWTH:
+        if (grown := resident() - self._memory) > self._most_growth:
             self._wrong.append(f"memory grew by {grown >> 20} MB")
         allowed = KINDS * (1 + int(time.monotonic() - self._began) // 60)
         self._wrong += [f"{count} lines: {kind}"[:300] for kind, count in self._lines.items() if count > allowed]

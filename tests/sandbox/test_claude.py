@@ -250,6 +250,13 @@ async def test_queued_answers_come_before_the_handler(server: ClaudeServer, sdk:
     assert said[2] == compose("What is a queue?")
 
 
+async def test_a_place_of_any_length_is_read(server: ClaudeServer, sdk: AsyncAnthropic) -> None:
+    """A question may name the place of a fault with more digits than Python makes a number of."""
+    content = f"short, fault:unknown_events@{'9' * 5_000}"
+    message = await sdk.messages.create(**{**ASK, "messages": [{"role": "user", "content": content}]})
+    assert message.stop_reason == "end_turn"
+
+
 async def test_a_fault_asked_for_in_the_question_strikes_once(server: ClaudeServer, sdk: AsyncAnthropic) -> None:
     """A person can order a fault in words; the same question asked again is answered."""
     ask = {**ASK, "messages": [{"role": "user", "content": "Tell me, fault:bad_request"}]}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from adapters.slack.events import Identity, deletion_of, edit_of, surely_concerns, to_message
 from adapters.slack.markup import readable, text_of
 from bot.conversation import Attachment, Author, Place
+from bot.text import LONGEST_MESSAGE, LONGEST_NAME
 
 US = Identity("T061EG9R6", "U0LAN0Z89", "B0LAN0Z89")
 
@@ -316,3 +317,19 @@ def test_which_edits_concern_the_bot_wherever_they_stand(change: dict[str, Any],
 def test_which_deletions_concern_the_bot_wherever_they_stand(before: Any, sure: bool) -> None:
     """One of its own messages, of what mentions it, and where it is not told what it was."""
     assert surely_concerns({**DELETED, "previous_message": before}, US) is sure
+
+
+def test_a_message_is_bounded_whatever_it_brings_along() -> None:
+    """What forwarded messages and blocks add to a text is cut at a set length, with a note; so are names of files."""
+    shared = {"is_share": True, "author_name": "Ada", "text": "y" * 40_000}
+    blocks = [{"type": "rich_text", "elements": [{"type": "text", "text": "z" * 300_000}]}]
+    for event in (
+        {**MESSAGE_IM, "text": "x" * 40_000, "attachments": [shared] * 7},
+        {**MESSAGE_IM, "text": "", "blocks": blocks},
+        {**MESSAGE_IM, "text": "&lt;" * 300_000},
+    ):
+        message = to_message(event, US)
+        assert len(message.text) == LONGEST_MESSAGE
+        assert message.text.endswith("longer than 250,000 characters]")
+    (file,) = to_message({**MESSAGE_IM, "files": [{"name": "n" * 9_000, "mimetype": "m" * 9_000}]}, US).attachments
+    assert (len(file.name), len(file.mime)) == (LONGEST_NAME, LONGEST_NAME)

@@ -8,10 +8,11 @@ from aiohttp import web
 from adapters.slack.calls import Api
 from adapters.slack.delivery import Delivery
 from adapters.slack.events import Identity
-from adapters.slack.people import People
+from adapters.slack.people import MOST_AT_ONCE, People
 from bot import errors
 from bot.conversation import Place
 from bot.ports import Content
+from bot.text import LONGEST_MESSAGE
 from sandbox.faults import Fault
 from sandbox.journal import Journal
 from sandbox.slack import SlackServer
@@ -59,6 +60,31 @@ async def test_slow_names_are_not_waited_for(slack: SlackServer, place: Place, j
     finally:
         await people.close()
         await api.close()
+
+
+async def test_a_message_that_mentions_thousands(
+    platform: Delivery, place: Place, slack: SlackServer, journal: Journal
+) -> None:
+    """Of thousands that a message mentions few are looked up, its author first, so that no edit waits behind them."""
+    ada = slack.workspace.user("ada")
+    ada.display_name = "a" * 80
+    text = f"<@{ada.id}>" * 4_000 + "".join(f"<@U{number:04}>" for number in range(4_000)) + f"<@U{'A' * 9_000}>"
+    (complete,) = await platform.complete([question(place, "200.1", text, ada.id)])
+    assert complete.author.name == ada.display_name
+    assert len(arguments(journal, "users.info")) == MOST_AT_ONCE
+    assert len(complete.text) == LONGEST_MESSAGE
+
+
+async def test_names_rest_when_slack_refuses(
+    platform: Delivery, place: Place, slack: SlackServer, journal: Journal
+) -> None:
+    """A refusal for the rate ends the looking up of names for as long as Slack says; ids take their place."""
+    slack.faults.add(Fault("users.info", "status", status=429, retry_after=30.0))
+    for number, name in enumerate(("ada", "grace")):
+        user = slack.workspace.user(name).id
+        (complete,) = await platform.complete([question(place, f"20{number}.1", user=user)])
+        assert complete.author.name == user
+    assert len(arguments(journal, "users.info")) == 1
 
 
 async def test_thread_before(platform: Delivery, place: Place, slack: SlackServer, journal: Journal) -> None:
