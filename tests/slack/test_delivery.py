@@ -105,6 +105,7 @@ async def test_every_code(platform: Delivery, place: Place, slack: SlackServer, 
         with pytest.raises(errors.PlatformError, match=code) as raised:
             await call
         assert type(raised.value) is MEANING[code]
+        platform.channels.opened(place.channel)
 
 
 def test_the_table_covers_what_is_known() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import replace
 
 import pytest
@@ -58,6 +59,18 @@ async def test_nobody_is_asked_where_nothing_can_be_written():
     assert (house.model.requests, house.platform.calls, house.platform.statuses) == ([], [], [])
     [turn] = await house.turns()
     assert (turn.stop, turn.answer, turn.questions[0].text) == (StopReason.STOPPED, "", "Why?")
+
+
+@pytest.mark.parametrize("wait", [0.04, 0.05, 0.06])
+async def test_a_stream_that_breaks_as_its_place_closes_leaves_no_traceback(
+    caplog: pytest.LogCaptureFixture, wait: float
+):
+    """Where nothing can be shown nobody asks how the stream ended, and the log has nothing of it."""
+    house = House([wait, Interrupted("reset")])
+    house.platform.fail("post", PlaceClosed("archived"), times=5)
+    await house.ask()
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_what_was_written_is_ended_also_where_a_place_is_closed_now():
