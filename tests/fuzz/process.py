@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -108,8 +109,10 @@ class BotProcess:
     async def stop(self) -> None:
         """Shut it down, in order; twice, for nobody waits for what nonsense began."""
         for _ in range(2):
-            if self._process.returncode is None:
-                self._process.send_signal(signal.SIGTERM)
+            if not self._listening.done():
+                # Not by `send_signal`: it looks first whether the process ended, and then asyncio cannot learn how.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._process.pid, signal.SIGTERM)
                 await asyncio.wait({self._listening}, timeout=1.0)
         try:
             async with asyncio.timeout(STOPS_WITHIN):
