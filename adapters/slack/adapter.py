@@ -84,7 +84,7 @@ class SlackAdapter:
         """Take events in from now on; returns once they can come. Raises SettingsError for a bad app-level token."""
         for warning in check.check_scopes(self._scopes):
             log.warning(warning)
-        intake = Intake(self._identity, inbox, self._follow_ups)
+        intake = Intake(self._identity, inbox, self._follow_ups, self.platform.channels)
         if self._app_token is not None:
             self._sockets = Sockets(self._api, self._app_token, intake.envelope)
             try:

@@ -1,4 +1,4 @@
-"""Channels in which nothing can be written, remembered for a minute: a call there would only be refused again."""
+"""Channels in which nothing can be written, remembered for a while: a call there would only be refused again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 REST = 60.0
-"""Seconds until a channel is tried again: somebody may have invited the bot."""
+"""Seconds until a channel that Slack does not know is tried again."""
+
+SHORT_REST = 10.0
+"""Seconds until one that a person can open is tried again, where nobody hears that they did."""
 
 KEPT = 10_000
 
@@ -28,9 +31,19 @@ class ClosedChannels:
         until, why = self._until.get(channel, (0.0, ""))
         return why if self._clock() < until else ""
 
-    def refused(self, channel: str, why: str) -> None:
-        """A call was refused because of the channel."""
-        self._until[channel] = self._clock() + REST, why
+    def refused(self, channel: str, why: str, *, there: bool) -> None:
+        """A call was refused because of the channel.
+
+        Args:
+            channel: its id.
+            why: what Slack said.
+            there: whether the channel exists, so that somebody can invite the bot or unarchive it.
+        """
+        self._until[channel] = self._clock() + (SHORT_REST if there else REST), why
         self._until.move_to_end(channel)
         while len(self._until) > KEPT:
             self._until.popitem(last=False)
+
+    def opened(self, channel: str) -> None:
+        """A call there succeeded, or Slack said that the bot may write there from now on."""
+        self._until.pop(channel, None)

@@ -17,7 +17,7 @@ from adapters.slack.closed import ClosedChannels
 from adapters.slack.events import Identity
 from adapters.slack.history import find_part, find_parts, read_before
 from adapters.slack.people import People
-from adapters.slack.refusals import BLOCKS_REFUSED, TEXT_TOO_LONG, ChannelClosed
+from adapters.slack.refusals import BLOCKS_REFUSED, TEXT_TOO_LONG, ChannelClosed, NoChannel
 from adapters.slack.rendering import MARKDOWN, MRKDWN, SHORT_MARKDOWN, content, stored_text
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import ContentRefused, OutcomeUnknown, PlatformError, RateLimited, TooLong, Unavailable
@@ -66,7 +66,8 @@ class Delivery:
         self._dialect = MARKDOWN
         self._status_refused = False
         self._status_rests_until = 0.0
-        self._closed = ClosedChannels()
+        self.channels = ClosedChannels()
+        """Those in which nothing can be written now."""
         self._statuses: set[tuple[str, str]] = set()
 
     @property
@@ -86,7 +87,7 @@ class Delivery:
         posts is "several hundred a minute".
         """
         team = self._us.installation
-        if write is Write.OPEN:
+        if write is Write.OPEN or self.closed(place):
             return ()
         if write is Write.EDIT:
             return (RateLimit(f"{team}:chat.update", 50, 60.0, 10),)
@@ -96,6 +97,10 @@ class Delivery:
             RateLimit(f"{team}:chat.postMessage:{place.channel}", 55, 60.0, 1),
             RateLimit(f"{team}:chat.postMessage", 300, 60.0, 100),
         )
+
+    def closed(self, place: Place) -> str:
+        """Why nothing can be written there now, as far as is known; empty when it may be."""
+        return self.channels.reason(place.channel)
 
     # --- writing --------------------------------------------------------------------------------------------
 
@@ -123,7 +128,8 @@ class Delivery:
 
     async def delete(self, place: Place, ref: MessageRef) -> None:
         """Delete one of our messages; one that is gone is success. Raises PlatformError."""
-        await self._api.call("chat.delete", {"channel": ref.channel, "ts": ref.id}, accept={"message_not_found"})
+        gone = frozenset({"message_not_found"})
+        await self._in_channel(ref.channel, "chat.delete", {"channel": ref.channel, "ts": ref.id}, gone)
 
     async def find(self, place: Place, nonce: str, since: float) -> MessageRef | None:
         """Look for a message of ours with `nonce`, posted at `since` (Unix s) or later. Raises PlatformError."""
@@ -149,13 +155,16 @@ class Delivery:
         self, channel: str, method: str, arguments: dict[str, Any], accept: frozenset[str] = frozenset()
     ) -> Answer:
         """Make a call that a closed channel refuses, unless it is known to be closed."""
-        if why := self._closed.reason(channel):
+        if why := self.channels.reason(channel):
             raise ChannelClosed(why)
         try:
-            return await self._api.call(method, arguments, accept=accept)
+            answer = await self._api.call(method, arguments, accept=accept)
         except ChannelClosed as error:
-            self._closed.refused(channel, str(error))
+            self.channels.refused(channel, str(error), there=not isinstance(error, NoChannel))
             raise
+        if not answer.error:
+            self.channels.opened(channel)
+        return answer
 
     def _lower(self, used: Dialect, text: str, code: str) -> PlatformError:
         """Write less, or plainer, from now on in this workspace; returns what to raise.

@@ -17,6 +17,10 @@ ORDINARY = frozenset({"", "file_share", "thread_broadcast", "me_message"})
 
 SLACKBOT = "USLACKBOT"
 
+JOINED = frozenset({"member_joined_channel", "channel_join", "group_join"})
+UNARCHIVED = frozenset({"channel_unarchive", "group_unarchive"})
+"""Types of events, and subtypes of messages, that say so. An app hears the latter without asking for more events."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -84,6 +88,12 @@ def is_for_us(event: Event, us: Identity, *, follow_ups: FollowUps, takes_part: 
     if is_addressed(event, us):
         return True
     return follow_ups == "all" and takes_part and in_thread(event) and not addresses_others(text_of(event), us.user)
+
+
+def opens_channel(event: Event, us: Identity) -> bool:
+    """Whether the bot may write in the event's channel from now on: it was invited, or the channel is in use again."""
+    what = field(event, "subtype") if field(event, "type") == "message" else field(event, "type")
+    return what in UNARCHIVED or (what in JOINED and field(event, "user") == us.user)
 
 
 def is_time(ts: str) -> bool:

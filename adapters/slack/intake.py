@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import json
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -31,6 +30,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.calls import library_logger
+from adapters.slack.closed import ClosedChannels
 from adapters.slack.events import (
     Event,
     Identity,
@@ -42,11 +42,12 @@ from adapters.slack.events import (
     is_for_us,
     is_time,
     message_id,
+    opens_channel,
     surely_concerns,
     thread_key,
     to_message,
 )
-from adapters.slack.payloads import OddPayload, read_envelope, read_event
+from adapters.slack.payloads import OddPayload, read_json, typed
 from bot.conversation import FollowUps, ThreadKey
 from bot.errors import StoreUnavailable
 from bot.log_limit import LimitedLog
@@ -60,24 +61,27 @@ LARGEST_BODY = 8 << 20
 BODY_WITHIN = 10.0
 """Seconds from a request's headers to the end of its body: Slack gives up on an answer after three."""
 
-COMPLAINT_EVERY = 60.0
-"""Seconds between two log lines about requests with a wrong signature."""
+ORDINARY_BODY = 64 << 10
+"""Bytes that every body may have; what is larger shares one room, which strangers cannot grow."""
+
+ROOM_FOR_BODIES = 64 << 20
+"""Bytes of the larger bodies that are being read, together."""
 
 FORM = "application/x-www-form-urlencoded"
 """What commands and presses come as."""
-
-MESSAGES = frozenset({"message", "app_mention"})
-"""The types of events that say something to the bot."""
 
 FRESH = 300.0
 """Seconds a signature is good for, either way (Slack's documentation on verifying requests)."""
 
 
+def is_fresh(timestamp: str, now: float) -> bool:
+    """Whether `timestamp` is a time within `FRESH` seconds of `now` (Unix s)."""
+    return timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12 and abs(now - int(timestamp)) <= FRESH
+
+
 def is_signed(secret: str, body: bytes, timestamp: str, signature: str, now: float) -> bool:
     """Whether Slack signed `body` with `secret` within `FRESH` seconds of `now` (Unix s); compares in constant time."""
-    if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12):
-        return False
-    if abs(now - int(timestamp)) > FRESH:
+    if not is_fresh(timestamp, now):
         return False
     signed = hmac.new(secret.encode(), b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256).hexdigest()
     return hmac.compare_digest(f"v0={signed}".encode(), signature.encode("utf-8", "replace"))
@@ -90,10 +94,12 @@ class Intake:
         us: who the bot is; Bolt is told so as well, or it would ask Slack ahead of every middleware.
         inbox: where messages go.
         follow_ups: see `is_for_us`.
+        channels: those in which nothing can be written now; what is asked there is not taken in.
     """
 
-    def __init__(self, us: Identity, inbox: Inbox, follow_ups: FollowUps) -> None:
+    def __init__(self, us: Identity, inbox: Inbox, follow_ups: FollowUps, channels: ClosedChannels) -> None:
         self._us = us
+        self._channels = channels
         self._inbox = inbox
         self._follow_ups = follow_ups
         self._odd = LimitedLog(log)
@@ -126,8 +132,10 @@ class Intake:
 
     async def envelope(self, request: SocketModeRequest) -> bool:
         """Take a Socket Mode envelope; whether to acknowledge it."""
-        body = self._typed(request.payload, request.type)
-        if body is None:
+        try:
+            body = typed(request.payload)
+        except OddPayload as error:
+            self._leave_out(error)
             return True
         response = await self._app.async_dispatch(AsyncBoltRequest(mode="socket_mode", body=body))
         return response.status == 200
@@ -137,29 +145,14 @@ class Intake:
         if headers.get("Content-Type", "").startswith(FORM):
             return web.Response()  # Slack's look at the certificate, or a press of a button that is none of ours
         try:
-            payload = json.loads(body)
-        except (ValueError, RecursionError):
-            payload = None
-        typed = self._typed(payload, "request")
-        if typed is None:
-            return web.Response()  # delivering it again would make it no better
-        return await to_aiohttp_response(await self._app.async_dispatch(AsyncBoltRequest(body=json.dumps(typed))))
-
-    def _typed(self, payload: object, kind: str) -> dict[str, Any] | None:
-        """Return what of a payload matters, each value of the type that Slack's reference says; None when it is odd."""
-        try:
-            envelope = read_envelope(payload)
-            event = envelope.event or {}
-            known = field(event, "type") in MESSAGES
-            return {
-                "type": envelope.type,
-                "team_id": envelope.team_id,
-                "challenge": envelope.challenge,
-                "event": read_event(event) if known else {"type": ""},
-            }
+            payload = typed(read_json(body))
         except OddPayload as error:
-            self._odd.warning(f"{kind} {str(error).partition(':')[0]}", "an odd payload is left out", error=str(error))
-            return None
+            self._leave_out(error)
+            return web.Response()  # delivering it again would make it no better
+        return await to_aiohttp_response(await self._app.async_dispatch(AsyncBoltRequest(body=json.dumps(payload))))
+
+    def _leave_out(self, error: OddPayload) -> None:
+        self._odd.warning(error.field, "an odd payload is left out", error=str(error))
 
     # --- what an event means --------------------------------------------------------------------------------
 
@@ -168,7 +161,9 @@ class Intake:
         event = body.get("event")
         if body.get("type") != "event_callback" or not isinstance(event, dict):
             return
-        if (changed := edit_of(event, self._us)) is not None:
+        if opens_channel(event, self._us):
+            self._channels.opened(field(event, "channel"))
+        elif (changed := edit_of(event, self._us)) is not None:
             await self._in_order(changed, partial(self._edited, sure=surely_concerns(event, self._us)))
         elif (gone := deletion_of(event, self._us)) is not None:
             await self._in_order(gone, partial(self._deleted, sure=surely_concerns(event, self._us)))
@@ -183,6 +178,9 @@ class Intake:
             await take(event)
 
     async def _asked(self, event: Event) -> None:
+        if why := self._channels.reason(field(event, "channel")):
+            self._odd.warning("closed", "what is asked where nothing can be written is left out", error=why)
+            return
         key, takes_part = await self._conversation(event)
         if is_for_us(event, self._us, follow_ups=self._follow_ups, takes_part=takes_part):
             message = to_message(event, self._us, key, mid_thread=in_thread(event) and not takes_part)
@@ -231,6 +229,7 @@ class _Take(AsyncMiddleware):
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
+        self._log = LimitedLog(log)
 
     async def async_process(
         self,
@@ -242,9 +241,16 @@ class _Take(AsyncMiddleware):
         try:
             await self._intake.receive(req.body)
         except StoreUnavailable as error:
-            log.warning("the store is away, Slack will deliver this event again", extra={"error": str(error)})
+            self._log.warning("store", "the store is away, Slack will deliver this event again", error=str(error))
             return BoltResponse(status=503, body="")
+        except Exception as error:  # noqa: BLE001 - whatever one event does to the code that reads it
+            self._log.warning(type(error).__name__, "an event could not be handled", exc_info=True)
+            return BoltResponse(status=500, body="")
         return await req.context.ack()
+
+
+class NoRoom(Exception):
+    """So many large bodies are being read that one more has no room."""
 
 
 class EventsEndpoint:
@@ -266,27 +272,37 @@ class EventsEndpoint:
         self._secret = secret
         self._clock = clock
         self._body_within = body_within
-        self._complained_at = -math.inf
+        self._complaints = LimitedLog(log)
+        self._held = 0
         self._running: set[asyncio.Task[Any]] = set()
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Serve one request: 408 when too slow, 413 when too large, 401 when not signed, 503 when nobody listens."""
+        """Serve one request.
+
+        408 when its body is too slow, 413 when it is too large, 415 when it is compressed, 401 when it is not signed,
+        503 when nobody listens, or too many large bodies are being read.
+        """
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             return web.Response(status=415)  # Slack compresses nothing
+        timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
+        signature = request.headers.get("X-Slack-Signature", "")
+        if not (signature and is_fresh(timestamp, self._clock())):
+            return self._unsigned()
+        if (request.content_length or 0) > LARGEST_BODY:
+            return web.Response(status=413)
         try:
             async with asyncio.timeout(self._body_within):
-                body = await self._read(request)
+                body = await self._read(request.content)
         except TimeoutError:
             return web.Response(status=408, headers={"Connection": "close"})
         except (aiohttp.ClientError, ConnectionError, ValueError):
             return web.Response(status=400)
+        except NoRoom:
+            return web.Response(status=503)
         if body is None:
             return web.Response(status=413)
-        timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
-        signature = request.headers.get("X-Slack-Signature", "")
         if not is_signed(self._secret, body, timestamp, signature, self._clock()):
-            self._complain()
-            return web.Response(status=401)
+            return self._unsigned()
         if self.intake is None:
             return web.Response(status=503)
         # A task of its own: a client that hangs up must not stop what was begun.
@@ -295,23 +311,29 @@ class EventsEndpoint:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    def _complain(self) -> None:
-        """Tell the operator, but do not let strangers fill the log."""
-        if self._clock() - self._complained_at >= COMPLAINT_EVERY:
-            self._complained_at = self._clock()
-            log.warning(
-                "a request was not signed with SLACK_SIGNING_SECRET (Basic Information > Signing Secret), or is old"
-            )
-
-    async def _read(self, request: web.Request) -> bytes | None:
-        if (request.content_length or 0) > LARGEST_BODY:
-            return None
-        body = bytearray()
-        async for chunk in request.content.iter_chunked(1 << 16):
-            body += chunk
-            if len(body) > LARGEST_BODY:
-                return None
+    async def _read(self, content: aiohttp.StreamReader) -> bytes | None:
+        """Return the body; None when it is too large. Raises NoRoom."""
+        body, held = bytearray(), 0
+        try:
+            async for chunk in content.iter_chunked(1 << 16):
+                body += chunk
+                more = max(0, len(body) - ORDINARY_BODY) - held
+                held += more
+                self._held += more
+                if len(body) > LARGEST_BODY:
+                    return None
+                if more and self._held > ROOM_FOR_BODIES:
+                    raise NoRoom
+        finally:
+            self._held -= held
         return bytes(body)
+
+    def _unsigned(self) -> web.Response:
+        self._complaints.warning(
+            "unsigned",
+            "a request was not signed with SLACK_SIGNING_SECRET (Basic Information > Signing Secret), or is old",
+        )
+        return web.Response(status=401)
 
     async def finish(self) -> None:
         """Take nothing more in, and return when what was begun is done."""

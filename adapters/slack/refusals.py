@@ -30,7 +30,11 @@ UNNAMED_PAUSE = 5.0
 
 
 class ChannelClosed(PlaceClosed):
-    """Nothing can be written anywhere in that channel, or there is none."""
+    """Nothing can be written anywhere in that channel, until somebody opens it for the bot."""
+
+
+class NoChannel(ChannelClosed):
+    """There is no such channel, as far as the bot can see."""
 
 
 MEANING: dict[str, type[PlatformError]] = {
@@ -44,9 +48,10 @@ MEANING: dict[str, type[PlatformError]] = {
     # no way to write there
     "cannot_dm_bot": PlaceClosed,
     "cannot_reply_to_message": PlaceClosed,
-    "channel_not_found": ChannelClosed,
+    "channel_not_found": NoChannel,
     "ekm_access_denied": PlaceClosed,
     "is_archived": ChannelClosed,
+    "invalid_thread_ts": PlaceClosed,
     "is_inactive": PlaceClosed,
     "messages_tab_disabled": PlaceClosed,
     "no_permission": PlaceClosed,

@@ -18,7 +18,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from adapters.slack.calls import Api
-from adapters.slack.payloads import Frame, OddPayload, read_frame
+from adapters.slack.payloads import Frame, OddPayload, read_frame, read_json
 from adapters.slack.refusals import OPEN
 from bot.backoff import growing
 from bot.errors import BadCredentials, PlatformError
@@ -47,6 +47,9 @@ BACKOFF, BACKOFF_CAP = 0.5, 30.0
 
 STABLE = 10.0
 """Seconds a connection must have lived for its successor to be opened without a pause."""
+
+AT_ONCE = 50
+"""Envelopes of one connection that are handled at once; the next are read when one is done."""
 
 FINISH = 10.0
 """Seconds envelopes under way may take at the end."""
@@ -102,18 +105,17 @@ class Connection:
             async for frame in socket:
                 if frame.type is aiohttp.WSMsgType.TEXT:
                     self._take(socket, frame.data)
+                while len(self._handlers) >= AT_ONCE:
+                    await asyncio.wait(self._handlers, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.leaving.set()
             self._greeted.set()
 
     def _take(self, socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
         try:
-            frame = read_frame(json.loads(text))
+            frame = read_frame(read_json(text))
         except OddPayload as error:
-            odd.warning(f"frame {str(error).partition(':')[0]}", "Slack sent an odd frame", error=str(error))
-            return
-        except (ValueError, RecursionError):
-            odd.warning("json", "Slack sent a frame that is no JSON")
+            odd.warning(error.field, "an odd frame is left out", error=str(error))
             return
         self._greeted.set()
         if frame.type == "disconnect":
@@ -131,9 +133,8 @@ class Connection:
                 await socket.send_str(json.dumps(acknowledgement))
         except (ConnectionError, aiohttp.ClientError):
             log.info("an acknowledgement found its connection closed; Slack delivers the event again")
-        except Exception:
-            # Whatever one payload does to the code that reads it, the connection lives on.
-            log.exception("an envelope could not be handled")
+        except Exception as error:  # noqa: BLE001 - whatever one payload does to the code that reads it
+            odd.warning(type(error).__name__, "an envelope could not be handled", exc_info=True)
 
     async def close(self, *, grace: float = 0.0) -> None:
         """Go on up to `grace` seconds or until Slack closes it; finish the envelopes under way; close it."""

@@ -29,6 +29,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 IDLE = 30.0
 """Seconds a connection may stay open between two requests."""
 
+LINGERING = 1.0
+"""Seconds for which the rest of a body is still taken that was refused unread, so that the refusal is heard."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -210,6 +213,7 @@ async def serve(application: web.Application, host: str, port: int, bounds: Boun
         handle_signals=False,
         auto_decompress=False,
         keepalive_timeout=IDLE,
+        lingering_time=LINGERING,
         logger=_ServerLog(),
     )
     door = _Door(bounds)

@@ -12,6 +12,7 @@ from bot.ports.model import Model, Request, Said
 from bot.ports.platform import (
     CompletesMessages,
     Content,
+    KnowsClosedPlaces,
     NotifiesAsker,
     Observed,
     Platform,
@@ -41,6 +42,7 @@ __all__ = [
     "Entry",
     "History",
     "Inbox",
+    "KnowsClosedPlaces",
     "KnowsDirects",
     "Lease",
     "Mailbox",

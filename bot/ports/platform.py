@@ -138,6 +138,15 @@ class ShowsStatus(Protocol):
 
 
 @runtime_checkable
+class KnowsClosedPlaces(Protocol):
+    """A platform that remembers where it was refused: nobody is asked for an answer that cannot be shown there."""
+
+    def closed(self, place: Place) -> str:
+        """Return why nothing can be written there now, as far as is known without a call; empty when it may be."""
+        ...
+
+
+@runtime_checkable
 class CompletesMessages(Protocol):
     """A platform whose events lack what Claude should see: names of authors and of the people mentioned."""
 

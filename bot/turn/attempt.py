@@ -100,6 +100,8 @@ async def attempt(
             if not task.done():
                 task.cancel()
         await asyncio.wait({stream, ordered, full})
+        if not stream.cancelled():
+            stream.exception()  # fetched: where nothing can be shown, nobody asks how the stream ended
     order = orders.weightiest()
     if order is Order.LOST:
         return AttemptResult(AttemptEnd.LOST)

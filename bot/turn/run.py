@@ -16,7 +16,7 @@ from bot.errors import (
     Unavailable,
 )
 from bot.intake import Kind, classify
-from bot.ports import Platform, StoredAnswer
+from bot.ports import KnowsClosedPlaces, Platform, StoredAnswer
 from bot.turn import phrases
 from bot.turn.abandoned import Abandoned
 from bot.turn.attempt import AttemptResult
@@ -27,7 +27,7 @@ from bot.turn.question import Question
 from bot.turn.record import RecordWriter
 from bot.turn.report import Figures, report
 from bot.turn.services import Services
-from bot.turn.turn import PATHS, Path, Retries, Step, ask, found, outcome_of, turn_of
+from bot.turn.turn import PATHS, Found, Path, Retries, Step, ask, found, outcome_of, turn_of
 from bot.turn.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -100,10 +100,12 @@ class TurnRun:
 
     async def _run(self) -> None:
         claim, kind = self._claim, self._kind()
-        finds = found(kind, history=bool(claim.history), claims=claim.claims, answered=claim.outcome is not None)
+        answered, closed = claim.outcome is not None, claim.takes == 1 and self._is_closed()
+        finds = found(kind, history=bool(claim.history), claims=claim.claims, answered=answered, closed=closed)
         path = PATHS[finds]
         if path is Path.END:
-            await self._store(claim.outcome or _without_answer(StopReason.POISONED))
+            stop = StopReason.STOPPED if finds is Found.CLOSED else StopReason.POISONED
+            await self._store(claim.outcome or _without_answer(stop))
             return
         if claim.takes > 1:
             log.info("going on with a turn that was claimed before", extra={**claim.names(), "takes": claim.takes})
@@ -126,6 +128,9 @@ class TurnRun:
                     await self._services.store.reset(claim)
                 await self._display.say(phrases.OWN_ANSWERS[kind])
                 await self._commit(_without_answer(StopReason.LOCAL))
+
+    def _is_closed(self) -> bool:
+        return isinstance(self._platform, KnowsClosedPlaces) and bool(self._platform.closed(self._claim.place))
 
     def _kind(self) -> Kind:
         """What is wanted. A word to the bot stands alone; one that an edit put among questions is a question too."""

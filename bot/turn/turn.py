@@ -52,6 +52,7 @@ class Found(enum.Enum):
 
     HOPELESS = enum.auto()  # claimed so often that neither the answer nor the apology can be shown
     ANSWERED = enum.auto()  # an earlier worker finished the answer: it is in the outbox
+    CLOSED = enum.auto()  # nothing can be written there, and nothing of the turn stands there
     POISONED = enum.auto()  # claimed so often that it must be what kills its workers
     QUESTION = enum.auto()
     RETRY = enum.auto()  # the word, and there is a question to ask again
@@ -71,6 +72,7 @@ class Path(enum.Enum):
 PATHS: dict[Found, Path] = {
     Found.HOPELESS: Path.END,
     Found.ANSWERED: Path.DELIVER,
+    Found.CLOSED: Path.END,
     Found.POISONED: Path.APOLOGISE,
     Found.QUESTION: Path.ASK,
     Found.RETRY: Path.ASK,
@@ -117,7 +119,7 @@ OUT_OF_PATIENCE: dict[AttemptEnd, tuple[StopReason, str]] = {
 }
 
 
-def found(kind: Kind, *, history: bool, claims: int = 1, answered: bool = False) -> Found:
+def found(kind: Kind, *, history: bool, claims: int = 1, answered: bool = False, closed: bool = False) -> Found:
     """Return what a claim finds.
 
     Args:
@@ -125,11 +127,14 @@ def found(kind: Kind, *, history: bool, claims: int = 1, answered: bool = False)
         history: whether the thread has turns.
         claims: how often the turn was claimed by workers that did not bring it to its end, this time included.
         answered: whether its answer is in the outbox.
+        closed: whether nothing can be written in its place, where nothing of it was written before.
     """
     if claims > POISONED + APOLOGIES:
         return Found.HOPELESS
     if answered:
         return Found.ANSWERED
+    if closed:
+        return Found.CLOSED
     if claims > POISONED:
         return Found.POISONED
     if kind is Kind.QUESTION:

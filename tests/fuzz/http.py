@@ -1,30 +1,27 @@
-"""Odd requests to Slack's address, signed and not, over the program's own server."""
+"""Odd requests to Slack's address, signed and not, good HTTP and bad, against the whole bot."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import json
 import random
+import sys
+import tempfile
 import time
-from contextlib import AsyncExitStack
+from pathlib import Path
 
 import aiohttp
-from aiohttp import web
 
-from adapters.slack import SlackAdapter
-from bot.app.http import serve
-from sandbox.journal import Journal
-from sandbox.slack import SlackServer
 from sandbox.slack.http_events import signature
-from tests.fuzz.mutate import cut, dumped, mutated
-from tests.fuzz.slack_events import mention, payloads
-from tests.fuzz.watching import Watch
-from tests.slack.memory_inbox import MemoryInbox
+from tests.fuzz import crude
+from tests.fuzz.mutate import cut, dumped
+from tests.fuzz.process import BotProcess, answered, running, script
+from tests.fuzz.slack_events import Scene
+from tests.whole.house import Slack, furnished
 
 AT_ONCE = 16
-WARM_UP = 2_000
+WARM_UP = 3_000
 BATCH = 2_000
-ANSWER_WITHIN = 2.0
 LATE = 5.0
 ENCODINGS = ("gzip", "br", "deflate", "zstd", "x", "identity")
 
@@ -32,40 +29,45 @@ ENCODINGS = ("gzip", "br", "deflate", "zstd", "x", "identity")
 class Stranger:
     """Sends requests to one address, and notes what went wrong."""
 
-    def __init__(self, session: aiohttp.ClientSession, slack: SlackServer, address: str, seed: int) -> None:
-        self.wrong: list[str] = []
+    def __init__(self, session: aiohttp.ClientSession, secret: str, scene: Scene, bot: BotProcess, seed: int) -> None:
         self._session = session
-        self._secret = slack.signing_secret
-        self._address = address
-        self._known = payloads(slack.workspace.team_id, slack.workspace.bot.id)
+        self._secret = secret
+        self._bot = bot
+        self._scene = scene
         self._chance = random.Random(seed)  # noqa: S311 - a test's
 
     async def many(self, count: int) -> None:
         """Send that many odd requests, some at a time."""
         for _ in range(0, count, AT_ONCE):
-            await asyncio.gather(*(self.send(*self._odd()) for _ in range(AT_ONCE)))
+            await asyncio.gather(*(self._send_one() for _ in range(AT_ONCE)))
 
-    async def send(self, body: bytes, headers: dict[str, str]) -> None:
-        """Send one request."""
+    async def _send_one(self) -> None:
+        body, headers = self._odd()
+        if self._chance.randrange(12):
+            await self._send(body, headers)
+        elif wrong := await crude.send(self._bot.port, crude.requests(body, headers, self._chance)):
+            self._bot.wrong.append(wrong)
+
+    async def _send(self, body: bytes, headers: dict[str, str]) -> None:
         began, what = time.monotonic(), f"{headers} {body[:160]!r}"
+        address = f"http://127.0.0.1:{self._bot.port}{crude.PATH}"
         try:
-            async with self._session.post(self._address, data=body, headers=headers) as answer:
+            async with self._session.post(address, data=body, headers=headers) as answer:
                 await answer.read()
                 if answer.status >= 500:
-                    self.wrong.append(f"HTTP {answer.status}: {what}")
+                    self._bot.wrong.append(f"HTTP {answer.status}: {what}")
         except aiohttp.ClientError as error:
-            self.wrong.append(f"{type(error).__name__}: {what}")
+            self._bot.wrong.append(f"{type(error).__name__}: {what}")
         if time.monotonic() - began > LATE:
-            self.wrong.append(f"late: {what}")
+            self._bot.wrong.append(f"late: {what}")
 
-    def signed(self, body: bytes) -> dict[str, str]:
-        """Return the headers of a request that Slack signed now."""
+    def _signed(self, body: bytes) -> dict[str, str]:
         at = str(int(time.time()))
         return {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": signature(self._secret, at, body)}
 
     def _odd(self) -> tuple[bytes, dict[str, str]]:
         chance = self._chance
-        body = dumped(mutated(chance.choice(self._known), chance))
+        body = dumped(self._scene.nonsense(chance))
         headers = {"Content-Type": "application/json"}
         match chance.randrange(12):
             case 0:
@@ -80,39 +82,47 @@ class Stranger:
             case _:
                 pass
         if chance.randrange(20):
-            return body, headers | self.signed(body)
+            return body, headers | self._signed(body)
         return body, headers | {"X-Slack-Request-Timestamp": chance.choice(["5", "x", ""]), "X-Slack-Signature": "v0=x"}
 
 
-async def fuzz(count: int, seed: int) -> list[str]:
-    """Send `count` odd requests and an ordinary mention; return what went wrong."""
-    async with AsyncExitStack() as stack:
-        journal = Journal()
-        slack = await stack.enter_async_context(SlackServer(journal))
-        inbox = MemoryInbox(journal)
-        adapter = SlackAdapter(slack.bot_token, None, slack.signing_secret, api_url=slack.url)
-        await adapter.start()
-        stack.push_async_callback(adapter.close)
-        application = web.Application()
-        application.add_routes(adapter.routes())
-        port = await stack.enter_async_context(serve(application, "127.0.0.1", 0))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        await adapter.listen(inbox)
-        stranger = Stranger(session, slack, f"http://127.0.0.1:{port}/slack/events", seed)
-        await stranger.many(min(count, WARM_UP))
-        with Watch(stranger.wrong):
-            for _ in range(0, count, BATCH):
-                await stranger.many(min(count, BATCH))
-                inbox.messages.clear()
-                journal.entries.clear()  # what the stand-ins remember is not the bot's
-        body = json.dumps(mention(slack.workspace.team_id, slack.workspace.bot.id, "999.000001")).encode()
-        began = time.monotonic()
-        await stranger.send(body, stranger.signed(body))
-        if len(inbox.messages) != 1 or time.monotonic() - began > ANSWER_WITHIN:
-            stranger.wrong.append("the mention after it was not taken in at once")
-        return stranger.wrong
+async def fuzz(count: int, seed: int) -> tuple[list[str], str]:
+    """Send `count` odd requests and ask an ordinary question; return what went wrong, and the figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with furnished("slack", Path(folder)) as side:
+            assert isinstance(side, Slack)
+            slack, box = side.server, side.house.box
+            box.claude.handle(script)
+            secrets = {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
+            async with running(side, Path(folder), **secrets) as bot, aiohttp.ClientSession() as session:
+                await slack.push_to(f"http://127.0.0.1:{bot.port}{crude.PATH}")
+                stranger = Stranger(session, slack.signing_secret, Scene.of(slack), bot, seed)
+                await stranger.many(min(count, WARM_UP))
+                bot.watch()
+                for _ in range(0, count, BATCH):
+                    await stranger.many(min(count, BATCH))
+                    side.journal.entries.clear()  # what the stand-ins remember is not the bot's
+                random_channel, grace = slack.workspace.channel("random").id, slack.workspace.user("grace").id
+                took = await answered(side, bot, random_channel, grace)
+                figures = f"{bot.judge()}, a mention answered in {took:.2f} s"
+            return bot.wrong, figures
 
 
 def run(count: int, seed: int) -> list[str]:
     """Send `count` odd requests; return what went wrong."""
-    return asyncio.run(fuzz(count, seed))
+    return asyncio.run(fuzz(count, seed))[0]
+
+
+def main() -> int:
+    """Send odd requests, and print what they came to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=3_000)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    wrong, figures = asyncio.run(fuzz(given.count, given.seed))
+    sys.stdout.write("\n  ".join([f"{given.count} requests: {figures}", *wrong]) + "\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

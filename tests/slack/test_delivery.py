@@ -105,6 +105,7 @@ async def test_every_code(platform: Delivery, place: Place, slack: SlackServer, 
         with pytest.raises(errors.PlatformError, match=code) as raised:
             await call
         assert type(raised.value) is MEANING[code]
+        platform.channels.opened(place.channel)
 
 
 def test_the_table_covers_what_is_known() -> None:
@@ -245,15 +246,33 @@ async def test_a_channel_that_is_not_there_is_asked_once(
     await platform.post(Place(slack.workspace.channel("general").id), Content("text"), "n.2")
 
 
-def test_a_closed_channel_is_tried_again_after_a_minute() -> None:
-    """Somebody may have invited the bot; and the memory of closed channels is bounded."""
+async def test_a_channel_that_works_is_not_closed(platform: Delivery, slack: SlackServer) -> None:
+    """A call that succeeds takes the refusal back; where nothing can be written no rate limit is spent."""
+    lonely = slack.workspace.channel("lonely")
+    place = Place(lonely.id)
+    with pytest.raises(errors.PlaceClosed):
+        await platform.post(place, Content("text"), "n.0")
+    assert platform.closed(place)
+    assert platform.rate_limits(Write.POST, place) == ()
+    lonely.members[slack.workspace.bot.id] = None
+    platform.channels.opened(lonely.id)
+    await platform.post(place, Content("text"), "n.1")
+    assert not platform.closed(place)
+    assert len(platform.rate_limits(Write.POST, place)) == 2
+
+
+def test_a_closed_channel_is_tried_again() -> None:
+    """One that is not there after a minute; where somebody can invite the bot, sooner. The memory is bounded."""
     now = 0.0
     closed = ClosedChannels(lambda: now)
-    closed.refused("C1", "why")
-    assert closed.reason("C1") == "why"
+    closed.refused("C1", "why", there=False)
+    closed.refused("C2", "why", there=True)
+    assert (closed.reason("C1"), closed.reason("C2")) == ("why", "why")
+    now = 10.0
+    assert (closed.reason("C1"), closed.reason("C2")) == ("why", "")
     now = 60.0
     assert closed.reason("C1") == ""
     for number in range(20_000):
-        closed.refused(f"C{number}", "why")
+        closed.refused(f"C{number}", "why", there=False)
     assert closed.reason("C0") == ""
     assert closed.reason("C19999") == "why"

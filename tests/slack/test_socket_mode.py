@@ -9,6 +9,7 @@ import pytest
 
 from adapters.slack import SlackAdapter
 from adapters.slack.calls import Api
+from adapters.slack.closed import ClosedChannels
 from adapters.slack.events import Identity
 from adapters.slack.intake import Intake
 from adapters.slack.sockets import Sockets
@@ -110,7 +111,7 @@ async def test_follow_ups(listening: SlackAdapter, slack: SlackServer, inbox: Me
 
 async def test_follow_up_while_the_mention_is_being_stored(inbox: MemoryInbox, journal: Journal) -> None:
     """A follow-up that comes in while the mention before it is still being stored is not lost."""
-    intake = Intake(Identity("T1", "UBOT"), inbox, "all")
+    intake = Intake(Identity("T1", "UBOT"), inbox, "all", ClosedChannels())
     said = {"type": "message", "channel": "C1", "user": "U1", "ts": "100.000001", "text": "<@UBOT> hello"}
     then = {**said, "ts": "101.000001", "thread_ts": "100.000001", "text": "quick"}
     inbox.gate.clear()

@@ -42,6 +42,7 @@ class FakePlatform:
         self.limit = limit
         self.latency = latency
         self.statuses: list[str] = []
+        self.closed_because = ""
         self.calls: list[str] = []
         self.in_flight = 0
         self.most_in_flight = 0
@@ -54,6 +55,9 @@ class FakePlatform:
 
     def dialect(self, place: Place) -> Dialect:
         return Dialect("fake", self.limit, len, str)
+
+    def closed(self, place: Place) -> str:
+        return self.closed_because
 
     def rate_limits(self, write: Write, place: Place) -> tuple[RateLimit, ...]:
         return (RateLimit(f"fake:{write.value}", 50, 60.0, 10),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import replace
 
 import pytest
@@ -48,6 +49,38 @@ class Knowing(FakePlatform):
 
     async def notify(self, _place, user, _ref, _nonce):
         self.told.append(user)
+
+
+async def test_nobody_is_asked_where_nothing_can_be_written():
+    """A turn in a place known to be closed ends without a call and without asking Claude; its question is kept."""
+    house = House(["an answer"])
+    house.platform.closed_because = "channel_not_found"
+    await house.ask()
+    assert (house.model.requests, house.platform.calls, house.platform.statuses) == ([], [], [])
+    [turn] = await house.turns()
+    assert (turn.stop, turn.answer, turn.questions[0].text) == (StopReason.STOPPED, "", "Why?")
+
+
+@pytest.mark.parametrize("wait", [0.04, 0.05, 0.06])
+async def test_a_stream_that_breaks_as_its_place_closes_leaves_no_traceback(
+    caplog: pytest.LogCaptureFixture, wait: float
+):
+    """Where nothing can be shown nobody asks how the stream ended, and the log has nothing of it."""
+    house = House([wait, Interrupted("reset")])
+    house.platform.fail("post", PlaceClosed("archived"), times=5)
+    await house.ask()
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+async def test_what_was_written_is_ended_also_where_a_place_is_closed_now():
+    """What a dead worker left on the screen is brought to its end: a place may be open to edits, and opens again."""
+    house = House([5.0, "an answer"], ["an answer"])
+    await dies(house, await house.claim(), 1.0)
+    assert house.platform.shown == ["…"]
+    house.platform.closed_because = "is_archived"
+    await house.ask(None)
+    assert house.platform.shown == ["an answer"]
 
 
 async def dies(house: House, hold: HeldClaim, after: float) -> None:
