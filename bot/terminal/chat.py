@@ -84,7 +84,8 @@ class _OnScreen:
         self._pieces.append(text)
         self._screen.write(text)
 
-    def cut(self) -> bool:
+    def cut(self, below: str = "") -> bool:
+        del below
         return False
 
     def restart(self) -> None:

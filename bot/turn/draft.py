@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bot.text import Dialect, Layout
+
+SMALLEST_PAGE = 40
+"""The least a page can be laid out for (see `Dialect.limit`)."""
 
 
 class Draft:
@@ -68,14 +72,20 @@ class Draft:
         """The text that the first `pages` messages show."""
         return self._layout.covered(pages)
 
-    def cut(self) -> bool:
-        """Drop what does not fit; returns whether there was any."""
-        if len(self._layout.pages(final=True)) <= self._most:
-            return False
-        kept = self.covered(self._most)
-        self.clear()
-        self.write(kept)
-        return True
+    def cut(self, below: str = "") -> bool:
+        """Drop what does not fit `most` messages together with a sentence `below` it; returns whether there was any."""
+        dialect = self._dialect()
+        room = dialect.limit - (dialect.measure(f"\n\n{dialect.render(below)}") if below else 0)
+        was_cut = False
+        while len(self._layout.pages(final=True, trailer=below)) > self._most and room >= SMALLEST_PAGE:
+            # Only the last message makes room: what readers saw in the others stays where it is.
+            self._layout.relimit(replace(dialect, limit=room), self._most - 1)
+            self._layout.pages(final=True)
+            kept = self.covered(self._most)
+            self.clear()
+            self.write(kept)
+            room, was_cut = room * 7 // 8, True
+        return was_cut
 
     def relimit(self, shown: Sequence[str | None]) -> None:
         """Lay out anew for a limit that turned out lower, except for leading messages that show what they should.

@@ -154,7 +154,9 @@ class Reply:
             keep: the partial text stays as it last looked, with the note below it; otherwise the first message becomes
                 the note and the others go.
         """
-        if not keep:
+        if keep:
+            self._draft.cut(note)
+        else:
             self._draft.clear()
         self._end(note, whole=False)
         await self._edited()
@@ -195,9 +197,9 @@ class Reply:
         """The messages in which the answer stands, in reading order."""
         return self._messages.refs
 
-    def cut(self) -> bool:
-        """Drop what does not fit `max_parts` messages; returns whether there was any."""
-        return self._draft.cut()
+    def cut(self, below: str = "") -> bool:
+        """Drop what does not fit `max_parts` messages with a sentence `below` it; returns whether there was any."""
+        return self._draft.cut(below)
 
     # --- the editor -----------------------------------------------------------------------------------------
 

@@ -208,8 +208,8 @@ class Answer(Sink, Protocol):
         """Begin again in the same place, where no text was shown."""
         ...
 
-    def cut(self) -> bool:
-        """Drop what does not fit; returns whether there was any."""
+    def cut(self, below: str = "") -> bool:
+        """Drop what does not fit with a sentence `below` it; returns whether there was any."""
         ...
 
 
@@ -284,8 +284,10 @@ def outcome_of(end: AttemptResult, reply: Answer, *, keep_partials: bool = False
     else:
         stop, sentence = OUT_OF_PATIENCE.get(end.how, OUT_OF_PATIENCE[AttemptEnd.BROKE])
     reply.write(addition)
-    if stop is not StopReason.FAILED and reply.cut():
-        stop, sentence = OUT_OF_PATIENCE[AttemptEnd.FULL]
+    if stop is not StopReason.FAILED:
+        if reply.cut():
+            stop, sentence = OUT_OF_PATIENCE[AttemptEnd.FULL]
+        reply.cut(sentence)
     return StoredAnswer(
         answer=reply.text if stop is not StopReason.FAILED or keep_partials else "",
         stop=stop,

@@ -84,6 +84,28 @@ def test_the_oldest_ending_goes_first() -> None:
     assert run(main()) == ["early", "late"]
 
 
+def test_the_ending_of_a_reply_goes_before_all_else() -> None:
+    """A reply that ended goes before first text and text that goes on, though both asked first."""
+
+    async def main() -> list[str]:
+        pacer = Pacer()
+        await emptied(pacer, ONE)
+        growing, ended = pacer.live_reply(), pacer.live_reply()
+        growing.received(1)
+        growing.shown(1)
+        growing.received(1000)
+        ended.end()
+        return await order_of(
+            {
+                "growing": pacer.admit(ONE, growing),
+                "first": pacer.admit(ONE, Urgency.FIRST),
+                "ended": pacer.admit(ONE, ended),
+            }
+        )
+
+    assert run(main()) == ["ended", "first", "growing"]
+
+
 def test_the_largest_unseen_area_goes_first() -> None:
     """Of like replies that go on, the one whose readers have waited for longer gets the token, whoever asked first."""
 

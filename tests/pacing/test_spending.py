@@ -32,6 +32,27 @@ def test_room_is_kept_for_endings() -> None:
     assert run(main()) == 0.0
 
 
+def test_first_texts_of_a_crowd_leave_some_room_for_endings() -> None:
+    """Of twenty answers that begin at once more than half the burst's go at once, and three can still end then."""
+
+    async def main() -> tuple[int, float]:
+        pacer = Pacer()
+        live_replies = [pacer.live_reply(SLACK) for _ in range(20)]
+        firsts = [asyncio.ensure_future(pacer.admit(SLACK, Urgency.FIRST)) for _ in live_replies]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        begun, begin = sum(first.done() for first in firsts), now()
+        for _ in range(3):
+            await pacer.admit(SLACK, Urgency.ENDING)
+        for first in firsts:
+            first.cancel()
+        return begun, now() - begin
+
+    begun, late = run(main())
+    assert 5 < begun <= 7
+    assert late == 0.0
+
+
 def test_a_refusal_pauses_the_whole_bucket_and_loses_no_waiter() -> None:
     """After a 429 nothing goes before its end, whoever waits; afterwards everyone goes."""
 

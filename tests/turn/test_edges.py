@@ -27,6 +27,8 @@ from bot.ports import Content, RateLimit, Write
 from bot.testing.store import MemoryStore
 from bot.turn import phrases, place
 from bot.turn.lease import HeldClaim, Order
+from bot.turn.run import RETURN_DELAY
+from bot.turn.writer import PATIENCE
 from bot.worker.worker import Worker
 from tests.turn.fakes import FakePlatform, ScriptedModel, message
 from tests.turn.house import KEY, House, expire
@@ -40,11 +42,13 @@ class Knowing(FakePlatform):
     def __init__(self) -> None:
         super().__init__()
         self.told: list[str] = []
+        self.read: list[str] = []
 
     async def complete(self, messages):
         return tuple(replace(m, author=Author(m.author.id, "Real Name")) for m in messages)
 
-    async def thread_before(self, _message):
+    async def thread_before(self, message_):
+        self.read.append(message_.id)
         return (message("earlier", "0"),)
 
     async def notify(self, _place, user, _ref, _nonce):
@@ -415,3 +419,30 @@ async def test_what_is_shown_is_what_was_written():
     house.platform = Truncating()
     await house.ask()
     assert house.platform.shown == ["the whole answer"]
+
+
+@pytest.mark.parametrize("call", ["post", "edit"])
+async def test_a_write_is_given_up_after_minutes_of_failures(call: str):
+    """Where a platform is away for long the turn goes back into the store: no task tries one write for ever."""
+    house = House(["the ", 2.0, "whole answer"])
+    house.platform.fail(call, Unavailable("503"), times=10_000)
+    began = asyncio.get_running_loop().time()
+    async with asyncio.timeout(3600):
+        await house.ask()
+    assert PATIENCE <= asyncio.get_running_loop().time() - began <= PATIENCE + 60
+    assert "503" in house.services.alerts.of("fake:T")
+    await asyncio.sleep(RETURN_DELAY + 1)
+    assert await house.store.claim(["fake:T"], "w", 15.0) is not None
+
+
+@pytest.mark.parametrize("second", ["And now?", "retry"])
+async def test_what_was_said_before_is_read_for_the_first_question_alone(second: str):
+    """Where there is a history, Claude is told nothing that it knows already, and no thread is read again."""
+    house = House(["first"], ["second"])
+    house.platform = Knowing()
+    for number, text in ((1, "Why?"), (2, second)):
+        asked = message(text, str(number), at=float(number))
+        await house.store.submit(replace(asked, mid_thread=True), alone=text == "retry")
+        await house.run(await house.claim(None))
+    assert [str(request.messages).count("earlier") for request in house.model.requests] == [1, 1]
+    assert len(house.platform.read) == 1

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.conversation import Place, StopReason
-from bot.errors import BadCredentials, Interrupted, StoreUnavailable
+from bot.errors import BadCredentials, Interrupted, LeaseLost, StoreUnavailable
 from bot.ports import Content, Part, StoredAnswer
 from bot.testing.store import MemoryStore
 from bot.turn import phrases
@@ -301,3 +301,31 @@ async def test_the_partial_of_a_message_that_its_reader_deleted_is_kept():
     await running
     [turn] = await house.turns()
     assert (turn.answer.startswith("some text"), turn.stop) == (True, StopReason.STOPPED)
+
+
+@pytest.mark.parametrize("outbox", ["written", "away"])
+async def test_who_loses_its_turn_by_committing_it_leaves_its_answer_alone(outbox: str):
+    """A commit that was carried out and not heard of looks like a lost turn: what readers see is the very answer."""
+
+    class Unheard(SlowStore):
+        commits = 0
+
+        async def commit(self, *args, **more):
+            await super().commit(*args, **more)
+            self.commits += 1
+            if self.commits == 1:
+                await asyncio.sleep(5.0)
+                raise StoreUnavailable("the answer was lost")
+
+    house = House(["the whole ", 2.0, "answer"])
+    house.store = store = Unheard()
+    house.services = replace(house.services, store=store)
+    store.failing["finish"] = 1 if outbox == "away" else 0
+    hold = await house.claim()
+    running = asyncio.create_task(house.run(hold))
+    await asyncio.sleep(5.0)
+    with pytest.raises(LeaseLost):
+        await hold.confirm()
+    await running
+    assert [turn.answer for turn in await house.turns()] == ["the whole answer"]
+    assert house.platform.shown == ["the whole answer"]
