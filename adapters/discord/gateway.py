@@ -17,6 +17,8 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import HTTPClient, Route
 
 from adapters.discord.intake import Intake
+from adapters.discord.odd import tell_left_out, told
+from adapters.discord.pages import leave_odd_messages_out
 from adapters.discord.reconnect import Reconnect, Session
 from adapters.discord.websocket import CheckedWebSocket
 from bot.errors import SettingsError
@@ -123,6 +125,7 @@ class Gateway(discord.Client):
         self._socket: CheckedWebSocket | None = None
         self._reconnect = Reconnect(time.monotonic, identify_delay)
         self._trouble = LimitedLog(log)
+        leave_odd_messages_out(self.http, self._can_be_read, tell_left_out)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait no more: that was done before connecting, where nobody waits for an answer."""
@@ -137,6 +140,14 @@ class Gateway(discord.Client):
         """Whether the application's Message Content Intent is switched on."""
         flags = self.application_flags
         return flags.gateway_message_content or flags.gateway_message_content_limited
+
+    def _can_be_read(self, channel_id: int, message: Any) -> bool:
+        """Whether discord.py can read a message that it is sent."""
+        try:
+            self._connection.create_message(channel=self.get_partial_messageable(channel_id), data=message)
+        except Exception:  # noqa: BLE001 - what a shape that nobody foresaw does to the library, nobody foresees either
+            return False
+        return True
 
     @property
     def connected(self) -> bool:
@@ -205,8 +216,8 @@ class Gateway(discord.Client):
 
     async def on_error(self, event_method: str, /, *_: Any, **__: Any) -> None:
         """An event broke what reads it: one line, not the library's traceback for each."""
-        error = sys.exc_info()[1]
-        self._trouble.warning(event_method, "an event could not be handled", error=repr(error)[:200])
+        if error := sys.exc_info()[1]:
+            self._trouble.warning(event_method, "an event could not be handled", **told(error))
 
     async def on_connect(self) -> None:
         """READY: a new session."""

@@ -101,6 +101,20 @@ class _Reference(_Typed):
     guild_id: Id | None = None
 
 
+class _Sticker(_Typed):
+    id: Id
+    name: str
+
+
+class _Forwarded(_Typed):
+    content: str | None = None
+    attachments: list[_File] | None = None
+
+
+class _Snapshot(_Typed):
+    message: _Forwarded
+
+
 class _Message(_Typed):
     """The fields of a message that the bot reads. An update may lack any but the ids."""
 
@@ -118,7 +132,10 @@ class _Message(_Typed):
     mention_roles: list[Id] | None = None
     attachments: list[_File] | None = None
     embeds: list[dict[str, Any]] | None = None
+    sticker_items: list[_Sticker] | None = None
     message_reference: _Reference | None = None
+    message_snapshots: list[_Snapshot] | None = None
+    referenced_message: _Written | None = None
     webhook_id: Id | None = None
 
 

@@ -17,11 +17,14 @@ import discord
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
 from adapters.discord.heartbeat import Heartbeat
+from adapters.discord.odd import tell_left_out, told
 from adapters.discord.payloads import SESSIONS, OddFrame, checked
 from adapters.discord.reconnect import SESSION_OVER, Session
 from bot.log_limit import LimitedLog
 
 log = logging.getLogger(__name__)
+
+TROUBLE = LimitedLog(log)
 
 GREETED_WITHIN, READY_WITHIN = 10.0, 30.0
 """Seconds for HELLO after the connection stands, and for READY or RESUMED after it was asked for."""
@@ -35,8 +38,6 @@ LARGEST_PENDING = 16 << 20
 
 class CheckedWebSocket(DiscordWebSocket):
     """discord.py's connection, with frames checked at the door and heartbeats of its own."""
-
-    odd = LimitedLog(log)
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(socket, loop=loop)
@@ -106,7 +107,7 @@ class CheckedWebSocket(DiscordWebSocket):
             return  # the rest is still to come
         event: str | None = None
         try:
-            frame = checked(_decoded(text), self.sequence, established=self.established, left_out=self._left_out)
+            frame = checked(_decoded(text), self.sequence, established=self.established, left_out=tell_left_out)
             event = frame["t"]
             if not self._about_heartbeats(frame):
                 await super().received_message(frame)
@@ -114,11 +115,11 @@ class CheckedWebSocket(DiscordWebSocket):
         except (discord.ConnectionClosed, ReconnectWebSocket, OSError):
             raise
         except OddFrame as error:
-            self._left_out(error)
+            tell_left_out(error)
             if error.ends:
                 await self._give_up(None, resume=False)
         except Exception as error:  # noqa: BLE001 - whatever an event does to the library, the connection lives on
-            self._left_out(OddFrame(event or "a frame", repr(error)))
+            tell_left_out(OddFrame(event or "a frame", "{error} at {at}".format(**told(error))))
             if event in SESSIONS:
                 await self._give_up(None, resume=False)
 
@@ -137,7 +138,7 @@ class CheckedWebSocket(DiscordWebSocket):
     async def _give_up(self, why: str | None, *, resume: bool = True) -> NoReturn:
         """End the connection. Raises ReconnectWebSocket."""
         if why is not None:
-            self.odd.warning(why, why)
+            TROUBLE.warning(why, why)
         await self.close()
         raise ReconnectWebSocket(self.shard_id, resume=resume)
 
@@ -173,9 +174,6 @@ class CheckedWebSocket(DiscordWebSocket):
 
     async def _beat(self) -> None:
         await self.send_heartbeat({"op": self.HEARTBEAT, "d": self.sequence})
-
-    def _left_out(self, odd: OddFrame) -> None:
-        self.odd.warning(odd.kind, "Discord sent what cannot be read, it is left out", what=odd.kind, error=odd.why)
 
 
 def _decoded(text: str) -> object:
