@@ -16,7 +16,9 @@ from itertools import islice
 import aiohttp
 import discord
 
+from adapters.discord.odd import told
 from bot.backoff import growing
+from bot.log_limit import LimitedLog
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,7 @@ class Backfill:
         self._release = held
         self._directs = directs
         self._finished = finished
+        self._trouble = LimitedLog(log)
         self._after: int | None = None
         self._unsettled: set[int] = set()
         self._held: dict[int, list[discord.Message]] = {}
@@ -233,8 +236,10 @@ class Backfill:
         except _Unreadable:
             log.warning("missed messages of a channel could not be read, trying again later", extra={"tries": TRIES})
             return after
-        except Exception:  # a history of a form nobody foresaw must make no channel deaf
-            log.exception("missed messages of a channel could not be read, trying again later")
+        except Exception as error:  # noqa: BLE001 - a history of a form nobody foresaw must make no channel deaf
+            self._trouble.warning(
+                type(error).__name__, "missed messages could not be read, trying again later", **told(error)
+            )
             return after
         return None
 
@@ -267,6 +272,6 @@ class Backfill:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("reading missed messages failed", exc_info=error)
+            self._trouble.warning("a task", "reading missed messages failed", **told(error))
         if not self.pending:
             self._finished()

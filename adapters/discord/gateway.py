@@ -6,18 +6,21 @@ import asyncio
 import json
 import logging
 import sys
+import time
 from collections.abc import Collection
 from typing import Any
 
 import aiohttp
 import discord
 import yarl
-from discord.gateway import DiscordWebSocket, ReconnectWebSocket, WebSocketClosure
+from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import HTTPClient, Route
 
 from adapters.discord.intake import Intake
-from adapters.discord.payloads import SESSIONS, OddFrame, checked
-from bot.backoff import growing
+from adapters.discord.odd import tell_left_out, told
+from adapters.discord.pages import leave_odd_messages_out
+from adapters.discord.reconnect import Reconnect, Session
+from adapters.discord.websocket import CheckedWebSocket
 from bot.errors import SettingsError
 from bot.log_limit import LimitedLog
 
@@ -38,8 +41,8 @@ FINAL: dict[int, str] = {
 }
 """Close codes after which connecting again is useless (Developer Docs, "Gateway Close Event Codes")."""
 
-RECONNECT_FIRST, RECONNECT_LONGEST = 0.2, 60.0
-"""Seconds between connections that fail before they begin, beside discord.py's own; doubled each time."""
+CONNECTED_WITHIN = 60.0
+"""Seconds for a connection to stand, and to be greeted."""
 
 
 def set_api(url: str) -> None:
@@ -54,46 +57,6 @@ async def set_gateway(http: HTTPClient) -> None:
     """
     data = await http.request(Route("GET", "/gateway/bot"))
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(data["url"])
-
-
-class CheckedWebSocket(DiscordWebSocket):
-    """discord.py's connection, to which no odd frame gets through, and which no odd event ends."""
-
-    odd = LimitedLog(log)
-
-    async def received_message(self, msg: Any, /) -> None:
-        """Check a frame and hand it on. Raises what ends the connection, as discord.py does."""
-        text = self._decompressor.decompress(msg) if isinstance(msg, bytes) else msg
-        if text is None:
-            return  # the rest is still to come
-        event = None
-        try:
-            frame = checked(_loads(text), self.sequence)
-            event = frame.get("t")
-            await super().received_message(frame)
-        except (discord.ConnectionClosed, ReconnectWebSocket, WebSocketClosure, OSError):
-            raise
-        except OddFrame as error:
-            self.odd.warning(
-                str(error).partition(":")[0], "Discord sent an odd frame, it is left out", error=str(error)
-            )
-        except Exception as error:
-            # Whatever one event does to the library that reads it, the connection lives on: others are waiting.
-            if event in SESSIONS or event is None:
-                raise
-            self.odd.warning(event, "an event could not be read, it is left out", event=event, error=repr(error)[:200])
-
-
-def _loads(text: Any) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise OddFrame("a frame that is no JSON") from None
-
-
-def check_frames() -> None:
-    """Let every connection of this process be a `CheckedWebSocket`: discord.py makes its own, and asks nobody."""
-    vars(discord.client)["DiscordWebSocket"] = CheckedWebSocket  # there is no public way
 
 
 def read_lone_surrogates() -> None:
@@ -146,7 +109,6 @@ class Gateway(discord.Client):
         self._wanted = discord.Intents.none()
         self._wanted.guilds = self._wanted.guild_messages = self._wanted.dm_messages = True
         self._wanted.message_content = message_content
-        check_frames()
         read_lone_surrogates()
         read_any_json()
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody misses voice here
@@ -159,14 +121,14 @@ class Gateway(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
         )
         self.intake: Intake | None = None
-        self.connected = False
         self.began = asyncio.Event()
-        self._identify_delay = identify_delay
+        self._socket: CheckedWebSocket | None = None
+        self._reconnect = Reconnect(time.monotonic, identify_delay)
+        self._trouble = LimitedLog(log)
+        leave_odd_messages_out(self.http, self._can_be_read, tell_left_out)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Wait between two IDENTIFYs."""
-        if not initial:
-            await asyncio.sleep(self._identify_delay)
+        """Wait no more: that was done before connecting, where nobody waits for an answer."""
 
     async def login(self, token: str) -> None:
         """Log in. Asks for the content of all messages where the application may have it, needed or not."""
@@ -179,61 +141,89 @@ class Gateway(discord.Client):
         flags = self.application_flags
         return flags.gateway_message_content or flags.gateway_message_content_limited
 
+    def _can_be_read(self, channel_id: int, message: Any) -> bool:
+        """Whether discord.py can read a message that it is sent."""
+        try:
+            self._connection.create_message(channel=self.get_partial_messageable(channel_id), data=message)
+        except Exception:  # noqa: BLE001 - what a shape that nobody foresaw does to the library, nobody foresees either
+            return False
+        return True
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a session, and events arrive."""
+        return self._socket is not None and self._socket.hears
+
     async def stay_connected(self) -> None:
-        """Be connected until cancelled. Raises SettingsError when Discord says that it is hopeless."""
-        pauses = growing(RECONNECT_FIRST, RECONNECT_LONGEST)
+        """Be connected until cancelled. Raises SettingsError when Discord says that it is hopeless.
+
+        In place of discord.py's own `connect`, which reconnects without a pause, resumes for ever where it cannot, and
+        begins a new session after every error that it does not know.
+        """
         while True:
+            await asyncio.sleep(self._reconnect.pause())
+            self._socket, before = None, self._reconnect.session
+            resume = True
             try:
-                await self.connect()
-            except discord.PrivilegedIntentsRequired:
-                raise SettingsError(FINAL[4014]) from None
+                await self._listen()
+            except ReconnectWebSocket as asked:
+                resume = asked.resume
             except discord.ConnectionClosed as error:
                 if error.code in FINAL:
                     raise SettingsError(FINAL[error.code]) from None
-                log.warning("Discord's gateway closed the connection", extra={"code": error.code})
-            except Exception as error:  # noqa: BLE001 - discord.py fails in many ways when its first try finds no gateway
-                log.warning("Discord's gateway cannot be reached, trying again", extra={"error": repr(error)})
-            self.connected = False
-            await asyncio.sleep(next(pauses))
+                self._trouble.warning("closed", "Discord's gateway closed the connection", code=error.code)
+            except Exception as error:  # noqa: BLE001 - a connection fails in many ways
+                why = str(error)[:200] or type(error).__name__
+                self._trouble.warning("lost", f"the connection to Discord was lost: {why}; trying again")
+            self._note_end(before, resume=resume)
+
+    async def _listen(self) -> None:
+        """Hear one connection to its end. Raises what ended it."""
+        old = self._reconnect.session
+        connecting = CheckedWebSocket.from_client(
+            self,
+            initial=True,
+            gateway=self._reconnect.gateway,
+            session=old.id if old else None,
+            sequence=old.sequence if old else None,
+            resume=old is not None,
+        )
+        self.ws = self._socket = socket = await asyncio.wait_for(connecting, CONNECTED_WITHIN)
+        while True:
+            await socket.poll_event()
+            if socket.established:
+                self._reconnect.began()
+
+    def _note_end(self, before: Session | None, *, resume: bool) -> None:
+        """A connection ended; `before` it there was that session."""
+        socket = self._socket
+        session = socket.session if socket else before
+        began = socket is not None and socket.established
+        self._reconnect.over(session if resume else None, began=began, greeted=socket is not None)
 
     async def hang_up(self) -> None:
         """Close the gateway connection and hand on nothing more; calls go on. After `stay_connected` was cancelled."""
-        self.connected, self.intake = False, None
-        ws: DiscordWebSocket | None = self.ws
-        if ws is not None and ws.open:
-            await ws.close(code=1000)
+        socket, self._socket, self.intake = self._socket, None, None
+        self._reconnect.over(None, began=True)
+        if socket is not None and socket.open:
+            await socket.close(code=1000)
 
     def channel_known(self, id_: int) -> object:
         """What is known of a channel, None when it may be out of date: only the gateway tells of changes."""
         return self.get_channel(id_) if self.connected else None
 
-    @property
-    def _open(self) -> bool:
-        """Whether the connection that an event was heard on still stands: events are told of a little later."""
-        ws: DiscordWebSocket | None = self.ws
-        return ws is not None and ws.open
-
     # --- what discord.py calls ------------------------------------------------------------------------------
 
     async def on_error(self, event_method: str, /, *_: Any, **__: Any) -> None:
         """An event broke what reads it: one line, not the library's traceback for each."""
-        error = sys.exc_info()[1]
-        CheckedWebSocket.odd.warning(event_method, "an event could not be handled", error=repr(error)[:200])
+        if error := sys.exc_info()[1]:
+            self._trouble.warning(event_method, "an event could not be handled", **told(error))
 
     async def on_connect(self) -> None:
         """READY: a new session."""
-        self.connected = self._open
         self.began.set()
         if self.intake:
             self.intake.session_began()
-
-    async def on_resumed(self) -> None:
-        """The old session goes on and what was missed was sent again."""
-        self.connected = self._open
-
-    async def on_disconnect(self) -> None:
-        """The connection was lost; discord.py connects again."""
-        self.connected = False
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
         """A server was sent after READY, or is back."""

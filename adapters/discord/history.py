@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import discord
 
 from adapters.discord.markup import attachments_of, name_of, text_of
+from adapters.discord.payloads import OddFrame
 from adapters.discord.reading import ORDINARY
 from bot.conversation import Author, Message, MessageRef, Place
 from bot.ports import Posted
@@ -107,6 +109,13 @@ async def _thread(channel: discord.PartialMessageable, before: int) -> list[disc
 
 async def _chain(channel: discord.PartialMessageable, last: int) -> list[discord.Message]:
     found: list[discord.Message] = []
+    with contextlib.suppress(OddFrame):  # what cannot be read is where the chain begins
+        await _climb(channel, last, found)
+    found.reverse()
+    return found
+
+
+async def _climb(channel: discord.PartialMessageable, last: int, found: list[discord.Message]) -> None:
     current = await channel.fetch_message(last)
     while len(found) < REPLY_CHAIN and current.reference and current.reference.channel_id == channel.id:
         resolved, id_ = current.reference.resolved, current.reference.message_id
@@ -115,8 +124,6 @@ async def _chain(channel: discord.PartialMessageable, last: int) -> list[discord
         # Discord sends along the message referred to, but not the one that refers to in turn.
         current = resolved or await channel.fetch_message(id_)
         found.append(current)
-    found.reverse()
-    return found
 
 
 def _spoken(said: discord.Message) -> discord.Message | None:

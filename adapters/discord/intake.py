@@ -18,6 +18,7 @@ import discord
 
 from adapters.discord.backfill import Backfill
 from adapters.discord.for_us import Sighting, is_for_us
+from adapters.discord.odd import told
 from adapters.discord.own import OwnMessages
 from adapters.discord.reading import (
     Spot,
@@ -32,6 +33,7 @@ from adapters.discord.recent import Recent
 from bot.backoff import growing
 from bot.conversation import FollowUps, Message, MessageRef, ThreadKey
 from bot.errors import StoreUnavailable
+from bot.log_limit import LimitedLog
 from bot.ports import Inbox, KnowsDirects
 
 log = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ class Intake:
         self._own = own
         self._capacity = capacity
         self._jobs: deque[Job] = deque()
+        self._trouble = LimitedLog(log)
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._idle = asyncio.Event()
@@ -213,8 +216,8 @@ class Intake:
     async def _do(self, job: Job) -> None:
         try:
             await self._persist(job)
-        except Exception:  # one message of a form nobody foresaw must not stop all others
-            log.exception("an event could not be handled")
+        except Exception as error:  # noqa: BLE001 - one message of a form nobody foresaw must not stop all others
+            self._trouble.warning(type(error).__name__, "an event could not be handled", **told(error))
 
     async def _persist(self, job: Callable[[], Awaitable[T]]) -> T:
         """Do `job`, again and again until the store answers.

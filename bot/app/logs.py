@@ -45,20 +45,6 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         return self.redactor.clean(super().format(record))
 
 
-def _tame(record: logging.LogRecord) -> bool:
-    """Make one warning of a lost connection to Discord; discord.py has it as an error with the whole traceback.
-
-    Every connection there ends some day. What ends it for good, the adapter raises.
-    """
-    if record.name == "discord.client" and str(record.msg).startswith("Attempting a reconnect") and record.exc_info:
-        kind, error, _ = record.exc_info
-        lost = str(error) or (kind.__name__ if kind else "")
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
-        record.msg = f"the connection to Discord was lost: {lost.replace('%', '%%')}; {record.msg.lower()}"
-        record.exc_info = record.exc_text = None
-    return True
-
-
 def clean(text: str) -> str:
     """Return `text` as it may leave the process by another way than the log: without what the log strikes out."""
     for handler in logging.getLogger().handlers:
@@ -100,7 +86,6 @@ def set_up(level: str, form: str, secrets: Iterable[str] = ()) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
-    handler.addFilter(_tame)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -26,7 +26,7 @@ def root_logger() -> Iterator[None]:
 async def test_a_lost_connection_is_one_line(
     server: DiscordServer, box: Box, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A gateway that is away for a while is one warning: why, and when it is tried again; nothing is missed."""
+    """A gateway that is away for a while is one warning: why, and that it is tried again; nothing is missed."""
     set_up("warning", "console")
     async with listening(server, box):
         server.faults.add(Fault("GATEWAY connect", "status", status=503))
@@ -37,7 +37,7 @@ async def test_a_lost_connection_is_one_line(
     assert len(lines) == 1
     assert "[warning" in lines[0]
     assert "the connection to Discord was lost: 503, " in lines[0]
-    assert "; attempting a reconnect in " in lines[0]
+    assert "; trying again" in lines[0]
 
 
 def test_other_errors_of_discord_py_keep_their_traceback(capsys: pytest.CaptureFixture[str]) -> None:
