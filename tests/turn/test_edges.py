@@ -21,7 +21,7 @@ from bot.errors import (
     TooLong,
     Unavailable,
 )
-from bot.intake.commands import Access, Reception
+from bot.intake import Access, Reception
 from bot.ports import RateLimit, Write
 from bot.testing.store import MemoryStore
 from bot.turn import phrases, place
