@@ -19,6 +19,9 @@ from tests.fuzz.hostile import PLAIN, repeated, units
 
 LENGTH = 40_000
 STEP = 400
+DEAR, LONG, AGAIN = 6.0, 0.04, 3
+"""Times the cost of plain words, and seconds of one call, above which a text is measured again, and how often."""
+
 DIALECTS = (MARKDOWN, SHORT_MARKDOWN, MRKDWN, Dialect("discord", 2_000, utf16, rendered))
 
 
@@ -71,6 +74,10 @@ def main() -> None:
         text = repeated(unit, LENGTH)
         for index, (dialect, way) in enumerate(rows):
             cost = Cost(*way(dialect, text), unit)
+            for _ in range(AGAIN):  # so that it is the text that is dear, and not the moment
+                if cost.total > DEAR * bases[index] or cost.longest > LONG:
+                    longest, total = way(dialect, text)
+                    cost = Cost(min(longest, cost.longest), min(total, cost.total), unit)
             longest, dearest = worst[index]
             worst[index] = (
                 max(longest, cost),

@@ -6,10 +6,8 @@ import re
 
 ZERO_WIDTH_SPACE = "\u200b"
 
-_LIVE = re.compile(
-    r"<(?=[!@#]|[a-z][a-z0-9+.\-]*:[^<>]*\|)",
-    re.IGNORECASE,
-)
+_NAMES = "@#!"
+_LABELLED = re.compile(r"<(?=[a-z][a-z0-9+.\-]*+:[^<>|]*+\|)", re.IGNORECASE)
 
 
 def defuse(text: str) -> str:
@@ -20,4 +18,8 @@ def defuse(text: str) -> str:
     `&lt;!channel&gt;` stays the inert text it is. Idempotent. Give it whole texts: one token can be split over
     two pieces of a stream.
     """
-    return _LIVE.sub("<" + ZERO_WIDTH_SPACE, text) if "<" in text else text
+    if "<" not in text:
+        return text
+    for char in _NAMES:
+        text = text.replace("<" + char, "<" + ZERO_WIDTH_SPACE + char)
+    return _LABELLED.sub("<" + ZERO_WIDTH_SPACE, text) if "|" in text else text

@@ -42,7 +42,7 @@ async def check(settings: Settings, role: Role = Role.ALL) -> Findings:
             with found.trying():
                 model = claude(settings)
                 stack.push_async_callback(model.close)
-                found.warnings += await model.check()
+                found.warnings += await model.check(ask=True)
         for adapter in adapters(settings, role):
             with found.trying():
                 stack.push_async_callback(adapter.close)

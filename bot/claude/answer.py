@@ -1,14 +1,16 @@
 """The bytes of a Messages stream, folded into text, usage and the reason it stopped. Pure: no I/O, no clock.
 
 It reads server-sent events itself instead of through the SDK's models, because this is done for every delta of every
-live answer. It is strict about what makes an answer whole (`message_stop`) and lenient about what it does not know.
+live answer. Gateways and other vendors speak this protocol, too, each a little differently. Strict is this file
+only about the text, the reason to stop and the `message_stop` that makes an answer whole. Whatever else an event holds
+or lacks neither ends nor breaks the answer.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.claude.errors import ApiFailure
@@ -33,12 +35,27 @@ _STOPS = {
         StopReason.CONTEXT_EXCEEDED,
     )
 }
+_OTHER_WORDS = {
+    StopReason.END_TURN: ("stop", "eos", "end", "complete", "completed", "finished", "done"),
+    StopReason.MAX_TOKENS: ("length", "max_length", "max_output_tokens", "max_completion_tokens", "token_limit"),
+    StopReason.TOOL_USE: ("tool_calls", "tool_call", "function_call"),
+    StopReason.REFUSAL: ("content_filter", "content_filtered", "guardrail_intervened", "safety", "blocked"),
+    StopReason.CONTEXT_EXCEEDED: ("context_length_exceeded", "context_window_exceeded", "model_length"),
+}
+"""What other vendors' models say for these reasons, which some gateways pass on: OpenAI's, Google's, Bedrock's and
+Mistral's names."""
+_STOPS |= {word: stop for stop, words in _OTHER_WORDS.items() for word in words}
+_LONGEST_REASON = 40  # characters of a reason that nobody knows
+_JSON_BEGINS = b"{"
 _PLAIN_DELTA = re.compile(
     rb'event: content_block_delta\ndata: *\{ *"type": *"content_block_delta", *"index": *(?:0|[1-9][0-9]*), *"delta": *'
     rb'\{ *"type": *"text_delta", *"text": *"([^"\\\x00-\x1f]*)" *\} *\} *\n\n'
 )
 """The event that nearly all are, as the API writes it and with nothing to unescape: it need not be parsed. Whatever
 differs in any way is."""
+
+
+_OURS = _PROGRESS | {"message_stop", "error"}
 
 
 class EventDecoder:
@@ -54,9 +71,10 @@ class EventDecoder:
         return not self._buffer and not self._held_back
 
     def feed(self, chunk: bytes) -> Iterator[Any]:
-        """Yield the data of every event that `chunk` completes.
+        """Yield the data of every event that `chunk` completes; without a type of its own, it has its event's name.
 
-        Raises ValueError for data that is not JSON or not UTF-8, and for an event over `LONGEST_EVENT`.
+        What others add is left out: `[DONE]`, `keep-alive`, their own events. Raises ValueError for data that cannot be
+        read and belongs to an answer or may do so, and for an event over `LONGEST_EVENT`.
         """
         if self._held_back or b"\r" in chunk:
             chunk = self._one_kind_of_line_end(chunk)
@@ -70,8 +88,19 @@ class EventDecoder:
             raise ValueError("an event without an end")
         for block in blocks:
             data = _data(block)
-            if data:
-                yield json.loads(data.decode())
+            if not data:
+                continue
+            try:
+                event = json.loads(data.decode())
+            except ValueError:
+                name = _name(block)
+                if name in _OURS or (not name and data.lstrip().startswith(_JSON_BEGINS)):
+                    raise
+                continue
+            if isinstance(event, dict):
+                if not isinstance(event.get("type"), str) and (name := _name(block) or "error" * ("error" in event)):
+                    event["type"] = name
+                yield event
 
     def _one_kind_of_line_end(self, chunk: bytes) -> bytes:
         chunk = self._held_back + chunk
@@ -88,12 +117,20 @@ def _data(block: bytes) -> bytes:
     return b"\n".join(line.removeprefix(b" ") for line in lines)
 
 
+def _name(block: bytes) -> str:
+    """The name of an event, as its `event:` line has it; empty without one."""
+    name = re.search(rb"^event: ?([^\n]*)", block, re.MULTILINE)
+    return name[1].decode("utf-8", "replace").strip() if name else ""
+
+
 class AnswerReader:
     """Folds a stream; `feed` it bytes until `whole` or `failure` is set."""
 
     def __init__(self) -> None:
         self._decoder = EventDecoder()
+        self._whole_json: bytearray | None = None
         self._text = Pieces()
+        self._interposed = self._parted = False
         self._usage: dict[str, Any] = {}
         self._stop_reason: str | None = None
         self._category = ""
@@ -111,15 +148,16 @@ class AnswerReader:
         texts: list[str] = []
         try:
             plain = _PLAIN_DELTA.fullmatch(chunk)
-            if plain and self._decoder.between_events:
+            if plain and not self._parted and self._decoder.between_events:
                 text = plain[1].decode()
                 self.events += 1
                 self._text.append(text)
                 return text
+            if self._is_json(chunk):
+                return ""
             for event in self._decoder.feed(chunk):
-                text = self._take(event)
-                if text:
-                    texts.append(text)
+                if text := self._take(event):
+                    texts.append(self._gap(texts) + text)
                 if self.whole or self.failure is not None:
                     break
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -130,37 +168,65 @@ class AnswerReader:
         self._text.append(text)
         return text
 
-    def end(self) -> None:
-        """Know that no more bytes will come: without `message_stop` that is a failure."""
+    def _is_json(self, chunk: bytes) -> bool:
+        """Whether the answer is one JSON object and no stream, as some gateways answer; then the chunk is kept."""
+        if self._whole_json is None and not self.events and self._decoder.between_events:
+            if not chunk.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_JSON_BEGINS):
+                return False
+            self._whole_json = bytearray()
+        if self._whole_json is None:
+            return False
+        self._whole_json += chunk
+        self.events += 1
+        if len(self._whole_json) > LONGEST_EVENT:
+            raise ValueError("an answer without an end")
+        return True
+
+    def end(self) -> str:
+        """Know that no more bytes will come, and return the text that is known only now.
+
+        Without `message_stop`, or a whole message in its place, that is a failure.
+        """
+        if self._whole_json is not None and self.failure is None:
+            try:
+                self.message(json.loads(self._whole_json))
+            except ValueError:
+                self.failure = EOFError()
+            return self.text if self.whole else ""
         if not self.whole and self.failure is None:
             self.failure = EOFError()
+        return ""
 
     def message(self, message: Any) -> None:
         """Take a whole message as the standard call answers it; `failure` is set when it is not one."""
+        if isinstance(message, dict) and (message.get("type") == "error" or "content" not in message):
+            self.failure = failure_of(message, 200)
+            return
         try:
             self._head(message)
-            texts = [block["text"] for block in message["content"] if block["type"] == "text"]
-            self._text.append(whole_characters("".join(texts)))
+            for block in message["content"]:
+                if text := self._begin_block(block):
+                    self._text.append(whole_characters(self._gap([]) + text))
             self._stopped(message)
             self.whole = True
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             self.failure = error
 
     def _take(self, event: dict[str, Any]) -> str:
-        kind = event["type"]
+        """Take an event and return the text in it. Raises ValueError for a text that is none."""
+        kind = event.get("type")
         if kind == "content_block_delta":
             self.events += 1
-            delta = event["delta"]
-            return str(delta["text"]) if delta["type"] == "text_delta" else ""
+            delta = event.get("delta") or {}
+            return _text(delta) if delta.get("type") == "text_delta" else ""
         if kind in _PROGRESS:
             self.events += 1
             if kind == "content_block_start":
-                block = event["content_block"]
-                return str(block.get("text", "")) if block["type"] == "text" else ""
+                return self._begin_block(event.get("content_block"))
             if kind == "message_start":
-                self._head(event["message"])
+                self._head(event.get("message"))
             elif kind == "message_delta":
-                self._stopped(event["delta"])
+                self._stopped(event.get("delta"))
                 self._count(event.get("usage"))
         elif kind == "message_stop":
             self.whole = True
@@ -168,18 +234,44 @@ class AnswerReader:
             self.failure = failure_of(event, 200)
         return ""
 
-    def _head(self, message: Mapping[str, Any]) -> None:
-        self.model = str(message.get("model") or "")
+    def _begin_block(self, block: object) -> str:
+        """Note what kind of block begins, and return the text it begins with."""
+        block = _mapping(block)
+        if block.get("type") != "text":
+            self._interposed = True
+            return ""
+        self._parted, self._interposed = self._interposed, False
+        return _text(block)
+
+    def _gap(self, texts: Sequence[str]) -> str:
+        """Return what parts text from the text before thinking or a tool: a blank line; mostly nothing."""
+        before = texts[-1] if texts else self._text.tail
+        parted, self._parted = self._parted, False
+        if not parted or not before:
+            return ""
+        return "\n\n"[min(2, len(before) - len(before.rstrip("\n"))) :]
+
+    def _head(self, message: object) -> None:
+        message = _mapping(message)
+        self.model = str(message.get("model") or self.model)
         self._count(message.get("usage"))
 
-    def _stopped(self, delta: Mapping[str, Any]) -> None:
-        reason = delta.get("stop_reason")
-        self._stop_reason = None if reason is None else str(reason)
-        self._category = str((delta.get("stop_details") or {}).get("category") or "")
+    def _stopped(self, delta: object) -> None:
+        """Note why the answer stops. A later event that does not say leaves what an earlier one said."""
+        delta = _mapping(delta)
+        if isinstance(reason := delta.get("stop_reason"), str) and reason:
+            self._stop_reason = reason
+        if isinstance(category := _mapping(delta.get("stop_details")).get("category"), str) and category:
+            self._category = category
 
-    def _count(self, usage: Mapping[str, Any] | None) -> None:
-        """Counts are cumulative, and a later event leaves out what did not change."""
-        self._usage.update((name, value) for name, value in (usage or {}).items() if value is not None)
+    def _count(self, usage: object) -> None:
+        """Counts are cumulative, so the larger one holds: a later event may leave out or zero what did not change."""
+        for name, value in _mapping(usage).items():
+            if isinstance(value, dict):
+                known = _mapping(self._usage.get(name))
+                self._usage[name] = {**known, **{key: value[key] for key in value if value[key] is not None}}
+            elif isinstance(value, int) and not isinstance(value, bool):
+                self._usage[name] = max(value, _tokens(self._usage, name))
 
     @property
     def text(self) -> str:
@@ -188,15 +280,14 @@ class AnswerReader:
 
     @property
     def stop(self) -> StopReason:
-        """Why Claude stopped; a reason nobody knows counts as the end of the turn."""
-        return _STOPS.get(self._stop_reason or "", StopReason.END_TURN)
+        """Why Claude stopped; a reason nobody knows counts as the end of the turn, see `detail`."""
+        return _STOPS.get(_word(self._stop_reason), StopReason.END_TURN)
 
     @property
     def detail(self) -> str:
         """A refusal's category, or a stop reason that nobody knows; empty mostly."""
-        if self._stop_reason is not None and self._stop_reason not in _STOPS:
-            return self._stop_reason
-        return self._category
+        word = _word(self._stop_reason)
+        return self._category if not word or word in _STOPS else word[:_LONGEST_REASON]
 
     @property
     def usage(self) -> Usage:
@@ -228,6 +319,26 @@ def failure_of(body: Any, status: int, headers: Mapping[str, str] | None = None)
         headers=known,
         request_id=str(id_) if id_ else None,
     )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    """Return a JSON object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def _text(holder: Mapping[str, Any]) -> str:
+    """Return a block's or delta's text; nothing where there is null or none. Raises ValueError where it is no text."""
+    text = holder.get("text")
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        raise ValueError("a text that is none")  # noqa: TRY004 - the answer cannot be read, which is told by one error
+    return text
+
+
+def _word(reason: str | None) -> str:
+    """Return a reason to stop as it would be written here: `MAX_TOKENS` and `max tokens` are `max_tokens`."""
+    return re.sub(r"\W+", "_", (reason or "").lower()).strip("_")
 
 
 def _tokens(usage: Mapping[str, Any], name: str) -> int:

@@ -59,16 +59,35 @@ def judge_failure(variable: str, model: str, failure: ApiFailure, known: Sequenc
     service has no look-up of models; it may well answer messages.
 
     Raises:
-        SettingsError: the key is refused, or the model does not exist.
+        SettingsError: the model does not exist.
     """
-    if failure.status == 401 or failure.type == "authentication_error":
-        raise SettingsError(f"ANTHROPIC_API_KEY was refused by the Claude API: copy a valid key from {KEYS_PAGE}.")
-    if failure.type == "permission_error":
-        raise SettingsError(
-            f"ANTHROPIC_API_KEY has no permission to look up {model}: check the key's workspace on {KEYS_PAGE}."
-        )
     if failure.type == "not_found_error" and (known or model in failure.message):
         some = ", ".join(known[:_LISTED])
         cure = f"set it to one of {some}" if some else "set it to a model that exists"
         raise SettingsError(f"{variable} is {model}, which the Claude API does not know: {cure}.")
     return f"{variable} ({model}) could not be checked: the Claude API answered with status {failure.status}."
+
+
+NO_LOOK_UP = "The Claude API at {host} answers questions but tells nothing about models (status {status}): not checked."
+
+
+def is_about_key(failure: ApiFailure) -> bool:
+    """Return whether a failure says that the key is wrong, or may not do this."""
+    return failure.status in (401, 403) or failure.type in ("authentication_error", "permission_error")
+
+
+def refusal_of(failure: ApiFailure, model: str, sentence: str) -> SettingsError:
+    """Return the error for an API that refuses questions as they are sent.
+
+    Args:
+        failure: what it said.
+        model: the model that was asked.
+        sentence: the same as a sentence.
+    """
+    if failure.status == 401 or failure.type == "authentication_error":
+        return SettingsError(f"ANTHROPIC_API_KEY was refused by the Claude API: copy a valid key from {KEYS_PAGE}.")
+    if failure.type == "permission_error":
+        return SettingsError(
+            f"ANTHROPIC_API_KEY has no permission to use {model}: check the key's workspace on {KEYS_PAGE}."
+        )
+    return SettingsError(f"The Claude API refuses the bot's questions to {model} (CLAUDE_MODEL): {sentence}")

@@ -22,13 +22,14 @@ from anthropic.types import AssistantMessageParam, MessageParam, ModelInfo, User
 
 from bot.backoff import backoff
 from bot.claude.answer import AnswerReader, failure_of
-from bot.claude.check import ModelFacts, check_key, judge, judge_failure
+from bot.claude.check import NO_LOOK_UP, ModelFacts, check_key, is_about_key, judge, judge_failure, refusal_of
 from bot.claude.errors import ApiFailure, to_model_error
+from bot.claude.optional import WORTH, OptionalFields, to_blame
 from bot.claude.transport import BODY, BROKEN, Body, Wire
 from bot.claude.watchdog import Silent, Watch
 from bot.conversation import Delta, Finished, StopReason
-from bot.errors import Busy, Interrupted, ModelError
-from bot.ports import Request
+from bot.errors import Busy, Interrupted, ModelError, Refused
+from bot.ports import Request, Said
 from bot.text import visible, whole_characters
 
 BASE_URL = "https://api.anthropic.com"
@@ -95,6 +96,7 @@ class Claude:
         self._key = api_key
         self._model, self._small_model, self._max_tokens = model, small_model, max_tokens
         self._host = urlsplit(base_url or BASE_URL).hostname
+        self._optional = OptionalFields(self._host or "")
         self._read_timeout, self._watchdog, self._longest = read_timeout, watchdog, longest
         self._response_within = connect_timeout + read_timeout
         self._sleep = sleep
@@ -123,7 +125,8 @@ class Claude:
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
         """Yield text as it arrives and one `Finished` last.
 
-        One call is one request on the wire. Closing the iterator, or cancelling who waits for it, frees the
+        One call is one request on the wire, and another one at once where a field was refused that it can do without
+        (see `OptionalFields`). Closing the iterator, or cancelling who waits for it, frees the
         connection at once. Text that arrived in one piece is one `Delta`.
 
         Raises:
@@ -146,15 +149,14 @@ class Claude:
                 watch.reading = True
                 chunk = await body.read()
                 watch.reading = False
-                if not chunk:
-                    answer.end()
-                    break
-                text = answer.feed(chunk)
+                text = answer.feed(chunk) if chunk else answer.end()
                 watch.note(progress=answer.events != seen)
                 if text:
                     if first_token is None:
                         first_token = time.monotonic() - sent_at
                     yield Delta(text)
+                if not chunk:
+                    break
             yield self._outcome(answer, request.model or self._model, request_id, first_token)
         except ModelError:
             raise
@@ -179,15 +181,25 @@ class Claude:
         ]
         # The SDK reads an error's body before it raises, and the HTTP client can wait for ever for a broken one.
         async with asyncio.timeout(self._response_within):
-            raw = await self._client.messages.with_raw_response.create(
-                model=request.model or model,
-                max_tokens=request.max_tokens or self._max_tokens,
-                messages=messages,
-                system=whole_characters(request.system) if request.system else anthropic.omit,
-                cache_control={"type": "ephemeral"},
-                stream=stream,
-            )
-        return raw.http_response
+            dropped: list[str] = []
+            while True:
+                optional = self._optional.left({"cache_control": {"type": "ephemeral"}}, dropped)
+                try:
+                    raw = await self._client.messages.with_raw_response.create(
+                        model=request.model or model,
+                        max_tokens=request.max_tokens or self._max_tokens,
+                        messages=messages,
+                        system=whole_characters(request.system) if request.system else anthropic.omit,
+                        stream=stream,
+                        extra_body=optional,
+                    )
+                except anthropic.APIStatusError as error:
+                    if (name := to_blame(optional, error.status_code, error.response.text)) is None:
+                        raise
+                    dropped.append(name)
+                else:
+                    self._optional.give_up(dropped)
+                    return raw.http_response
 
     def _outcome(self, answer: AnswerReader, model: str, request_id: str | None, first_token: float | None) -> Finished:
         """What an answer that has ended comes to. Raises what `stream` raises."""
@@ -265,16 +277,22 @@ class Claude:
 
     # --- at start -----------------------------------------------------------------------------------------
 
-    async def check(self) -> list[str]:
+    async def check(self, *, ask: bool = False) -> list[str]:
         """Ask the API about the configured models, and return warnings, a sentence each.
 
         An API that cannot be reached, or does not tell about models, is a warning: it may be well a minute later.
 
+        Args:
+            ask: also send a request as people's questions are sent, for one token. It is sent in any case where the
+                key is refused by the look-up of models, which some gateways do not offer.
+
         Raises:
-            SettingsError: the key is refused, a model does not exist (any more), or CLAUDE_MAX_TOKENS is above its.
+            SettingsError: the key or the request is refused, a model does not exist (any more), or CLAUDE_MAX_TOKENS is
+                above its.
         """
         warnings: list[str] = []
         now = datetime.now(UTC)
+        asked = False
         configured = [("CLAUDE_MODEL", self._model), ("CLAUDE_SMALL_MODEL", self._small_model)]
         for variable, model in configured[: 1 if self._small_model == self._model else 2]:
             try:
@@ -282,6 +300,11 @@ class Claude:
                     info = await self._client.models.retrieve(model)
             except anthropic.APIStatusError as error:
                 failure = failure_of(error.body, error.status_code, error.response.headers)
+                if is_about_key(failure):
+                    if not asked:
+                        warnings += await self._try_out(failure)
+                    asked = True
+                    continue
                 known = await self._known_models() if failure.type == "not_found_error" else []
                 warnings.append(judge_failure(variable, model, failure, known))
             except Exception as error:  # noqa: BLE001 - as in `stream`
@@ -289,7 +312,35 @@ class Claude:
                 warnings.append(f"{variable} ({model}) could not be checked: {reason}")
             else:
                 warnings += judge(variable, model, _facts(info), max_tokens=self._max_tokens, now=now)
-        return warnings
+        if ask and not asked:
+            warnings += await self._try_out(None)
+        return warnings + [
+            f"The Claude API at {self._host} refuses the field {name}, and is asked without it ({WORTH[name]})."
+            for name in self._optional.refused
+        ]
+
+    async def _try_out(self, refused: ApiFailure | None) -> list[str]:
+        """Send a request as people's questions are sent, and return warnings.
+
+        Args:
+            refused: how the look-up of models refused the key, if it did.
+
+        Raises:
+            SettingsError: the request is refused.
+        """
+        trial = Request(messages=(Said("user", "Hello"),), max_tokens=1)
+        try:
+            async with asyncio.timeout(_CHECK_WITHIN):
+                body, _ = _body_of(await self._send(trial, self._model, stream=True))
+            await _let_go(body, whole=True)
+        except anthropic.APIStatusError as error:
+            failure = failure_of(error.body, error.status_code, error.response.headers)
+            if isinstance(reason := to_model_error(failure, shown=False, secret=self._key), Refused):
+                raise refusal_of(refused or failure, self._model, str(reason)) from None
+            return [f"A question could not be tried: {reason}"]
+        except Exception as error:  # noqa: BLE001 - as in `stream`
+            return [f"A question could not be tried: {self._failed(error, shown=False, request_id=None)}"]
+        return [NO_LOOK_UP.format(host=self._host, status=refused.status)] if refused else []
 
     async def _known_models(self) -> list[str]:
         with suppress(Exception):  # a list for people, in an error that is raised anyway

@@ -1,5 +1,7 @@
-"""What comes in: what a message wants, who may ask, and the door through which adapters hand messages in."""
+"""What comes in: who may ask, what a message wants, and where the platforms' adapters hand messages in."""
 
-from bot.intake.commands import Access, Kind, Reception, classify
+from bot.intake.access import Access
+from bot.intake.commands import Kind, classify
+from bot.intake.reception import Reception
 
 __all__ = ["Access", "Kind", "Reception", "classify"]

@@ -1,17 +1,12 @@
-"""Words a person can say to the bot itself, and who may say anything at all.
-
-`classify` decides what a message is; `Reception` is the door through which intakes hand messages in.
-"""
+"""The words that a person can say to the bot itself, and what a message therefore wants."""
 
 from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, replace
-from typing import Protocol
 
-from bot.conversation import Message, ThreadKey
-from bot.ports import Mailbox, Presence
+from bot.conversation import Message
+from bot.intake.access import Access
 from bot.text import visible
 
 
@@ -27,31 +22,7 @@ class Kind(enum.Enum):
     STRANGER = "stranger"  # from somebody or somewhere that may not ask
 
 
-NO_GUILD = "@me"
-"""The tenant of Discord's direct messages, see `bot.conversation.ThreadKey`."""
-
 _WORDS = {kind.value: kind for kind in (Kind.HELP, Kind.RESET, Kind.STOP, Kind.RETRY)}
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Who may ask, and where; an empty set means everybody or everywhere. Ids as the platform writes them."""
-
-    users: frozenset[str] = frozenset()
-    channels: frozenset[str] = frozenset()
-    workspaces: frozenset[str] = frozenset()
-
-    def allows(self, message: Message) -> bool:
-        """Whether this message may be answered.
-
-        Discord's direct messages are in no guild: where guilds are named, only people who are named may write them.
-        """
-        place, tenant = message.place, message.key.tenant
-        return (
-            (not self.users or message.author.id in self.users)
-            and (not self.channels or place.channel in self.channels or place.thread in self.channels)
-            and (not self.workspaces or tenant in self.workspaces or (tenant == NO_GUILD and bool(self.users)))
-        )
 
 
 def classify(message: Message, access: Access) -> Kind:
@@ -62,84 +33,3 @@ def classify(message: Message, access: Access) -> Kind:
     if not visible(message.text) and not message.attachments:
         return Kind.GREETING
     return _WORDS.get(word, Kind.QUESTION)
-
-
-def _aside(message: Message) -> Message:
-    """The message as one of a conversation of its author's own, answered without opening a thread.
-
-    So it neither makes the bot take part in the thread it stands in nor waits there for others' answers.
-    """
-    own, place = f"~{message.author.id}", message.place
-    key = replace(message.key, thread=message.key.thread.removesuffix(own) + own)
-    if place.root is not None:
-        place = replace(place, root=None, reply_to=place.root)
-    return replace(message, key=key, place=place)
-
-
-class Incoming(Mailbox, Presence, Protocol):
-    """Where the door leads to: the mailboxes, and who listens."""
-
-
-class Reception:
-    """The `bot.ports.Inbox` over a store: puts questions into the mailbox and lets `stop` pass the queue."""
-
-    def __init__(self, store: Incoming, access: Access) -> None:
-        self._store = store
-        self._access = access
-
-    async def submit(self, message: Message) -> bool:
-        """See `bot.ports.Inbox.submit`. A stranger is told once in a thread and then passed over in silence."""
-        kind = classify(message, self._access)
-        if kind is Kind.STRANGER:
-            aside = _aside(message)
-            if not message.addressed or await self._store.takes_part(aside.key):
-                return False
-            return await self._store.submit(aside, alone=True)
-        new = await self._store.submit(message, alone=kind is not Kind.QUESTION)
-        if kind is Kind.STOP:
-            await self._stop(message, new=new)
-        return new
-
-    async def _stop(self, message: Message, *, new: bool) -> None:
-        """Stop the running answer. It ends by itself with a word, so that the order needs no answer of its own.
-
-        Handed in again, the order counts only while it still waits: then the first time did not get this far.
-        """
-        key, installation = message.key, message.installation
-        if new:
-            if await self._store.amend(key, installation):
-                await self._store.amend(key, installation, message_id=message.id)
-        elif await self._store.amend(key, installation, message_id=message.id):
-            await self._store.amend(key, installation)
-
-    async def takes_part(self, key: ThreadKey) -> bool:
-        """See `bot.ports.Inbox.takes_part`."""
-        return await self._store.takes_part(key)
-
-    async def key_of(self, installation: str, message_id: str) -> ThreadKey | None:
-        """See `bot.ports.Inbox.key_of`."""
-        return await self._store.key_of(installation, message_id)
-
-    async def edited(self, message: Message, *, at: float | None = None) -> None:
-        """See `bot.ports.Inbox.edited`."""
-        await self._store.amend(message.key, message.installation, message_id=message.id, text=message.text, at=at)
-
-    async def deleted(self, key: ThreadKey, installation: str, message_id: str) -> None:
-        """See `bot.ports.Inbox.deleted`."""
-        await self._store.amend(key, installation, message_id=message_id)
-
-    async def directs(self, installation: str) -> tuple[str, ...]:
-        """See `bot.ports.KnowsDirects.directs`."""
-        return await self._store.directs(installation)
-
-    async def lead(self, installation: str, candidate: str, lasts: float) -> bool:
-        """See `bot.ports.ChoosesLeader.lead`."""
-        return await self._store.lead(installation, candidate, lasts)
-
-    async def cursor(self, installation: str) -> str | None:
-        """See `bot.ports.Inbox.cursor`."""
-        return await self._store.cursor(installation)
-
-    async def move_cursor(self, installation: str, value: str) -> None:
-        """See `bot.ports.Inbox.move_cursor`."""
-        await self._store.move_cursor(installation, value)

@@ -11,22 +11,28 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
-from markdown_it.token import Token
+from bot.text.block_rules import LONGEST_MARKER, parser
 
-LONGEST_MARKER = 32
-"""A longer run of backticks or tildes at the beginning of a line is no fence (nobody means one)."""
+_STEPS = 400
+"""Steps that reading the structure of any text may take, each about a microsecond; a longer text may take more."""
 
-MOST_NESTED = 40
-"""Quotes, lists and items in one another; what is nested deeper is not told apart. A list in a list takes four."""
+_CHARACTERS_A_STEP, _GROWING_CHARACTERS_A_STEP = 8, 20
+"""Characters that are worth one more step; a growing text is read again and again."""
 
-MOST_LINES = 1_000
-"""Lines with something on them in one text. One with more is noise, and is taken for a single paragraph."""
+_STEPS_A_MARK, _STEPS_A_PIECE = 10, 3
+"""Steps that a quote, an item or a heading takes, with the block in it, where it is parsed, and where it is only found.
+A line takes one."""
 
-_WRITTEN = re.compile(r"\S[^\n]*+")
-_OPENING = re.compile(r"(`{3,}|~{3,})([^\n]*)")
+_FEW_LINES = 7
+_BEGUN = re.compile(r"\n((?:[ \t]*+(?:>|(?:[-*+]|\d{1,9}+[.)]|\#{1,6}+)(?=\s)))++)")
+_FENCE = re.compile(r"^[ \t]*+(`{3,32}+(?!`)|~{3,32}+(?!~))([^`\n]*+)$", re.MULTILINE)
+_MARKED = r"[ \t]*+(?:[-*+]|\d{1,9}+[.)]|\#{1,6}+)(?=\s)"
+_LINE = r"[^\S\n]*+\S[^\n]*+(?:\n|\Z)"
+_ITEMS = re.compile(rf"^(?:(?P<mark>{_MARKED})[^\n]*+(?:\n|\Z)|{_LINE})(?:(?!{_MARKED}){_LINE})*+", re.MULTILINE)
+_PARAGRAPHS = re.compile(rf"^(?:{_LINE})++", re.MULTILINE)
+_ANYTHING = re.compile(r"\S(?s:.*)")
 _LEAD = re.compile(r"(?:[ \t]*+(?:>|(?:[-*+]|\d{1,9}+[.)])(?=[ \t]|$)))*+[ \t]*+", re.MULTILINE)
 _LIST_MARKER = re.compile(r"[^>\s]")
 
@@ -47,13 +53,12 @@ class Kind(enum.Enum):
 
 
 _KINDS = {
-    "heading_open": Kind.HEADING,
-    "paragraph_open": Kind.TEXT,
-    "table_open": Kind.TABLE,
+    "heading": Kind.HEADING,
+    "paragraph": Kind.TEXT,
+    "table": Kind.TABLE,
     "fence": Kind.FENCE,
     "hr": Kind.RULE,
 }
-_LEAVES = frozenset({"table_open", "fence", "hr"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,8 @@ class Outline:
         starts: the offset of each line's first character, and of the end.
         blocks: the leaf blocks, in order.
         tops: first lines of the outermost blocks.
+        fresh: first lines of the outermost blocks and of the items of outermost lists: from each of them on a text can
+            be read without what stands before.
         items: first lines of list items, with their depth (0 is the outermost).
         listed: lines that belong to a list: [first, last) of each outermost one.
     """
@@ -96,6 +103,7 @@ class Outline:
     starts: list[int]
     blocks: list[Block] = field(default_factory=list)
     tops: list[int] = field(default_factory=list)
+    fresh: list[int] = field(default_factory=list)
     items: dict[int, int] = field(default_factory=dict)
     listed: list[tuple[int, int]] = field(default_factory=list)
 
@@ -135,38 +143,92 @@ class Outline:
         return index < len(self.tops) and self.tops[index] == line
 
 
+def outline(text: str, *, growing: bool = False) -> Outline:
+    """Return the block structure of `text`; never raises. Read only: the last few are kept.
+
+    A text of so many lines and marks that nobody writes it is not parsed. Of that, code blocks are found, and items and
+    paragraphs where these are not too many either.
+
+    Args:
+        text: Markdown.
+        growing: whether it is read again with each piece that comes: then less counts as too many.
+    """
+    lines = text.count("\n")
+    if lines <= _FEW_LINES:
+        return _parsed(text)
+    most = _STEPS + len(text) // (_GROWING_CHARACTERS_A_STEP if growing else _CHARACTERS_A_STEP)
+    if lines > most:
+        return _found(text, _ANYTHING)
+    begun = " ".join(_BEGUN.findall(text))
+    marks = len(begun.split()) + begun.count(">")
+    if lines + marks * _STEPS_A_MARK <= most:
+        return _parsed(text)
+    if lines + marks * _STEPS_A_PIECE <= most:
+        return _found(text, _ITEMS)
+    return _found(text, _PARAGRAPHS)
+
+
 @lru_cache(maxsize=8)
-def outline(text: str) -> Outline:
-    """Return the block structure of `text`; never raises. Read only: the last few are kept."""
+def _parsed(text: str) -> Outline:
     result = Outline(text, _line_starts(text))
     if not text:
         return result
-    if len(result.starts) > MOST_LINES and len(_WRITTEN.findall(text)) > MOST_LINES:
-        result.blocks.append(Block(Kind.TEXT, 0, len(result.starts) - 1, nested=False))
-        result.tops.append(0)
-        return result
-    lists, nesting, in_table = 0, 0, False
-    kind = Kind.TEXT
+    lists = nesting = 0
     # The line feed makes the parser see a last line of spaces only: it may belong to a fence.
     source = text if text.endswith("\n") else text + "\n"
     for token in PARSER.block.parse(source, PARSER, {}, []) or []:
-        if token.level == 0 and token.map and token.nesting >= 0:
-            result.tops.append(token.map[0])
-        if token.type in _CONTAINERS:
+        first, last = token.map or (0, 0)
+        if token.level == 0 and token.nesting >= 0:
+            result.tops.append(first)
+            result.fresh.append(first)
+        if kind := _KINDS.get(token.type):
+            closed = bool(token.meta.get("closed"))
+            result.blocks.append(Block(kind, first, last, nesting > 0, token.markup, token.info, closed))
+        elif token.type in _CONTAINERS:
             nesting += token.nesting
-            lists += token.nesting if token.tag != "blockquote" else 0
-            if token.map and token.nesting > 0 and lists == 1 and token.tag != "blockquote":
-                result.listed.append((token.map[0], token.map[1]))
-        elif token.type == "list_item_open" and token.map:
-            result.items.setdefault(token.map[0], lists - 1)
-        elif token.type in _KINDS:
-            kind = _KINDS[token.type]
-            in_table = kind is Kind.TABLE
-            if token.type in _LEAVES:
-                result.blocks.append(_leaf(kind, token, nested=nesting > 0))
-        elif token.type == "inline" and not in_table:
-            result.blocks.append(_leaf(kind, token, nested=nesting > 0))
+            if token.tag != "blockquote":
+                lists += token.nesting
+                if token.nesting > 0 and lists == 1:
+                    result.listed.append((first, last))
+        elif token.type == "list_item_open":
+            result.items.setdefault(first, lists - 1)
+            if token.level == 1:
+                result.fresh.append(first)
     return result
+
+
+@lru_cache(maxsize=8)
+def _found(text: str, pieces: re.Pattern[str]) -> Outline:
+    """Return where code blocks stand, and what lies between them as `pieces` takes it apart."""
+    result = Outline(text, _line_starts(text))
+    end = 0  # where the last code block ended
+    for match in _FENCE.finditer(text):
+        if match.start() < end:
+            continue
+        closing = re.compile(rf"^[ \t]*+{match[1][0]}{{{len(match[1])},{LONGEST_MARKER}}}[ \t]*$", re.MULTILINE)
+        closed = closing.search(text, match.end())
+        _add_pieces(result, pieces, end, match.start())
+        first = result.line_at(match.start())
+        last = result.line_at(closed.start()) + 1 if closed else len(result.starts) - 1
+        result.blocks.append(Block(Kind.FENCE, first, last, False, match[1], match[2], closed is not None))
+        result.tops.append(first)
+        end = result.starts[last]
+    _add_pieces(result, pieces, end, len(text))
+    result.fresh = result.tops
+    return result
+
+
+def _add_pieces(outline: Outline, pieces: re.Pattern[str], start: int, end: int) -> None:
+    for match in pieces.finditer(outline.text, start, end):
+        first, last = outline.line_at(match.start()), outline.line_at(match.end() - 1) + 1
+        mark = match["mark"] if pieces is _ITEMS else None
+        kind = Kind.HEADING if mark and mark.endswith("#") else Kind.TEXT
+        outline.blocks.append(Block(kind, first, last, nested=False))
+        if mark and kind is Kind.TEXT:
+            outline.items[first] = 0 if mark[0] not in " \t" else 1
+            outline.listed.append((first, last))
+        if not outline.items.get(first):
+            outline.tops.append(first)
 
 
 def lead_of(line: str) -> str:
@@ -187,48 +249,13 @@ def quote_of(line: str) -> str:
 
 
 def _line_starts(text: str) -> list[int]:
-    starts = [0]
-    position = text.find("\n")
-    while position >= 0:
-        starts.append(position + 1)
-        position = text.find("\n", position + 1)
-    if starts[-1] < len(text):
-        starts.append(len(text))
+    lengths = accumulate(map(len, text.split("\n")))
+    starts = [0, *(length + number for number, length in enumerate(lengths, 1))]
+    if text.endswith("\n") or not text:
+        del starts[-1]
+    else:
+        starts[-1] -= 1
     return starts
 
 
-def _leaf(kind: Kind, token: Token, *, nested: bool) -> Block:
-    first, last = token.map or (0, 0)
-    return Block(kind, first, last, nested, token.markup, token.info, bool(token.meta.get("closed")))
-
-
-def _fence(state: StateBlock, first: int, end: int, silent: bool) -> bool:
-    opening = _OPENING.match(state.src, state.bMarks[first] + state.tShift[first], state.eMarks[first])
-    if opening is None or len(opening[1]) > LONGEST_MARKER or (opening[1][0] == "`" and "`" in opening[2]):
-        return False
-    if silent:
-        return True
-    closing = re.compile(rf"{opening[1][0]}{{{len(opening[1])},{LONGEST_MARKER}}}[ \t]*\Z")
-    line, closed = first + 1, False
-    while line < end and not closed and state.sCount[line] >= 0:  # below 0: a line that left the quote
-        closed = bool(closing.match(state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]]))
-        line += not closed
-    state.line = line + closed
-    token = state.push("fence", "code", 0)
-    token.markup, token.info, token.map = opening[1], opening[2], [first, state.line]
-    token.content = state.getLines(first + 1, line, state.sCount[first], True)
-    token.meta = {"closed": closed}
-    return True
-
-
-def _parser() -> MarkdownIt:
-    parser = (
-        MarkdownIt("commonmark", {"maxNesting": MOST_NESTED})
-        .enable("table")
-        .disable(["code", "reference", "html_block"])
-    )
-    parser.block.ruler.at("fence", _fence, {"alt": ["paragraph", "reference", "blockquote", "list"]})
-    return parser
-
-
-PARSER = _parser()
+PARSER = parser()

@@ -8,6 +8,7 @@ from wcwidth import grapheme_boundary_before
 
 _LOOK_BACK = 64  # code points; the longest emoji sequences in use have about ten
 _JOINER = "\u200d"
+_ZERO_WIDTH = " \t\n\u200b\u200d"  # the most frequent characters without a shape
 
 
 def is_boundary(text: str, pos: int) -> bool:
@@ -54,7 +55,7 @@ def settled(text: str) -> int:
 
 def visible(text: str) -> bool:
     """Return whether a reader sees anything: not only white space, controls and characters without a shape."""
-    stripped = text.strip()
+    stripped = text.lstrip().lstrip(_ZERO_WIDTH)
     if not stripped:
         return False
     # Mostly the first one is seen; where not, each kind of character is looked at once, however many there are.

@@ -11,6 +11,7 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import Final, NamedTuple
 
 from markdown_it import MarkdownIt
@@ -26,7 +27,7 @@ from bot.text.links import end_of_link
 CODE_REACH: Final = 1000
 """Characters after which a backtick without a partner is taken for a stray one."""
 
-MOST_MARKS: Final = 400
+MOST_MARKS: Final = 300
 """Characters that may mean something in one paragraph. One with more is noise, and is shown as it is written: people
 write one such character in twenty, and a message holds 11,000."""
 
@@ -110,7 +111,7 @@ def scan(text: str) -> Inline:
 
 def is_noise(text: str) -> bool:
     """Return whether a paragraph holds so many marks that they mean nothing."""
-    return len(MARK.findall(text)) > MOST_MARKS
+    return any(islice(MARK.finditer(text), MOST_MARKS, None))
 
 
 class _Scan:
@@ -225,16 +226,22 @@ class _Scan:
     def _angle(self, pos: int) -> int:
         text = self._text
         reach = pos + LONGEST_TAG
+        close = text.find(">", pos, reach) if self._may_end(">", pos) else -1
+        if close < 0:
+            return pos + 1
         if end := self._atom(TOKEN.match(text, pos, reach), "token"):
             return end
-        close = text.find(">", pos, reach)
         inside = text[pos + 1 : close]
-        if close > 0 and "<" not in inside and (EMAIL_RE.match(inside) or AUTOLINK_RE.match(inside)):
+        if "<" not in inside and (
+            (":" in inside and AUTOLINK_RE.match(inside)) or ("@" in inside and EMAIL_RE.match(inside))
+        ):
             self._found.atoms.append(Span(pos, close + 1, "autolink"))
             self._done = close + 1
             return self._done
-        if not self._may_end(next((end for begin, end in _ENDS.items() if text.startswith(begin, pos)), ">"), pos):
-            return pos + 1
+        if text[pos + 1] in "!?":
+            end_mark = next((end for begin, end in _ENDS.items() if text.startswith(begin, pos)), ">")
+            if not self._may_end(end_mark, pos):
+                return pos + 1
         return self._atom(HTML_TAG_RE.match(text, pos, reach), "html_inline") or pos + 1
 
     def _may_end(self, terminator: str, pos: int) -> bool:
@@ -298,6 +305,7 @@ def _flanking(text: str, start: int, end: int, *, splits_words: bool) -> tuple[b
     return opens, closes
 
 
+@lru_cache(maxsize=256)
 def _punctuation(char: str) -> bool:
     return isMdAsciiPunct(ord(char)) or isPunctChar(char)
 

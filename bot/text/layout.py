@@ -15,7 +15,7 @@ from bot.text.graphemes import visible
 from bot.text.page import Page
 from bot.text.pieces import Pieces
 from bot.text.split import cuts, highest, past_line_end
-from bot.text.validity import wellformed, without_controls
+from bot.text.validity import cleaned, wellformed
 
 _MOST_TRIES = 24  # cuts tried for one page before the last resort
 
@@ -81,7 +81,7 @@ class Layout:
             trailer: a sentence of the bot's own, put below the text after a blank line, outside of any fence; on a
                 page of its own when it does not fit.
         """
-        self._page.absorb(without_controls(self._take()), final=final)
+        self._page.absorb(cleaned(self._take()), final=final)
         body, end = self._settle(final=final)
         if visible(body):
             self._shown = body, end
@@ -113,7 +113,7 @@ class Layout:
         del self._closed[max(keep, 0) :]
         last = self._closed[-1] if self._closed else _Closed("", 0, Ending())
         self._take()
-        self._begin(last.end, without_controls(self._taken[last.end :]), last.ending)
+        self._begin(last.end, cleaned(self._taken[last.end :]), last.ending)
 
     def _take(self) -> str:
         """Take what was fed since the last time and return it."""

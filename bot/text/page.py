@@ -17,7 +17,7 @@ _CLOSING_FENCE = re.compile(r"[\s>]*+(`{3,}+|~{3,}+)[ \t]*+(?:\n|$)")
 _LONG_RUN = re.compile(r"(?<!`)(?=`{33})|(?<!~)(?=~{33})")
 _PATIENCE = 2000  # characters held back at most, and at most half of what a page holds
 _STRIDE = 400  # characters of whole lines after which it is worth a look whether a block is done
-_REACH = 4  # pages' worth of text looked at; more than that is cut first
+_REACH = 2  # pages' worth of text looked at; more than that is cut first
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Page:
     def absorb(self, text: str, *, final: bool) -> None:
         """Append source, and leave out what need not be shown at the top of a page."""
         self.raw += text
-        self._visible = self._visible or visible(text)
+        self._visible = self._visible or visible(text[: _REACH * self.capacity + 1])  # more is cut before it is shown
         while self._skip_blank() or self._skip_closing(final=final):
             pass
         self._dedent()
@@ -84,7 +84,7 @@ class Page:
         stable = self._stable_from(whole)
         text, end = preview(whole[stable:])
         if len(whole) - stable - end > min(_PATIENCE, self.capacity // 2):
-            structure = outline(whole[stable:])
+            structure = outline(whole[stable:], growing=True)
             text = whole[stable:].rstrip() + ending_at(structure, len(structure.text)).closer
             end = len(whole) - stable
         return self._composed(whole[:stable] + text, ""), self.source_offset(stable + end)
@@ -118,13 +118,13 @@ class Page:
         return _LONG_RUN.sub("\u200b", body) if "`" * 33 in body or "~" * 33 in body else body
 
     def _stable_from(self, whole: str) -> int:
-        """Return where the last outermost block begins: what stands before is done and needs no second look."""
+        """Return where the last outermost block or item begins: what stands before is done, and is not read again."""
         end = whole.rfind("\n") + 1
         if end - self._parsed >= _STRIDE:
             self._parsed = end
-            structure = outline(whole[self._stable : end])
-            if structure.tops:
-                self._stable += structure.starts[structure.tops[-1]]
+            structure = outline(whole[self._stable : end], growing=True)
+            if structure.fresh:
+                self._stable += structure.starts[structure.fresh[-1]]
         return self._stable
 
     def _skip_blank(self) -> bool:

@@ -21,6 +21,11 @@ class Pieces:
             self._joined.append("".join(self._loose))
             self._loose.clear()
 
+    @property
+    def tail(self) -> str:
+        """The last piece; empty without any."""
+        return self._loose[-1] if self._loose else self._joined[-1] if self._joined else ""
+
     def clear(self) -> None:
         """Forget all of it."""
         self._joined.clear()

@@ -23,7 +23,8 @@ _BLOCKISH = "`~#>+-|="  # what would begin a block if the bracket before it were
 _LONGEST_LABEL = 300
 _LONGEST_MENTION, _LONGEST_TAG = 200, 2000  # characters after which what stands behind a `<` is taken for text
 _MOST_HELD = 4  # blocks held back, one behind the other: what a person types ends in one or two
-_MOST_SCANS = 4  # the same for what is half typed in one paragraph
+_MOST_TOKENS = 40  # tokens begun, one behind the other
+_MOST_SCANS = 2  # the same for what is half typed in one paragraph
 
 
 class Preview(NamedTuple):
@@ -42,7 +43,7 @@ def preview(text: str, held: int = 0) -> Preview:
     """
     if not text or held > _MOST_HELD:
         return Preview(text.rstrip(), len(text))
-    structure = outline(text)
+    structure = outline(text, growing=True)
     block = structure.last_block()
     if block is None:
         if structure.blocks and structure.blocks[-1].closed and structure.blocks[-1].last >= len(structure.starts) - 1:
@@ -148,7 +149,7 @@ def _before_tokens(part: str, inline: Inline) -> int:
     """Return where the half-typed tokens begin in which a paragraph ends, one behind the other; its end without any."""
     code = inline.backticks.start if inline.backticks else len(part)
     end = len(part)
-    while len(part) - end <= _LONGEST_TAG:
+    for _ in range(_MOST_TOKENS):
         angle = part.rfind("<", 0, end)
         if not 0 <= angle < code or not _begins_token(part[angle + 1 : end]) or inline.atom_at(angle):
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 
 from bot.text.blocks import Block, Kind, Outline
@@ -14,6 +14,8 @@ _SENTENCE = re.compile(r"[.!?…][\"'”’»)\]*_]*+\s++|[。！？][”’」�
 _WORD = re.compile(r"\s++|[、，；：]|(?<=\w)[-–—/](?=\w)")
 _AFTER_CUT = re.compile(r"[ \t]*+\n(?:[ \t]*+\n)*+")
 _LONGEST_EMPHASIS = 200  # characters; emphasis longer than that is closed at the cut and opened again
+_MOST_GUESSES = 6  # of where a page is full, before its place is found by halving
+_MOST_LINES = 200  # lines looked at from the end of a half page: what people write has fewer
 _LABEL_SHARE = 2  # what was begun further back than this part of a page will not end soon
 
 # Ranks of a line's beginning, the best first.
@@ -29,17 +31,19 @@ def cuts(outline: Outline, floor: int, ceiling: int) -> Iterator[int]:
     """
     half = floor + (ceiling - floor + 1) // 2
     whole = _Whole(outline, half, ceiling, ceiling - floor)
-    lines = [(rank, -cut) for cut, rank in _line_cuts(outline, floor, ceiling) if not whole.holds(cut)]
-    yield from (-cut for rank, cut in sorted(lines) if -cut >= half)
+    ranked = [(_rank(outline, number), -outline.starts[number]) for number in _lines(outline, half, ceiling)]
+    yield from (-cut for _, cut in sorted(ranked) if not whole.holds(-cut))
     for pattern in (_SENTENCE, _WORD):
         yield from (cut for cut in _text_cuts(outline, pattern, half, ceiling) if not whole.holds(cut))
     cut = _character_cut(outline, half, ceiling, whole)
     if cut > half:
         yield cut
     early = _Whole(outline, floor, ceiling, ceiling - floor)
-    below = {cut for pattern in (_SENTENCE, _WORD) for cut in _text_cuts(outline, pattern, floor, half)}
-    below.update(-cut for _, cut in lines)
-    yield from sorted((cut for cut in below if not early.holds(cut)), reverse=True)
+    below = {outline.starts[number] for number in _lines(outline, floor + 1, half - 1)}
+    below.update(cut for pattern in (_SENTENCE, _WORD) for cut in _ends(outline, pattern, floor, half))
+    for cut in sorted(below, reverse=True):
+        if not early.holds(cut) and is_boundary(outline.text, cut):
+            yield cut
     cut = _character_cut(outline, floor, half, early)
     if cut > floor:
         yield cut
@@ -136,12 +140,11 @@ def _fence_lines(outline: Outline, block: Block) -> list[tuple[int, int]]:
     return spans
 
 
-def _line_cuts(outline: Outline, floor: int, ceiling: int) -> Iterator[tuple[int, int]]:
-    """Yield every line's beginning with its rank, blank lines left out."""
-    for number in range(1, len(outline.starts) - 1):
-        start = outline.starts[number]
-        if floor < start <= ceiling and outline.line(number).strip():
-            yield start, _rank(outline, number)
+def _lines(outline: Outline, low: int, high: int) -> list[int]:
+    """Return the last lines that begin in [`low`, `high`], blank ones and the first left out."""
+    first = max(1, bisect_left(outline.starts, low))
+    last = min(bisect_right(outline.starts, high), len(outline.starts) - 1)
+    return [number for number in range(max(first, last - _MOST_LINES), last) if outline.line(number).strip()]
 
 
 def _rank(outline: Outline, number: int) -> int:
@@ -169,14 +172,19 @@ def _rank(outline: Outline, number: int) -> int:
     return _INTRODUCED if introduced else rank
 
 
-def _text_cuts(outline: Outline, pattern: re.Pattern[str], low: int, high: int) -> list[int]:
+def _text_cuts(outline: Outline, pattern: re.Pattern[str], low: int, high: int) -> Iterator[int]:
+    """Yield the ends of matches in [`low`, `high`] that part no character, the last one first."""
+    return (cut for cut in _ends(outline, pattern, low, high) if is_boundary(outline.text, cut))
+
+
+def _ends(outline: Outline, pattern: re.Pattern[str], low: int, high: int) -> list[int]:
     """Return the ends of matches in [`low`, `high`], the last one first."""
     # A few characters before `low` are searched too, so that a match that begins there is seen whole.
     # White space with a line feed in it is cut behind that: the indentation goes with the next line.
     text = outline.text
     matches = pattern.finditer(text, max(0, low - 8), high)
     found = ((text.rfind("\n", match.start(), match.end()) + 1) or match.end() for match in matches)
-    return [cut for cut in found if low <= cut <= high and is_boundary(text, cut)][::-1]
+    return [cut for cut in found if low <= cut <= high][::-1]
 
 
 def _character_cut(outline: Outline, floor: int, ceiling: int, whole: _Whole) -> int:
@@ -208,8 +216,15 @@ def highest(overflow: Callable[[int], int], floor: int, ceiling: int) -> int:
     guess = ceiling - over
     if guess > floor + (ceiling - floor) * 7 // 8 and overflow(guess) <= 0:
         return guess
-    low, high = floor, ceiling
-    while high - low > max(1, (ceiling - floor) // 64):
-        middle = (low + high) // 2
-        low, high = (middle, high) if overflow(middle) <= 0 else (low, middle)
+    low, under, high = floor, min(-1, overflow(floor)), ceiling
+    near, tries = max(1, (ceiling - floor) // 64), 0
+    while high - low > near:
+        # A page is about as long as its source, so that the place is soon guessed; halving finds it when it is not.
+        guess = low + (high - low) * under // (under - over) if tries < _MOST_GUESSES else (low + high) // 2
+        middle = min(max(guess, low + (near + 1) // 2), high - (near + 1) // 2)
+        tries += 1
+        if (found := overflow(middle)) <= 0:
+            low, under = middle, min(-1, found)
+        else:
+            high, over = middle, found
     return low

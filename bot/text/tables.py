@@ -13,6 +13,7 @@ from bot.text.words import plain_text
 
 _RULE = re.compile(r"^[ \t>]*+[|:\-][|:\- \t]*+$", re.MULTILINE)
 _BETWEEN = " | "
+_MOST_CELLS, _LEAST_CELL = 200, 6  # cells, and the characters each must have on average where there are more
 _CROSSING = "-+-"
 
 
@@ -39,9 +40,9 @@ def monospaced(markdown: str, width: int) -> str:
     pieces: list[str] = []
     done = 0
     for block in structure.blocks:
-        if block.kind is not Kind.TABLE:
-            continue
         begin, end = structure.starts[block.first], structure.starts[block.last]
+        if block.kind is not Kind.TABLE or _is_noise(markdown[begin:end]):
+            continue
         first = lead_of(structure.line(block.first))
         lead = continued(first)
         table = _read(structure, block)
@@ -60,6 +61,12 @@ def _may_hold_table(markdown: str) -> bool:
     """Return whether some line with a bar has a line below it that may be a table's rule."""
     rules = _RULE.finditer(markdown)
     return any("|" in markdown[markdown.rfind("\n", 0, max(0, it.start() - 1)) + 1 : it.start()] for it in rules)
+
+
+def _is_noise(table: str) -> bool:
+    """Return whether a table has so many cells, with so little in them, that nobody wrote it for others to read."""
+    cells = table.count("|")
+    return cells > _MOST_CELLS and len(table) < _LEAST_CELL * cells
 
 
 def _read(structure: Outline, block: Block) -> _Table:
@@ -88,6 +95,8 @@ def _align(rule: str) -> str:
 
 def columns_of(text: str) -> int:
     """Return how many columns of a monospaced font a one-line text takes."""
+    if text.isascii() and text.isprintable():
+        return len(text)
     taken = wcswidth(text)
     return taken if taken >= 0 else width(text)
 

@@ -59,6 +59,11 @@ def sentence_below(stop: StopReason) -> str:
     return _REASONS.get(stop, "")
 
 
+def unknown_reason(reason: str) -> str:
+    """The sentence below an answer that ended for a reason that the bot does not know."""
+    return f"(The answer ended here; the reason given is “{reason}”.)"
+
+
 def nothing(stop: StopReason) -> str:
     """What stands in place of an answer that ended with `stop` before any text."""
     return _NOTHING.get(stop, "(Claude ended without an answer.) Say “retry” to ask again.")

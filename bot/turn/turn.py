@@ -279,6 +279,8 @@ def outcome_of(end: AttemptResult, reply: Answer, *, keep_partials: bool = False
             addition, sentence = f"{gap}{phrases.refusal(finished.detail)}", ""
         elif not visible(text):
             stop, sentence = StopReason.FAILED, phrases.nothing(stop)
+        elif stop is StopReason.END_TURN and finished.detail:
+            sentence = phrases.unknown_reason(finished.detail)
     elif end.how is AttemptEnd.REFUSED:
         stop, sentence = StopReason.FAILED, phrases.refused_by_api(str(end.error))
     else:

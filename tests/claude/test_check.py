@@ -42,10 +42,21 @@ async def test_a_wrong_key(make: Callable[..., Claude]) -> None:
 
 
 async def test_a_key_without_permission(server: ClaudeServer, claude: Claude) -> None:
-    """A key that may not look models up is a wrong setting too."""
+    """A key that may neither look models up nor ask is a wrong setting too."""
     server.faults.add(Fault("GET /v1/models/*", "status", status=403))
+    server.faults.add(Fault("POST /v1/messages", "status", status=403))
     with pytest.raises(SettingsError, match="ANTHROPIC_API_KEY has no permission"):
         await claude.check()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_gateway_without_a_look_up_of_models(status: int, server: ClaudeServer, claude: Claude) -> None:
+    """Where only the look-up of models is refused, and a question is answered, that is one warning."""
+    server.faults.add(Fault("GET /v1/models/*", "status", status=status, times=None))
+    (warning,) = await claude.check()
+    assert f"tells nothing about models (status {status})" in warning
+    (asked,) = server.asked()
+    assert asked["max_tokens"] == 1
 
 
 async def test_a_model_that_retires_soon(server: ClaudeServer, make: Callable[..., Claude]) -> None:

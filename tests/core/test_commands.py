@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.conversation import Attachment, Author, Message, Place, ThreadKey
-from bot.intake.commands import Access, Kind, Reception, classify
+from bot.intake import Access, Kind, Reception, classify
 from bot.testing.store import MemoryStore
 
 

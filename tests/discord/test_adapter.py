@@ -16,7 +16,7 @@ from yarl import URL
 from adapters.discord import DiscordAdapter
 from adapters.discord.intake import Intake
 from bot.errors import SettingsError
-from bot.intake.commands import Access, Reception
+from bot.intake import Access, Reception
 from bot.ports import Content, Posted
 from bot.testing.store import MemoryStore
 from sandbox.discord import DiscordServer

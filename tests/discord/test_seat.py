@@ -10,7 +10,7 @@ import pytest
 
 from adapters.discord.leader import LOOK, OUTLAST, Leadership
 from bot.errors import StoreUnavailable
-from bot.intake.commands import Access, Reception
+from bot.intake import Access, Reception
 from bot.testing.store import MemoryStore
 from tests.discord.harness import Box
 

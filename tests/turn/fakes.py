@@ -137,7 +137,7 @@ class FakePlatform:
 class ScriptedModel:
     """Streams scripts in order; a script is pieces, numbers (seconds to wait), and an error or stop reason last."""
 
-    def __init__(self, *scripts: Iterable[str | float | ModelError | StopReason]) -> None:
+    def __init__(self, *scripts: Iterable[str | float | ModelError | StopReason | Finished]) -> None:
         self.scripts = deque(list(script) for script in scripts)
         self.requests: list[Request] = []
 
@@ -156,6 +156,9 @@ class ScriptedModel:
                     await asyncio.sleep(step)
                 case ModelError():
                     raise step
+                case Finished():
+                    yield step
+                    return
         yield self._finished(text, StopReason.END_TURN)
 
     def _finished(self, text: str, stop: StopReason) -> Finished:

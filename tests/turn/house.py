@@ -67,3 +67,13 @@ async def outboxed(house: House) -> MessageRef:
 async def expire() -> None:
     """Let the lease of a dead worker end."""
     await asyncio.sleep(1001)
+
+
+async def dies(house: House, hold: HeldClaim, after: float) -> None:
+    """Run the claim for a while, then let its worker die and its lease end."""
+    dying = asyncio.create_task(house.run(hold))
+    await asyncio.sleep(after)
+    dying.cancel()
+    await asyncio.wait({dying})
+    house.platform._faults.clear()
+    await expire()

@@ -1,4 +1,4 @@
-"""How many messages an answer may fill, the sentence below it included: on fakes at a turn's boundary and in virtual time."""
+"""How many messages an answer may fill, the sentence below it included: on fakes at its boundary, in virtual time."""
 
 from __future__ import annotations
 

@@ -15,8 +15,7 @@ from bot.turn import phrases
 from bot.turn.lease import Order
 from bot.turn.turn import POISONED
 from tests.turn.fakes import FakePlatform, message
-from tests.turn.house import KEY, House, expire, outboxed
-from tests.turn.test_edges import dies
+from tests.turn.house import KEY, House, dies, expire, outboxed
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 

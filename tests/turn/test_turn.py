@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.conversation import StopReason
+from bot.conversation import Finished, StopReason, Usage
 from bot.errors import (
     BadCredentials,
     Busy,
@@ -295,3 +295,16 @@ async def test_an_ending_that_is_refused_goes_out_as_a_new_message():
     await running
     assert house.platform.shown == ["the whole answer"]
     assert asyncio.get_running_loop().time() - began < 5
+
+
+async def test_a_reason_that_nobody_knows_is_told_below_the_answer():
+    """A reason to stop that the bot does not know stands below the text for the reader, and is not stored."""
+    end = Finished(
+        text="An answer.", stop=StopReason.END_TURN, usage=Usage(1, 2), model="m", request_id="r", first_token=0.1,
+        detail="solar_flare",
+    )  # fmt: skip
+    house = House(["An answer.", end])
+    await house.ask()
+    assert house.platform.shown == [f"An answer.\n\n{phrases.unknown_reason('solar_flare')}"]
+    [turn] = await house.turns()
+    assert (turn.answer, turn.stop) == ("An answer.", StopReason.END_TURN)

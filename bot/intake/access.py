@@ -1,0 +1,31 @@
+"""Who may ask, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.conversation import Message
+
+NO_GUILD = "@me"
+"""The tenant of Discord's direct messages, see `bot.conversation.ThreadKey`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may ask, and where; an empty set means everybody or everywhere. Ids as the platform writes them."""
+
+    users: frozenset[str] = frozenset()
+    channels: frozenset[str] = frozenset()
+    workspaces: frozenset[str] = frozenset()
+
+    def allows(self, message: Message) -> bool:
+        """Whether this message may be answered.
+
+        Discord's direct messages are in no guild: where guilds are named, only people who are named may write them.
+        """
+        place, tenant = message.place, message.key.tenant
+        return (
+            (not self.users or message.author.id in self.users)
+            and (not self.channels or place.channel in self.channels or place.thread in self.channels)
+            and (not self.workspaces or tenant in self.workspaces or (tenant == NO_GUILD and bool(self.users)))
+        )
