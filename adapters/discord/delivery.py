@@ -14,20 +14,18 @@ from adapters.discord.history import own_since, thread_before
 from adapters.discord.limits import Limits
 from adapters.discord.own import OwnMessages
 from adapters.discord.refusals import Answer, ReplyForbidden, length_allowed, refusal
+from adapters.discord.rendering import rendered
 from adapters.discord.threads import ThreadOpener
 from adapters.discord.typing import Typing
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, RateLimited, TooLong
 from bot.ports import Content, Posted, RateLimit, Receipt, Write
-from bot.text import Dialect, monospaced, three_backticks, utf16, wellformed
+from bot.text import Dialect, utf16, wellformed
 
 log = logging.getLogger(__name__)
 
 LIMIT = 2000
 """What a message holds (Developer Docs, "Create Message"), counted the careful way: UTF-16 code units."""
-
-TABLE_WIDTH = 80
-"""Columns of a table that a desktop client shows in a fence without wrapping; wider ones become lists."""
 
 SUPPRESS_EMBEDS = 1 << 2
 """Message flag: no link previews."""
@@ -211,8 +209,3 @@ class Delivery:
 def target(place: Place) -> str:
     """The channel id that is written to: a thread is a channel of its own."""
     return place.thread or place.channel
-
-
-def rendered(markdown: str) -> str:
-    """Markdown as Discord draws it: tables as fenced text, every fence of three backticks."""
-    return three_backticks(monospaced(markdown, TABLE_WIDTH))
