@@ -6,6 +6,10 @@ import logging
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from discord.http import Route
 
 from adapters.discord.calls import Calls
 from adapters.discord.cooldown import Cooldown
@@ -17,6 +21,7 @@ from adapters.discord.refusals import Answer, ReplyForbidden, length_allowed, re
 from adapters.discord.rendering import rendered
 from adapters.discord.threads import ThreadOpener
 from adapters.discord.typing import Typing
+from adapters.texts import LOOPBACK, TextFiles, is_text
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, RateLimited, TooLong
 from bot.ports import Content, Posted, RateLimit, Receipt, Write
@@ -32,6 +37,11 @@ SUPPRESS_EMBEDS = 1 << 2
 
 SILENT: dict[str, Any] = {"parse": [], "replied_user": False}
 """`allowed_mentions` that ping nobody. On an edit it must be sent again: absent means that everything pings."""
+
+FILE_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
+"""Where Discord keeps files; their addresses are signed, and good for a day."""
+
+FILE_TIMEOUT = aiohttp.ClientTimeout(total=10.0)
 
 MESSAGES = "/channels/{channel_id}/messages"
 ONE_MESSAGE = "/channels/{channel_id}/messages/{message_id}"
@@ -140,6 +150,15 @@ class Delivery:
     async def thread_before(self, message: Message) -> tuple[Message, ...]:
         """What was said in the thread, or in the replies, before `message`; oldest first, at most 50 messages."""
         return await self._calls.complete(thread_before(self._client, message))
+
+    async def complete(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """Return the messages with the texts that came as files, as a long paste does. Does not raise."""
+        if not any(is_text(file) for message in messages for file in message.attachments):
+            return tuple(messages)
+        own = urlsplit(Route.BASE).hostname or ""
+        hosts = {*FILE_HOSTS, own} if own in LOOPBACK else FILE_HOSTS
+        async with aiohttp.ClientSession(timeout=FILE_TIMEOUT) as session:
+            return await TextFiles(session, hosts).complete(messages)
 
     # --- within ---------------------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ def text_of(message: discord.Message, own_id: int, known: Mapping[int, str] | No
 def attachments_of(message: discord.Message) -> tuple[Attachment, ...]:
     """Describe the files sent along."""
     return tuple(
-        Attachment(wellformed(item.filename[:LONGEST_NAME]), item.content_type or UNKNOWN_MIME, item.size)
+        Attachment(wellformed(item.filename[:LONGEST_NAME]), item.content_type or UNKNOWN_MIME, item.size, item.url)
         for item in message.attachments
     )
 
