@@ -6,8 +6,7 @@ Slack cuts these methods down hard for some apps, so they are asked rarely and n
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,8 +34,8 @@ PAGE = 200
 WHOLE_THREAD = 999
 """Messages asked for where one call must bring the newest of a thread along."""
 
-WINDOWS = 6
-"""Further calls for the newest part of a thread that one page does not hold."""
+FURTHER_CALLS = 8
+"""Calls for the newest part of a thread that one page does not hold."""
 
 NARROWER, WIDER = 8.0, 3.0
 """By which the time that is asked for is made shorter after too many messages, and longer after few."""
@@ -81,24 +80,40 @@ async def _ends_of(api: Api, channel: str, root: str, own: str) -> tuple[list[Ma
     if not _has_more(answer.data) or not (is_time(root) and is_time(own)):
         return first, not _has_more(answer.data)
     newest: list[Mapping[str, Any]] = []
-    asked = (float(own) - float(root)) / NARROWER
-    too_long = math.inf
-    for _ in range(WINDOWS):
+    early, late = float(root), float(own)  # from where on there are too many, and from where on too few
+    begin = late - (late - early) / NARROWER
+    for _ in range(FURTHER_CALLS):
         try:
-            answer = await api.call("conversations.replies", {**arguments, "oldest": f"{float(own) - asked:.6f}"})
+            answer = await api.call("conversations.replies", {**arguments, "oldest": f"{begin:.6f}"})
         except PlatformError as error:
             log.info("the newest part of a thread cannot be read further", extra={"error": str(error)})
             break
         if _has_more(answer.data):
-            too_long = asked
-            asked /= NARROWER if not newest else math.sqrt(WIDER)
+            early = begin
+            begin = float(own) - (float(own) - begin) / NARROWER if late == float(own) else (early + late) / 2
             continue
         newest = max(newest, [it for it in _messages(answer.data) if field(it, "ts") != root], key=len)
-        if len(newest) >= min(MESSAGES, len(first)) // 2 or asked * WIDER >= too_long:
+        if len(newest) >= min(MESSAGES, len(first)) // 2:
             break
-        asked *= WIDER
+        late = begin
+        begin = float(own) - (float(own) - begin) * WIDER if newest else _end_foretold(first)
+        if not early < begin < late:
+            begin = (early + late) / 2
     known = {field(it, "ts") for it in newest}
     return [*(it for it in first[:1] if field(it, "ts") not in known), *newest] if newest else first, False
+
+
+def _end_foretold(first: Sequence[Mapping[str, Any]]) -> float:
+    """Return about when the newest messages of a thread were written, had it gone on as it began.
+
+    For a thread that was asleep for long. A little later than that, since what is asked for must fit a page.
+    """
+    times = [float(ts) for it in first if is_time(ts := field(it, "ts"))]
+    count = first[0].get("reply_count") if first else None
+    if len(times) < 2 or not isinstance(count, int):
+        return 0.0
+    apart = (times[-1] - times[0]) / (len(times) - 1)
+    return times[0] + apart * (count - (len(times) - 1) * 0.6)
 
 
 def _has_more(data: Mapping[str, Any]) -> bool:

@@ -169,7 +169,7 @@ class DiscordServer(People, Service):
         upload = self.world.uploads.get(request.match_info["id"])
         if upload is None:
             raise web.HTTPNotFound
-        return web.Response(body=upload.content, content_type=upload.content_type)
+        return web.Response(body=upload.content, headers={"Content-Type": upload.content_type})
 
     # --- interactions -----------------------------------------------------------------------------------
 
