@@ -21,6 +21,7 @@ from adapters.discord.refusals import Answer, ReplyForbidden, length_allowed, re
 from adapters.discord.rendering import rendered
 from adapters.discord.threads import ThreadOpener
 from adapters.discord.typing import Typing
+from adapters.proxies import proxy_for
 from adapters.texts import LOOPBACK, TextFiles, is_text
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, RateLimited, TooLong
@@ -158,7 +159,7 @@ class Delivery:
         own = urlsplit(Route.BASE).hostname or ""
         hosts = {*FILE_HOSTS, own} if own in LOOPBACK else FILE_HOSTS
         async with aiohttp.ClientSession(timeout=FILE_TIMEOUT) as session:
-            return await TextFiles(session, hosts).complete(messages)
+            return await TextFiles(session, hosts, proxy=proxy_for(Route.BASE)).complete(messages)
 
     # --- within ---------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ MOST_BLOCKS = 500
 """Blocks and elements of one message that are read; Slack takes 50 blocks."""
 
 _EMPTY = frozenset({"", "[no preview available]"})
-_TOLD_BY_TEXT = frozenset({"rich_text"})
+_TOLD_BY_TEXT = "rich_text"
 _NOT_WORDS = re.compile(r"[\W_]++")
 _TARGET = re.compile(r"(?<=<)[^<>|\n]*+\|")  # of a link under another name
 _TELLING = 16  # letters and digits which do not stand in a text by chance
@@ -33,7 +33,7 @@ def words_of(message: Payload) -> str:
     blocks = objects(message.get("blocks"))
     if not text:
         return _joined(_blocks(blocks))
-    return _joined([text, *_untold(text, [block for block in blocks if block.get("type") not in _TOLD_BY_TEXT])])
+    return _joined([text, *_untold(text, [block for block in blocks if block.get("type") != _TOLD_BY_TEXT])])
 
 
 def shown_by(message: Payload) -> str:

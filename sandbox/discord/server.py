@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from aiohttp import web
 
@@ -122,6 +122,10 @@ class DiscordServer(People, Service):
     def application_id(self) -> str:
         """The application's id."""
         return self.world.application_id
+
+    def move_gateway(self, move: Callable[[str], str]) -> None:
+        """Tell clients another address of the gateway: what `move` makes of its own."""
+        self._gateway.url = move(self._gateway.url)
 
     @property
     def bot_id(self) -> str:

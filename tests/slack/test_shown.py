@@ -187,7 +187,7 @@ def test_who_is_of_another_organisation(envelope: dict[str, Any], event: dict[st
 KEYS = st.sampled_from(["type", "text", "elements", "rows", "fields", "blocks", "title"])
 KINDS = st.sampled_from(["rich_text", "table", "section"])
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=6) | KINDS,
+    st.none() | st.booleans() | st.integers() | st.text(max_size=6) | KINDS | st.just([]) | st.just({}),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5),
     max_leaves=30,
 )
