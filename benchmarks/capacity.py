@@ -24,7 +24,7 @@ from typing import Any
 
 import uvloop
 
-from adapters.discord.delivery import TABLE_WIDTH
+from adapters.discord.rendering import TABLE_WIDTH
 from adapters.slack.rendering import MARKDOWN as SLACK_DIALECT
 from benchmarks.cases import prose
 from benchmarks.delta import compare, held, settings_of

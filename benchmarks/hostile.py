@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from adapters.discord.delivery import rendered
+from adapters.discord.rendering import rendered
 from adapters.slack.rendering import MARKDOWN, MRKDWN, SHORT_MARKDOWN
 from bot.text import Dialect, Layout, utf16
 from tests.fuzz.hostile import PLAIN, repeated, units

@@ -69,11 +69,12 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file a person sent along. Only its description is kept: name, MIME type, size in bytes."""
+    """A file a person sent along. Only its description is kept: name, MIME type, size in bytes, and where it lies."""
 
     name: str
     mime: str
     size: int
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ class Message:
         place: where the answer goes.
         addressed: mentioned, replied to or written directly, as against a follow-up in a thread.
         mid_thread: the bot is addressed here in the middle of a thread that went on without it.
+        external: its author, or who else can read along, belongs to another organisation, as far as can be told.
     """
 
     key: ThreadKey
@@ -103,6 +105,7 @@ class Message:
     attachments: tuple[Attachment, ...] = ()
     addressed: bool = True
     mid_thread: bool = False
+    external: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 import aiohttp
 import discord
 from aiohttp import web
+from discord.http import Route
 
 from adapters.discord.calls import Calls
 from adapters.discord.delivery import Delivery
@@ -17,6 +18,7 @@ from adapters.discord.gateway import FINAL, INTENT_CURE, Gateway, end, set_api, 
 from adapters.discord.intake import Intake
 from adapters.discord.leader import Leadership
 from adapters.discord.own import OwnMessages
+from adapters.proxies import proxy_for
 from bot.conversation import FollowUps
 from bot.errors import SettingsError
 from bot.ports import Inbox, Platform
@@ -71,7 +73,12 @@ class DiscordAdapter:
         self._api_url = api_url
         self._follow_ups = follow_ups
         self._calls = Calls()
-        self._client = Gateway(self._calls.trace, message_content=follow_ups == "all", identify_delay=identify_delay)
+        self._client = Gateway(
+            self._calls.trace,
+            message_content=follow_ups == "all",
+            identify_delay=identify_delay,
+            proxy=proxy_for(api_url or Route.BASE),
+        )
         self._own = OwnMessages()
         self._listens = listens
         self._lease = lease

@@ -6,6 +6,10 @@ import logging
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from discord.http import Route
 
 from adapters.discord.calls import Calls
 from adapters.discord.cooldown import Cooldown
@@ -14,26 +18,31 @@ from adapters.discord.history import own_since, thread_before
 from adapters.discord.limits import Limits
 from adapters.discord.own import OwnMessages
 from adapters.discord.refusals import Answer, ReplyForbidden, length_allowed, refusal
+from adapters.discord.rendering import rendered
 from adapters.discord.threads import ThreadOpener
 from adapters.discord.typing import Typing
+from adapters.proxies import proxy_for
+from adapters.texts import LOOPBACK, TextFiles, is_text
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, RateLimited, TooLong
 from bot.ports import Content, Posted, RateLimit, Receipt, Write
-from bot.text import Dialect, monospaced, three_backticks, utf16, wellformed
+from bot.text import Dialect, utf16, wellformed
 
 log = logging.getLogger(__name__)
 
 LIMIT = 2000
 """What a message holds (Developer Docs, "Create Message"), counted the careful way: UTF-16 code units."""
 
-TABLE_WIDTH = 80
-"""Columns of a table that a desktop client shows in a fence without wrapping; wider ones become lists."""
-
 SUPPRESS_EMBEDS = 1 << 2
 """Message flag: no link previews."""
 
 SILENT: dict[str, Any] = {"parse": [], "replied_user": False}
 """`allowed_mentions` that ping nobody. On an edit it must be sent again: absent means that everything pings."""
+
+FILE_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
+"""Where Discord keeps files; their addresses are signed, and good for a day."""
+
+FILE_TIMEOUT = aiohttp.ClientTimeout(total=10.0)
 
 MESSAGES = "/channels/{channel_id}/messages"
 ONE_MESSAGE = "/channels/{channel_id}/messages/{message_id}"
@@ -143,6 +152,15 @@ class Delivery:
         """What was said in the thread, or in the replies, before `message`; oldest first, at most 50 messages."""
         return await self._calls.complete(thread_before(self._client, message))
 
+    async def complete(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """Return the messages with the texts that came as files, as a long paste does. Does not raise."""
+        if not any(is_text(file) for message in messages for file in message.attachments):
+            return tuple(messages)
+        own = urlsplit(Route.BASE).hostname or ""
+        hosts = {*FILE_HOSTS, own} if own in LOOPBACK else FILE_HOSTS
+        async with aiohttp.ClientSession(timeout=FILE_TIMEOUT) as session:
+            return await TextFiles(session, hosts, proxy=proxy_for(Route.BASE)).complete(messages)
+
     # --- within ---------------------------------------------------------------------------------------------
 
     def _body(self, text: str, mentions: dict[str, Any]) -> dict[str, Any]:
@@ -211,8 +229,3 @@ class Delivery:
 def target(place: Place) -> str:
     """The channel id that is written to: a thread is a channel of its own."""
     return place.thread or place.channel
-
-
-def rendered(markdown: str) -> str:
-    """Markdown as Discord draws it: tables as fenced text, every fence of three backticks."""
-    return three_backticks(monospaced(markdown, TABLE_WIDTH))

@@ -103,9 +103,17 @@ class Gateway(discord.Client):
         trace: sees every HTTP answer.
         message_content: whether messages in threads that do not name the bot are needed.
         identify_delay: seconds before another IDENTIFY after a lost session; Discord allows one per 5 s.
+        proxy: what REST calls and the gateway are reached through; None: directly.
     """
 
-    def __init__(self, trace: aiohttp.TraceConfig, *, message_content: bool, identify_delay: float) -> None:
+    def __init__(
+        self,
+        trace: aiohttp.TraceConfig,
+        *,
+        message_content: bool,
+        identify_delay: float,
+        proxy: str | None = None,
+    ) -> None:
         self._wanted = discord.Intents.none()
         self._wanted.guilds = self._wanted.guild_messages = self._wanted.dm_messages = True
         self._wanted.message_content = message_content
@@ -115,6 +123,7 @@ class Gateway(discord.Client):
         super().__init__(
             intents=self._wanted,
             http_trace=trace,
+            proxy=proxy,
             max_messages=None,
             guild_ready_timeout=0.0,  # nobody waits for all servers; each is looked at as it comes
             member_cache_flags=discord.MemberCacheFlags.none(),

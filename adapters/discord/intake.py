@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -48,6 +49,9 @@ DIRECTS_READ = 100
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between tries while the store does not answer; doubled each time."""
+
+REMEMBERED = timedelta(hours=20)
+"""Age of a message up to which the store knows whether it was taken in: for a day, by our clock and Discord's."""
 
 FRESH = 1.0
 """Seconds within which a message of the bot may not be known yet to the store, while a reply to it arrives."""
@@ -300,6 +304,8 @@ class Intake:
         seen = sighting_of(message, self._own_id, replies_to_bot=False)
         if not (seen.human and seen.ordinary):
             return
+        if seen.mentions_bot and before is None and _is_fresh(message) and await self._asks_now(message):
+            return
         conversation, ours = await self._answered(message, spot_of(message))
         edited = self._message(message, seen, conversation)
         # What people say to one another no store should see. What the message was before is not told: one that is held
@@ -311,6 +317,14 @@ class Intake:
         await self._inbox.edited(edited, at=at)
         if before is not None:
             self._texts[message.id] = (before[0], message.content)
+
+    async def _asks_now(self, message: discord.Message) -> bool:
+        """Take in a message to which an edit added our mention; False where it was taken in before."""
+        taken = await self._read(message, judged=False)
+        if taken is None or not await self._inbox.submit(taken):
+            return False
+        self._texts[message.id] = (taken.key, message.content)
+        return True
 
     async def _withdraw(self, spot: Spot, id_: int) -> None:
         """Take a question back; a message of ours that a person deletes is a stop of its thread's turn."""
@@ -338,6 +352,11 @@ class Intake:
         if user is None:
             raise RuntimeError("the client has not logged in")
         return user.id
+
+
+def _is_fresh(message: discord.Message) -> bool:
+    """Whether the store would know a message that was taken in: what it said before an edit is not told."""
+    return discord.utils.utcnow() - message.created_at < REMEMBERED
 
 
 def seconds_between(earlier: int, later: int) -> float:

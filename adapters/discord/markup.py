@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import discord
 
+from adapters.discord.embeds import components_text, embeds_text
 from bot.conversation import Attachment
 from bot.text import LONGEST_NAME, bounded, wellformed
 
@@ -29,26 +30,43 @@ def text_of(message: discord.Message, own_id: int, known: Mapping[int, str] | No
     """Return the text of a message as Claude should read it.
 
     Mentions become `@name`, channels `#name`, custom emoji `:name:`; the bot's own mention goes. Stickers, polls and
-    forwarded messages are described in brackets; embeds (link previews) are left out. `known` are names of channels and
-    roles, by id, that the message's own server does not know (the bot's own role has none).
+    forwarded messages are described in brackets, the embeds and components of apps are read, previews of links are left
+    out. `known` are names of channels and roles, by id, that the message's own server does not know (the bot's own role
+    has none).
     """
     guild = message.guild if isinstance(message.guild, discord.Guild) else None
-    text = _plain(message.content, _names(message, own_id, guild, known or {}))
-    parts = [text, *(f"[sticker: {sticker.name}]" for sticker in message.stickers)]
+    names = _names(message, own_id, guild, known or {})
+    text = _plain(message.content, names)
+    parts = [_post_title(message), text]
+    parts += [_plain(said, names) for said in (embeds_text(message.embeds), components_text(message.components))]
+    parts += [f"[sticker: {sticker.name}]" for sticker in message.stickers]
     if message.poll is not None:
         answers = " / ".join(answer.text for answer in message.poll.answers)
         parts.append(f"[poll: {message.poll.question} {answers}]")
     for forwarded in message.message_snapshots:
-        content = _plain(forwarded.content, _names(message, own_id, guild, known or {}))
+        said = (forwarded.content, embeds_text(forwarded.embeds), components_text(forwarded.components))
+        shown = [_plain(part, names) for part in said if part]
         files = " ".join(f"[file: {item.filename}]" for item in forwarded.attachments)
-        parts.append(f"[forwarded message]\n{content}\n{files}".strip())
+        parts.append("\n".join(part for part in ("[forwarded message]", *shown, files) if part))
     return bounded(wellformed("\n".join(part for part in parts if part)).strip())
+
+
+def _post_title(message: discord.Message) -> str:
+    """The title of the forum post that a message begins; people often leave the question there."""
+    post = message.channel
+    if (
+        not isinstance(post, discord.Thread)
+        or post.id != message.id
+        or not isinstance(post.parent, discord.ForumChannel)
+    ):
+        return ""
+    return f"[post: {post.name}]"
 
 
 def attachments_of(message: discord.Message) -> tuple[Attachment, ...]:
     """Describe the files sent along."""
     return tuple(
-        Attachment(wellformed(item.filename[:LONGEST_NAME]), item.content_type or UNKNOWN_MIME, item.size)
+        Attachment(wellformed(item.filename[:LONGEST_NAME]), item.content_type or UNKNOWN_MIME, item.size, item.url)
         for item in message.attachments
     )
 

@@ -20,6 +20,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from adapters.answers import BoundedResponse, no_redirections
 from adapters.slack.refusals import refusal
+from adapters.texts import LOOPBACK, TextFiles
 from bot.errors import OutcomeUnknown, PlatformError, Unavailable
 
 SLACK_API_URL = "https://slack.com/api/"
@@ -30,6 +31,9 @@ STRUCTURED = frozenset({"assistant.threads.setStatus", "chat.postMessage", "chat
 
 TIMEOUT = aiohttp.ClientTimeout(total=40.0, connect=10.0, sock_connect=10.0, sock_read=30.0)
 """Seconds. The total bounds an answer that drips; one that is only slow has thirty from its last byte."""
+
+FILE_HOSTS = frozenset({"files.slack.com", "files.slack-gov.com"})
+"""Where Slack keeps files, for which the bot's token is the key."""
 
 KEEP_ALIVE = 60.0
 """Seconds an idle connection is kept, so that an edit costs no handshake."""
@@ -82,6 +86,13 @@ class Api:
                 timeout=TIMEOUT, connector=connector, response_class=BoundedResponse, trace_configs=[no_redirections()]
             )
         return self._session
+
+    @property
+    def texts(self) -> TextFiles:
+        """Reads texts that came as files; they lie on Slack's own hosts, or beside another API's address."""
+        own = urlsplit(self.base_url).hostname or ""
+        hosts = {*FILE_HOSTS, own} if own in LOOPBACK else FILE_HOSTS
+        return TextFiles(self.session, hosts, {"Authorization": f"Bearer {self._token}"}, self.proxy)
 
     @property
     def proxy(self) -> str | None:

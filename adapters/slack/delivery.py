@@ -214,8 +214,8 @@ class Delivery:
             await self.show_status(place, "")
 
     async def complete(self, messages: Sequence[Message]) -> tuple[Message, ...]:
-        """Return the messages with display names filled in and mentions written as `@name`. Does not raise."""
-        return await self._people.complete(messages)
+        """Return the messages with people's names, and with the texts that came as files. Does not raise."""
+        return await self._people.complete(await self._api.texts.complete(messages))
 
     async def thread_before(self, message: Message) -> tuple[Message, ...]:
         """What was said in the thread before `message`, oldest first; empty where Slack does not tell."""

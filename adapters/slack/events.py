@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.slack.markup import addresses_others, mentions, readable, text_of
+from adapters.slack.blocks import files_of, name_of, shown_by, words_of, written_in
+from adapters.slack.markup import addresses_others, mentions, readable
 from bot.conversation import Attachment, Author, FollowUps, Message, Place, ThreadKey
 from bot.text import LONGEST_NAME, wellformed
 
@@ -14,6 +15,9 @@ Event = Mapping[str, Any]
 
 ORDINARY = frozenset({"", "file_share", "thread_broadcast", "me_message"})
 """Subtypes of `message` events that are a person saying something."""
+
+LONGEST_URL = 2_000
+"""Characters of a file's address that are kept; Slack's have about 150."""
 
 SLACKBOT = "USLACKBOT"
 
@@ -69,7 +73,7 @@ def is_human(message: Event, us: Identity) -> bool:
 
 def is_addressed(event: Event, us: Identity) -> bool:
     """Whether it is written to the bot itself: directly, or with a mention."""
-    return is_direct(event) or field(event, "type") == "app_mention" or mentions(text_of(event), us.user)
+    return is_direct(event) or field(event, "type") == "app_mention" or mentions(words_of(event), us.user)
 
 
 def is_for_us(event: Event, us: Identity, *, follow_ups: FollowUps, takes_part: bool) -> bool:
@@ -87,7 +91,26 @@ def is_for_us(event: Event, us: Identity, *, follow_ups: FollowUps, takes_part: 
         return False
     if is_addressed(event, us):
         return True
-    return follow_ups == "all" and takes_part and in_thread(event) and not addresses_others(text_of(event), us.user)
+    return follow_ups == "all" and takes_part and in_thread(event) and not addresses_others(words_of(event), us.user)
+
+
+def is_external(body: Event, us: Identity) -> bool:
+    """Whether an event comes from another organisation, or from where such people read along (Slack Connect).
+
+    The event and what it comes in decide. Where nothing in them says that it is of our own workspace, it is not.
+
+    Args:
+        body: what the event came in, as `payloads.typed` returns it.
+        us: who the bot is.
+    """
+    event = body.get("event")
+    said = event.get("message") if isinstance(event, Mapping) and isinstance(event.get("message"), Mapping) else event
+    teams = {field(said, name) for name in ("user_team", "source_team", "team")} if isinstance(said, Mapping) else set()
+    teams.discard("")
+    shared = body.get("is_ext_shared_channel")
+    if shared or teams - {us.team}:
+        return True
+    return not teams and shared is None and field(body, "team_id") != us.team
 
 
 def opens_channel(event: Event, us: Identity) -> bool:
@@ -131,12 +154,13 @@ def to_message(event: Event, us: Identity, key: ThreadKey | None = None, *, mid_
         installation=us.installation,
         id=message_id(channel, ts),
         author=author_of(event),
-        text=readable(text_of(event), us.user),
+        text=readable(shown_by(event), us.user),
         sent_at=float(ts),
         place=Place(channel, thread=thread, direct=direct),
         attachments=tuple(attachments_of(event)),
         addressed=is_addressed(event, us),
         mid_thread=mid_thread,
+        external=event.get("external") is True,
     )
 
 
@@ -148,15 +172,15 @@ def author_of(message: Event) -> Author:
 
 
 def attachments_of(message: Event) -> list[Attachment]:
-    """The files sent along. Of a file from another company's workspace only the id is known."""
-    files = message.get("files")
+    """The files sent along, and those of shared messages. Of one from another company only the id is known."""
     found = []
-    for file in files if isinstance(files, list) else ():
-        if isinstance(file, Mapping) and field(file, "mode") != "tombstone":
+    for file in files_of(message):
+        if field(file, "mode") != "tombstone":
             size = file.get("size")
-            name = field(file, "name") or field(file, "title") or field(file, "id") or "file"
             mime = field(file, "mimetype")[:LONGEST_NAME]
-            found.append(Attachment(wellformed(name[:LONGEST_NAME]), mime, size if isinstance(size, int) else 0))
+            name = wellformed(name_of(file)[:LONGEST_NAME])
+            url = field(file, "url_private_download") or field(file, "url_private")
+            found.append(Attachment(name, mime, size if isinstance(size, int) else 0, url[:LONGEST_URL]))
     return found
 
 
@@ -174,9 +198,17 @@ def edit_of(event: Event, us: Identity) -> Event | None:
         or not is_time(field(new, "ts"))
     ):
         return None
-    if isinstance(old, Mapping) and readable(text_of(new), us.user) == readable(text_of(old), us.user):
+    if isinstance(old, Mapping) and written_in(new) == written_in(old):
         return None
     return {**_placed(new, event), "event_ts": field(event, "event_ts")}
+
+
+def calls_us_now(event: Event, us: Identity) -> bool:
+    """Whether an edit adds the bot's mention: then it asks the bot as a new message would."""
+    new, old = event.get("message"), event.get("previous_message")
+    if is_direct(event) or not (isinstance(new, Mapping) and isinstance(old, Mapping)):
+        return False
+    return mentions(words_of(new), us.user) and not mentions(words_of(old), us.user)
 
 
 def deletion_of(event: Event, us: Identity) -> Event | None:
@@ -213,7 +245,7 @@ def surely_concerns(event: Event, us: Identity) -> bool:
     if is_direct(event) or not isinstance(old, Mapping):
         return True
     versions = (old, new) if isinstance(new, Mapping) else (old,)
-    return any(field(it, "user") == us.user or mentions(text_of(it), us.user) for it in versions)
+    return any(field(it, "user") == us.user or mentions(words_of(it), us.user) for it in versions)
 
 
 def _placed(message: Event, event: Event) -> Event:
@@ -222,4 +254,5 @@ def _placed(message: Event, event: Event) -> Event:
         "type": "message",
         "channel": field(event, "channel"),
         "channel_type": field(event, "channel_type"),
+        "external": event.get("external") is True,
     }

@@ -5,17 +5,22 @@ Slack cuts these methods down hard for some apps, so they are asked rarely and n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from adapters.slack.blocks import files_of, shown_by
 from adapters.slack.calls import Api
 from adapters.slack.events import ORDINARY, Event, Identity, field, is_time, to_message
-from adapters.slack.markup import readable, text_of
+from adapters.slack.markup import readable
 from adapters.slack.rendering import stored_text
 from bot.conversation import Message, MessageRef, Place
+from bot.errors import PlatformError
 from bot.ports import Posted
 from bot.text import bounded
+
+log = logging.getLogger(__name__)
 
 MESSAGES = 50
 """Messages of a thread that Claude is told at most: the first one and the newest."""
@@ -29,6 +34,15 @@ PAGE = 200
 WHOLE_THREAD = 999
 """Messages asked for where one call must bring the newest of a thread along."""
 
+FURTHER_CALLS = 8
+"""Calls for the newest part of a thread that one page does not hold."""
+
+NARROWER, WIDER = 8.0, 3.0
+"""By which the time that is asked for is made shorter after too many messages, and longer after few."""
+
+LEFT_OUT = "[messages in between are left out]"
+"""Stands before the first message after a part of the thread that Claude is not told."""
+
 LOOK_BACK = 60.0
 """Seconds by which Slack's clock may be behind ours when a lost message is looked for."""
 
@@ -37,21 +51,74 @@ PAGES = 5
 
 
 async def read_before(api: Api, us: Identity, message: Message) -> tuple[Message, ...]:
-    """Return what was said in the thread before `message`, oldest first, in one call. Raises PlatformError."""
+    """Return what was said in the thread before `message`, oldest first: its beginning and its newest part.
+
+    One call mostly; a few for a thread of more messages than Slack gives at once. Raises PlatformError.
+    """
     channel, root, own = message.place.channel, message.place.thread, message.id.partition(":")[2]
     if root is None or root == own:
         return ()
-    answer = await api.call(
-        "conversations.replies",
-        {"channel": channel, "ts": root, "latest": own, "inclusive": False, "limit": WHOLE_THREAD},
-    )
+    found, whole = await _ends_of(api, channel, root, own)
     said = [
         replace(to_message(placed, us, message.key), text=text, addressed=False)
-        for found in _messages(answer.data)
-        if (placed := {**found, "channel": channel, "thread_ts": root}) and _counts(placed, us, own)
-        if (text := readable(_said(placed), us.user)) or placed.get("files")
+        for it in found
+        if (placed := {**it, "channel": channel, "thread_ts": root}) and _counts(placed, us, own)
+        if (text := readable(shown_by(placed), us.user)) or files_of(placed)
     ]
-    return tuple(_newest(said))
+    return tuple(_newest(said, whole=whole))
+
+
+async def _ends_of(api: Api, channel: str, root: str, own: str) -> tuple[list[Mapping[str, Any]], bool]:
+    """Return messages of a thread before `own`, oldest first, and whether these are all.
+
+    Slack gives the oldest first, as many as a page holds: fifteen for some apps. The newest are found by asking
+    from a later and later time on, until what there is fits a page.
+    """
+    arguments = {"channel": channel, "ts": root, "latest": own, "inclusive": False, "limit": WHOLE_THREAD}
+    answer = await api.call("conversations.replies", arguments)
+    first = _messages(answer.data)
+    if not _has_more(answer.data) or not (is_time(root) and is_time(own)):
+        return first, not _has_more(answer.data)
+    newest: list[Mapping[str, Any]] = []
+    early, late = float(root), float(own)  # from where on there are too many, and from where on too few
+    begin = late - (late - early) / NARROWER
+    for _ in range(FURTHER_CALLS):
+        try:
+            answer = await api.call("conversations.replies", {**arguments, "oldest": f"{begin:.6f}"})
+        except PlatformError as error:
+            log.info("the newest part of a thread cannot be read further", extra={"error": str(error)})
+            break
+        if _has_more(answer.data):
+            early = begin
+            begin = float(own) - (float(own) - begin) / NARROWER if late == float(own) else (early + late) / 2
+            continue
+        newest = max(newest, [it for it in _messages(answer.data) if field(it, "ts") != root], key=len)
+        if len(newest) >= min(MESSAGES, len(first)) // 2:
+            break
+        late = begin
+        begin = float(own) - (float(own) - begin) * WIDER if newest else _end_foretold(first)
+        if not early < begin < late:
+            begin = (early + late) / 2
+    known = {field(it, "ts") for it in newest}
+    return [*(it for it in first[:1] if field(it, "ts") not in known), *newest] if newest else first, False
+
+
+def _end_foretold(first: Sequence[Mapping[str, Any]]) -> float:
+    """Return about when the newest messages of a thread were written, had it gone on as it began.
+
+    For a thread that was asleep for long. A little later than that, since what is asked for must fit a page.
+    """
+    times = [float(ts) for it in first if is_time(ts := field(it, "ts"))]
+    count = first[0].get("reply_count") if first else None
+    if len(times) < 2 or not isinstance(count, int):
+        return 0.0
+    apart = (times[-1] - times[0]) / (len(times) - 1)
+    return times[0] + apart * (count - (len(times) - 1) * 0.6)
+
+
+def _has_more(data: Mapping[str, Any]) -> bool:
+    more = data.get("response_metadata")
+    return data.get("has_more") is True or (isinstance(more, Mapping) and bool(field(more, "next_cursor")))
 
 
 def _counts(event: Event, us: Identity, before: str) -> bool:
@@ -63,18 +130,13 @@ def _counts(event: Event, us: Identity, before: str) -> bool:
     return float(field(event, "ts")) < float(before)
 
 
-def _said(message: Event) -> str:
-    """A message's text; apps put theirs into attachments as well, which for people are only link previews."""
-    text = text_of(message)
-    attachments = message.get("attachments")
-    if text or not isinstance(attachments, list):
-        return text
-    return "\n".join(
-        field(item, "text") or field(item, "fallback") for item in attachments if isinstance(item, Mapping)
-    )
+def _newest(said: list[Message], *, whole: bool) -> list[Message]:
+    """Return the first message and the newest of the others, as many as Claude is told.
 
-
-def _newest(said: list[Message]) -> list[Message]:
+    Args:
+        said: oldest first.
+        whole: whether that is all, as against the first one and a newest part.
+    """
     kept: list[Message] = []
     room = CHARACTERS - (len(said[0].text) if said else 0)
     for message in reversed(said[1:]):
@@ -83,7 +145,10 @@ def _newest(said: list[Message]) -> list[Message]:
             break
         kept.append(message)
     root = [replace(said[0], text=bounded(said[0].text, CHARACTERS))] if said else []
-    return [*root, *reversed(kept)]
+    kept.reverse()
+    if kept and (not whole or len(kept) < len(said) - 1):
+        kept[0] = replace(kept[0], text=f"{LEFT_OUT}\n{kept[0].text}")
+    return [*root, *kept]
 
 
 async def find_part(

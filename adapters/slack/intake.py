@@ -34,11 +34,13 @@ from adapters.slack.closed import ClosedChannels
 from adapters.slack.events import (
     Event,
     Identity,
+    calls_us_now,
     deletion_of,
     edit_of,
     field,
     in_thread,
     is_direct,
+    is_external,
     is_for_us,
     is_time,
     message_id,
@@ -161,9 +163,12 @@ class Intake:
         event = body.get("event")
         if body.get("type") != "event_callback" or not isinstance(event, dict):
             return
+        event = {**event, "external": is_external(body, self._us)}
         if opens_channel(event, self._us):
             self._channels.opened(field(event, "channel"))
-        elif (changed := edit_of(event, self._us)) is not None:
+        elif (changed := edit_of(event, self._us)) is not None and calls_us_now(event, self._us):
+            await self._in_order(changed, self._asked)
+        elif changed is not None:
             await self._in_order(changed, partial(self._edited, sure=surely_concerns(event, self._us)))
         elif (gone := deletion_of(event, self._us)) is not None:
             await self._in_order(gone, partial(self._deleted, sure=surely_concerns(event, self._us)))

@@ -58,6 +58,9 @@ class Event(_Typed):
     channel: Id = ""
     channel_type: Text = ""
     user: Id = ""
+    team: Id = ""
+    user_team: Id = ""
+    source_team: Id = ""
     username: Text = ""
     bot_id: Id = ""
     bot_profile: dict[str, Any] | None = None
@@ -79,6 +82,7 @@ class Envelope(_Typed):
 
     type: Text = ""
     team_id: Id = ""
+    is_ext_shared_channel: bool | None = None
     challenge: Text = ""
     event: dict[str, Any] | None = None
 
@@ -138,6 +142,7 @@ def typed(payload: object) -> dict[str, Any]:
     return {
         "type": envelope.type,
         "team_id": envelope.team_id,
+        "is_ext_shared_channel": envelope.is_ext_shared_channel,
         "challenge": envelope.challenge,
         "event": read_event(event) if isinstance(kind, str) and kind in TOLD else {"type": ""},
     }

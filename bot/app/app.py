@@ -119,7 +119,12 @@ def policy(settings: Settings) -> Policy:
     """The operator's choices that concern a turn."""
     return Policy(
         system_prompt=settings.system_prompt,
-        access=Access(settings.allowed_users, settings.allowed_channels, settings.allowed_workspaces),
+        access=Access(
+            settings.allowed_users,
+            settings.allowed_channels,
+            settings.allowed_workspaces,
+            external=settings.external == "allow",
+        ),
         keep_partials=settings.on_interrupt == "keep",
         max_attempts=settings.max_attempts,
         busy_timeout=settings.busy_timeout,

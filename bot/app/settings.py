@@ -150,6 +150,11 @@ class Settings(BaseSettings):
     allowed_channels: Ids = Field(frozenset(), description="Channel ids in which one may ask; empty: all")
     allowed_workspaces: Ids = Field(frozenset(), description="Slack team or Discord guild ids; empty: all")
 
+    external: Annotated[Literal["refuse", "allow"], Word] = Field(
+        "refuse",
+        description="Whether people of other organisations, and channels shared with them, are served",
+    )
+
     follow_ups: Annotated[FollowUps, Word] = Field(
         "all", description="Which messages of a thread it takes part in are answered"
     )

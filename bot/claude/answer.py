@@ -131,6 +131,7 @@ class AnswerReader:
         self._whole_json: bytearray | None = None
         self._text = Pieces()
         self._interposed = self._parted = False
+        self._return = ""
         self._usage: dict[str, Any] = {}
         self._stop_reason: str | None = None
         self._category = ""
@@ -148,7 +149,7 @@ class AnswerReader:
         texts: list[str] = []
         try:
             plain = _PLAIN_DELTA.fullmatch(chunk)
-            if plain and not self._parted and self._decoder.between_events:
+            if plain and not self._parted and not self._return and self._decoder.between_events:
                 text = plain[1].decode()
                 self.events += 1
                 self._text.append(text)
@@ -164,9 +165,17 @@ class AnswerReader:
             self.failure = error
         if not texts:
             return ""
-        text = whole_characters("".join(texts))
+        text = self._with_line_feeds(whole_characters("".join(texts)))
         self._text.append(text)
         return text
+
+    def _with_line_feeds(self, text: str) -> str:
+        """Return text whose lines end in a line feed alone; a carriage return at its end waits for what follows."""
+        if "\r" not in text and not self._return:
+            return text
+        text = self._return + text
+        self._return = "\r" if text.endswith("\r") else ""
+        return text.removesuffix("\r").replace("\r\n", "\n")
 
     def _is_json(self, chunk: bytes) -> bool:
         """Whether the answer is one JSON object and no stream, as some gateways answer; then the chunk is kept."""
@@ -206,7 +215,7 @@ class AnswerReader:
             self._head(message)
             for block in message["content"]:
                 if text := self._begin_block(block):
-                    self._text.append(whole_characters(self._gap([]) + text))
+                    self._text.append(whole_characters(self._gap([]) + text.replace("\r\n", "\n")))
             self._stopped(message)
             self.whole = True
         except (ValueError, TypeError, KeyError, AttributeError) as error:

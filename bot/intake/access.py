@@ -12,11 +12,19 @@ NO_GUILD = "@me"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may ask, and where; an empty set means everybody or everywhere. Ids as the platform writes them."""
+    """Who may ask, and where; an empty set means everybody or everywhere. Ids as the platform writes them.
+
+    Args:
+        users: ids of people.
+        channels: ids of channels and threads.
+        workspaces: ids of Slack teams and Discord guilds.
+        external: whether people of other organisations may ask, and anybody where such people read along.
+    """
 
     users: frozenset[str] = frozenset()
     channels: frozenset[str] = frozenset()
     workspaces: frozenset[str] = frozenset()
+    external: bool = False
 
     def allows(self, message: Message) -> bool:
         """Whether this message may be answered.
@@ -25,7 +33,8 @@ class Access:
         """
         place, tenant = message.place, message.key.tenant
         return (
-            (not self.users or message.author.id in self.users)
+            (self.external or not message.external)
+            and (not self.users or message.author.id in self.users)
             and (not self.channels or place.channel in self.channels or place.thread in self.channels)
             and (not self.workspaces or tenant in self.workspaces or (tenant == NO_GUILD and bool(self.users)))
         )

@@ -7,8 +7,9 @@ is left alone, so that the version changes only when an older program could not 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any, Final, TypeVar
 
 from bot.conversation import Attachment, Author, Message, MessageRef, Place, StopReason, ThreadKey, Turn, Usage
@@ -156,7 +157,10 @@ def _message(message: Message) -> dict[str, Any]:
         {
             "name": message.author.name or None,
             "attachments": [[file.name, file.mime, file.size] for file in message.attachments],
+            # Apart, since programs before this one take a file to have three fields.
+            "urls": [file.url for file in message.attachments] if any(it.url for it in message.attachments) else [],
             "mid_thread": message.mid_thread,
+            "external": message.external,
         }
     )
     return record | {
@@ -180,10 +184,16 @@ def _to_message(it: dict[str, Any]) -> Message:
         text=it["text"],
         sent_at=it["sent_at"],
         place=_to_place(it["place"]),
-        attachments=tuple(Attachment(*file) for file in it.get("attachments", ())),
+        attachments=_to_attachments(it.get("attachments", ()), it.get("urls", ())),
         addressed=it.get("addressed", True),
         mid_thread=it.get("mid_thread", False),
+        external=it.get("external", False),
     )
+
+
+def _to_attachments(files: Iterable[list[Any]], urls: Iterable[str]) -> tuple[Attachment, ...]:
+    together = zip_longest(files, urls, fillvalue=None)
+    return tuple(Attachment(file[0], file[1], file[2], url or "") for file, url in together if file)
 
 
 def _usage(usage: Usage) -> list[int]:

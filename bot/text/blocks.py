@@ -22,11 +22,11 @@ _CHARACTERS_A_STEP, _GROWING_CHARACTERS_A_STEP = 8, 20
 """Characters that are worth one more step; a growing text is read again and again."""
 
 _STEPS_A_MARK, _STEPS_A_PIECE = 10, 3
-"""Steps that a quote, an item or a heading takes, with the block in it, where it is parsed, and where it is only found.
+"""Steps that a quote, an item, a heading or the rule of a table takes: parsed, with the block in it; or only found.
 A line takes one."""
 
 _FEW_LINES = 7
-_BEGUN = re.compile(r"\n((?:[ \t]*+(?:>|(?:[-*+]|\d{1,9}+[.)]|\#{1,6}+)(?=\s)))++)")
+_BEGUN = re.compile(r"\n((?:[ \t]*+(?:>|(?:[-*+]|\d{1,9}+[.)]|\#{1,6}+)(?=\s)))++|[ \t]*+[|\-:][|\-: \t]*+(?=\n|\Z))")
 _FENCE = re.compile(r"^[ \t]*+(`{3,32}+(?!`)|~{3,32}+(?!~))([^`\n]*+)$", re.MULTILINE)
 _MARKED = r"[ \t]*+(?:[-*+]|\d{1,9}+[.)]|\#{1,6}+)(?=\s)"
 _LINE = r"[^\S\n]*+\S[^\n]*+(?:\n|\Z)"

@@ -133,9 +133,9 @@ class Layout:
             self._close()
             self._page.absorb("", final=final)
 
-    def _begin(self, start: int, text: str, ending: Ending) -> None:
+    def _begin(self, start: int, text: str, ending: Ending, *, seen: bool = False) -> None:
         self._page = Page(self._dialect.limit, start, self._affordable(ending))
-        self._page.absorb(text, final=False)
+        self._page.absorb(text, final=False, seen=seen)
         self._shown = None
 
     def _affordable(self, ending: Ending) -> Ending:
@@ -167,10 +167,10 @@ class Layout:
         rest = page.raw[end - page.at :]
         if visible(text):
             self._closed.append(_Closed(text, end, ending))
-            self._begin(end, rest, ending)
+            self._begin(end, rest, ending, seen=True)
         else:  # nothing to see in it: it goes with what comes next
             start = page.start
-            self._begin(end, rest, ending)
+            self._begin(end, rest, ending, seen=True)
             self._page.start = start
 
     def _best(self, structure: Outline, floor: int, ceiling: int) -> tuple[int, str]:

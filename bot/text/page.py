@@ -14,6 +14,12 @@ from bot.text.inline import scan
 from bot.text.preview import preview
 
 _CLOSING_FENCE = re.compile(r"[\s>]*+(`{3,}+|~{3,}+)[ \t]*+(?:\n|$)")
+_FENCES = re.compile(
+    r"^[ \t>]*+(?:(?:[-*+]|\d{1,9}+[.)])[ \t]++)*+(?P<marker>`{3,32}+|~{3,32}+)(?P<info>[^\n]*+)$"
+    r"|(?P<blank>[ \t])(?=(?P<opener>`{3,32}+|~{3,32}+)[\w+#.\-]*+[ \t]*+\n)",
+    re.MULTILINE,
+)
+"""A line that begins or ends a code block, or the blank before what would begin one were it not behind other words."""
 _LONG_RUN = re.compile(r"(?<!`)(?=`{33})|(?<!~)(?=~{33})")
 _PATIENCE = 2000  # characters held back at most, and at most half of what a page holds
 _STRIDE = 400  # characters of whole lines after which it is worth a look whether a block is done
@@ -58,9 +64,18 @@ class Page:
         """The text, less the indentation of a list it was cut out of, after what it takes up from the page before."""
         return self.lead.prefix + self._dedented.text
 
-    def absorb(self, text: str, *, final: bool) -> None:
-        """Append source, and leave out what need not be shown at the top of a page."""
+    def absorb(self, text: str, *, final: bool, seen: bool = False) -> None:
+        """Append source, and leave out what need not be shown at the top of a page.
+
+        Args:
+            text: what is appended.
+            final: whether no more comes.
+            seen: whether another page has had it before.
+        """
+        begun = self.raw.rfind("\n") + 1
         self.raw += text
+        if not seen:
+            self._part_fences(begun)
         self._visible = self._visible or visible(text[: _REACH * self.capacity + 1])  # more is cut before it is shown
         while self._skip_blank() or self._skip_closing(final=final):
             pass
@@ -126,6 +141,31 @@ class Page:
             if structure.fresh:
                 self._stable += structure.starts[structure.fresh[-1]]
         return self._stable
+
+    def _part_fences(self, begun: int) -> None:
+        """Put the beginning of a code block that stands at the end of a line on a line of its own, from `begun` on.
+
+        A line feed takes the place of the blank before it, so that no offset moves.
+        """
+        fresh = self.raw[begun:]
+        if ("```" not in fresh and "~~~" not in fresh) or not any(match["blank"] for match in _FENCES.finditer(fresh)):
+            return
+        opened = _run(self.lead.block.lstrip(" \t>") or " ") if self.lead.kind is Kind.FENCE else ""
+        blanks: list[int] = []
+        for match in _FENCES.finditer(self.raw):
+            marker, opener = match["marker"], match["opener"]
+            if opener and not opened:
+                words = self.raw[self.raw.rfind("\n", 0, match.start()) + 1 : match.start()]
+                if "`" not in words and any(map(str.isalnum, words)):
+                    blanks.append(match.start())
+                    opened = opener
+            elif marker and not opened:
+                opened = "" if marker[0] == "`" and "`" in match["info"] else marker
+            elif marker and marker.startswith(opened) and not match["info"].strip():
+                opened = ""
+        starts = [0, *(blank + 1 for blank in blanks)]
+        ends = [*blanks, len(self.raw)]
+        self.raw = "\n".join(self.raw[start:end] for start, end in zip(starts, ends, strict=True))
 
     def _skip_blank(self) -> bool:
         blank = self.raw[: len(self.raw) - len(self.raw.lstrip())]

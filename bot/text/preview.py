@@ -19,6 +19,8 @@ _TASK = re.compile(r"[\s>]*+(?:[-*+]|\d++[.)])")
 _MARKS = "*_~|`"
 _BEFORE_LINK = " \t\n(*_~\"'>|!-—“„«"
 _NEARLY_FENCE = re.compile(r"[\s>]*+(?:(?:[-*+]|\d{1,9}+[.)])\s++)*+(?:```|~~~)")
+_MIDLINE_FENCE = re.compile(r"(?<=[ \t])`{3,32}+[\w+#.\-]*+\Z")
+_LONGEST_OPENING = 60  # characters of a code block's first line behind the words before it
 _BLOCKISH = "`~#>+-|="  # what would begin a block if the bracket before it were left out; nothing at all, too
 _LONGEST_LABEL = 300
 _LONGEST_MENTION, _LONGEST_TAG = 200, 2000  # characters after which what stands behind a `<` is taken for text
@@ -132,6 +134,9 @@ def _held_back(part: str, inline: Inline) -> int:
     tokens = _before_tokens(part, inline)
     if tokens < len(part):
         return tokens
+    opening = _MIDLINE_FENCE.search(part, max(0, len(part) - _LONGEST_OPENING))
+    if opening is not None:
+        return opening.start()
     label = _label(part, inline)
     if label is not None and (label[1].lstrip()[:1] in _BLOCKISH or _ends_in_bullet(part[: label[0]])):
         return label[0]

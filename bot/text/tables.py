@@ -9,9 +9,11 @@ from wcwidth import wcswidth, width
 
 from bot.text.blocks import Block, Kind, Outline, continued, lead_of, outline
 from bot.text.fences import inside
+from bot.text.inline import scan
 from bot.text.words import plain_text
 
 _RULE = re.compile(r"^[ \t>]*+[|:\-][|:\- \t]*+$", re.MULTILINE)
+_CODE = re.compile(r"(?<!`)(`{1,2}+)(?!`)[^`]++\1(?!`)")
 _BETWEEN = " | "
 _MOST_CELLS, _LEAST_CELL = 200, 6  # cells, and the characters each must have on average where there are more
 _CROSSING = "-+-"
@@ -72,13 +74,24 @@ def _is_noise(table: str) -> bool:
 def _read(structure: Outline, block: Block) -> _Table:
     lines = [structure.line(number) for number in range(block.first, block.last)]
     lines = [lines[0][len(lead_of(lines[0])) :].strip(), *(line.strip(" \t>\n") for line in lines[1:])]
-    head = _cells(lines[0])
-    aligns = [_align(cell) for cell in _cells(lines[1])]
-    rows = [(_cells(line) + [""] * len(head))[: len(head)] for line in lines[2:]]
+    aligns = [_align(cell) for cell in _cells(lines[1], 0)]
+    rows = [_cells(line, len(aligns)) for line in [lines[0], *lines[2:]]]
+    columns = max(map(len, rows))
+    aligns += ["left"] * (columns - len(aligns))
+    head, *rows = (row + [""] * (columns - len(row)) for row in rows)
     return _Table(head, aligns, rows)
 
 
-def _cells(line: str) -> list[str]:
+def _cells(line: str, columns: int) -> list[str]:
+    """Return the cells of a row. A bar in code parts cells only where the row has as many of them as it should."""
+    cells = _split(line)
+    if len(cells) != columns and "`" in line:
+        kept = _split(_CODE.sub(lambda code: code[0].replace("|", "\0"), line))
+        cells = kept if len(kept) == columns or len(cells) > columns else cells
+    return cells
+
+
+def _split(line: str) -> list[str]:
     cells = line.replace("\\|", "\0").split("|")
     if cells and not cells[0].strip():
         cells = cells[1:]
@@ -103,7 +116,7 @@ def columns_of(text: str) -> int:
 
 def _aligned(table: _Table, most: int) -> list[str]:
     """Return the lines of the fenced table; empty when it is wider than `most`."""
-    shown = [[plain_text(cell) for cell in row] for row in [table.head, *table.rows]]
+    shown = [[plain_text(cell, strikes=True) for cell in row] for row in [table.head, *table.rows]]
     widths = [max(3, *(columns_of(row[column]) for row in shown)) for column in range(len(table.head))]
     if sum(widths) + len(_BETWEEN) * (len(widths) - 1) > most:
         return []
@@ -114,7 +127,17 @@ def _aligned(table: _Table, most: int) -> list[str]:
         for row in shown
     ]
     rule = _CROSSING.join("-" * size for size in widths)
-    return ["```", *map(inside, [lines[0], rule, *lines[1:]]), "```"]
+    links = " · ".join(
+        dict.fromkeys(link for row in [table.head, *table.rows] for cell in row for link in _links(cell))
+    )
+    return ["```", *map(inside, [lines[0], rule, *lines[1:]]), "```", *([links] if links else [])]
+
+
+def _links(cell: str) -> list[str]:
+    """Return the links of a cell, for below the table: in a fence none can be followed."""
+    if "](" not in cell:
+        return []
+    return [cell[atom.start : atom.end] for atom in scan(cell).atoms if atom.kind in ("link", "image")]
 
 
 def _padded(text: str, size: int, align: str) -> str:

@@ -41,5 +41,5 @@ def whole_characters(text: str) -> str:
 
 
 def wellformed(text: str) -> str:
-    """Return `text` with surrogate pairs joined, lone surrogates and control characters replaced; never raises."""
-    return without_controls(whole_characters(text))
+    """Return `text` with CR LF as LF, pairs of surrogates joined, lone ones and control characters replaced."""
+    return without_controls(whole_characters(text.replace("\r\n", "\n")))

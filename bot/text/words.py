@@ -13,14 +13,21 @@ from bot.text.inline import TOKEN, address_at, is_noise
 _SPECIAL = re.compile(r"[\\`*_~|\[\]<>&\n]")
 
 
-def plain_text(text: str) -> str:
-    """Return what a reader sees of a paragraph: links by their text, code without backticks, no emphasis."""
+def plain_text(text: str, *, strikes: bool = False) -> str:
+    """Return what a reader sees of a paragraph: links by their text, code without backticks, no emphasis.
+
+    Args:
+        text: one paragraph, heading or cell.
+        strikes: whether what is struck out keeps its marks: without them it would say the opposite.
+    """
     if not _SPECIAL.search(text) or is_noise(text):
         return text
     pieces: list[str] = []
     for token in _PARSER.parseInline(text, {})[0].children or []:
         if token.type in {"text", "code_inline", "image", "text_special"}:
             pieces.append(token.content)
+        elif strikes and token.type in {"s_open", "s_close"}:
+            pieces.append("~~")
         elif token.type in {"softbreak", "hardbreak"} or token.content.startswith("<br"):
             pieces.append(" ")
     return "".join(pieces)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from aiohttp import web
 
@@ -123,6 +123,10 @@ class DiscordServer(People, Service):
         """The application's id."""
         return self.world.application_id
 
+    def move_gateway(self, move: Callable[[str], str]) -> None:
+        """Tell clients another address of the gateway: what `move` makes of its own."""
+        self._gateway.url = move(self._gateway.url)
+
     @property
     def bot_id(self) -> str:
         """The bot's user id."""
@@ -169,7 +173,7 @@ class DiscordServer(People, Service):
         upload = self.world.uploads.get(request.match_info["id"])
         if upload is None:
             raise web.HTTPNotFound
-        return web.Response(body=upload.content, content_type=upload.content_type)
+        return web.Response(body=upload.content, headers={"Content-Type": upload.content_type})
 
     # --- interactions -----------------------------------------------------------------------------------
 

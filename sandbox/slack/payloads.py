@@ -109,7 +109,10 @@ def file_object(given: Json, workspace: Workspace, user: str, number: int) -> Js
     """A file as messages carry it; `given` may set any field, most usefully name, mimetype and size (bytes)."""
     name = str(given.get("name", "file.txt"))
     kind = name.rpartition(".")[2] or "text"
-    link = f"https://files.slack.com/files-pri/{workspace.team_id}-F{number}/{name}"
+    link = f"{workspace.files_url}/files-pri/{workspace.team_id}-F{number}/{name}"
+    if (content := given.pop("content", None)) is not None:
+        workspace.uploads[f"{workspace.team_id}-F{number}"] = content
+        given.setdefault("size", len(content))
     base = {"id": f"F0SBX{number:05d}", "created": 1_700_000_000, "name": name, "title": name, "user": user}
     base |= {"mimetype": "text/plain", "filetype": kind, "pretty_type": kind.upper(), "size": 0, "mode": "hosted"}
     base |= {"is_external": False, "is_public": False, "url_private": link, "url_private_download": link}

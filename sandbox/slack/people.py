@@ -34,6 +34,7 @@ class People:
         *,
         thread: str | None = None,
         files: Iterable[Mapping[str, Any]] | None = None,
+        attachments: Iterable[Mapping[str, Any]] | None = None,
         broadcast: bool = False,
         subtype: str | None = None,
         tell: Iterable[Told] = ("message", "app_mention"),
@@ -45,7 +46,8 @@ class People:
             user: who.
             text: in Slack's own form: mentions as `<@U…>`, and `&`, `<`, `>` otherwise as entities.
             thread: the root's ts.
-            files: at least name, mimetype and size (bytes) of each.
+            files: at least name, mimetype and size (bytes) of each, or `content` (bytes), which can be fetched then.
+            attachments: as the message carries them.
             broadcast: a reply that is sent to the channel as well.
             subtype: such as `me_message`.
             tell: which events are sent, in this order; a mention makes both, leave one out to lose it.
@@ -57,6 +59,7 @@ class People:
         post.thread, post.broadcast, post.subtype = thread, broadcast, subtype
         post.client_msg_id = str(uuid.uuid4())
         post.files = [payloads.file_object(dict(f), space, author, next(self._files)) for f in files or ()]
+        post.attachments = [dict(it) for it in attachments or ()]
         told = [event for event in tell if event == "message" or mentions]
         self._back.ledger.post(post, tell=told)
         return post.ts

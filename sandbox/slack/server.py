@@ -103,10 +103,20 @@ class SlackServer(Service):
         app = web.Application(client_max_size=8 << 20)
         app.router.add_route("*", "/api/{method}", self._api.handle)
         app.router.add_get("/link/", self.sockets.accept)
+        app.router.add_get("/files-pri/{id}/{name}", self._download)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port).start()
         self._port = self._runner.addresses[0][1]
+        self.workspace.files_url = f"http://{self._host}:{self._port}"
+
+    async def _download(self, request: web.Request) -> web.Response:
+        """A file for who has the bot's token; for anybody else the login page, with status 200."""
+        if request.headers.get("Authorization") != f"Bearer {self.bot_token}":
+            return web.Response(text="<html>Sign in to Slack</html>", content_type="text/html")
+        if (content := self.workspace.uploads.get(request.match_info["id"])) is None:
+            raise web.HTTPNotFound
+        return web.Response(body=content, content_type="text/plain")
 
     async def stop(self) -> None:
         """Stop listening, cut every connection, give up all events on their way."""
@@ -147,13 +157,22 @@ class SlackServer(Service):
         *,
         thread: str | None = None,
         files: Iterable[Mapping[str, Any]] | None = None,
+        attachments: Iterable[Mapping[str, Any]] | None = None,
         broadcast: bool = False,
         subtype: str | None = None,
         tell: Iterable[Told] = ("message", "app_mention"),
     ) -> str:
         """Post as a person and return the ts; see `People.say`."""
         return self._people.say(
-            channel, user, text, thread=thread, files=files, broadcast=broadcast, subtype=subtype, tell=tell
+            channel,
+            user,
+            text,
+            thread=thread,
+            files=files,
+            attachments=attachments,
+            broadcast=broadcast,
+            subtype=subtype,
+            tell=tell,
         )
 
     async def edit(self, channel: str, ts: str, text: str) -> str:

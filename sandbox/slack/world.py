@@ -110,6 +110,8 @@ class Workspace:
     """
 
     def __init__(self, *, team_id: str = "T0SANDBOX", name: str = "Sandbox", bot_name: str = "firsttoken") -> None:
+        self.files_url = "https://files.slack.com"
+        self.uploads: dict[str, bytes] = {}
         self.team_id = team_id
         self.name = name
         self.domain = name.lower()

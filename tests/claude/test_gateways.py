@@ -175,6 +175,15 @@ def test_text_after_thinking_or_a_tool_begins_a_paragraph(before: str, whole: bo
     assert answer.text == "Let me look.\n\nIt is blue."
 
 
+@given(st.lists(st.text("\r\na", max_size=4), max_size=6))
+def test_lines_end_in_a_line_feed_however_they_are_cut(pieces: list[str]) -> None:
+    """CR LF is LF, also where it is cut in two; so a backslash at a line's end stays the last character there."""
+    answer = AnswerReader()
+    for piece in pieces:
+        answer.feed(delta(piece))
+    assert answer.text == "".join(pieces).removesuffix("\r").replace("\r\n", "\n")
+
+
 # --- over the wire --------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from adapters.discord import markup as discord_markup
+from adapters.slack import blocks as slack_blocks
 from adapters.slack import markup as slack_markup
 from bot.app.logs import Redactor
 from bot.conversation import Author, Message, Place, ThreadKey
@@ -31,7 +32,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "a log line": REDACTOR.clean,
     "Slack's markup": lambda text: slack_markup.readable(text, "UBOT"),
     "whom a message on Slack calls": lambda text: slack_markup.addresses_others(text, "UBOT"),
-    "what a message on Slack forwards": lambda text: slack_markup.text_of(
+    "what a message on Slack forwards": lambda text: slack_blocks.shown_by(
         {"attachments": [{"is_share": True, "text": text}]}
     ),
     "Discord's markup": lambda text: discord_markup._plain(text, lambda _match: "x"),

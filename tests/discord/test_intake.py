@@ -61,7 +61,9 @@ async def test_files_are_described(server: DiscordServer, box: Box) -> None:
         await server.say(server.dm(server.user("ada")), server.user("ada"), "", attachments=[upload])
         await box.until(lambda: box.messages)
     assert box.messages[0].text == ""
-    assert box.messages[0].attachments == (Attachment("notes.txt", "text/plain", 4),)
+    [file] = box.messages[0].attachments
+    assert file == Attachment("notes.txt", "text/plain", 4, file.url)
+    assert file.url.startswith(server.actions.files_url)
 
 
 async def test_direct_messages_are_one_flat_conversation(server: DiscordServer, box: Box) -> None:

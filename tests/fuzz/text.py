@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from adapters.discord.delivery import rendered
+from adapters.discord.rendering import rendered
 from adapters.slack.rendering import MARKDOWN, MRKDWN, SHORT_MARKDOWN
 from bot.text import Dialect, Layout, utf16
 from tests.fuzz.cost import grows_too_fast

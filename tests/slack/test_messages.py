@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.slack.blocks import shown_by
 from adapters.slack.events import Identity, deletion_of, edit_of, surely_concerns, to_message
-from adapters.slack.markup import readable, text_of
+from adapters.slack.markup import readable
 from bot.conversation import Attachment, Author, Place
 from bot.text import LONGEST_MESSAGE, LONGEST_NAME
 
@@ -178,8 +179,8 @@ RICH = [
 
 def test_text_from_blocks() -> None:
     """Without a text the blocks are read."""
-    text = readable(text_of({"text": "", "blocks": RICH}), US.user)
-    for piece in ("is 1 < 2 & this (https://x.y):wave:@here", "one\ntwo", "if a > b:\n  c()", "a *section*", "f"):
+    text = readable(shown_by({"text": "", "blocks": RICH}), US.user)
+    for piece in ("is 1 < 2 & this (https://x.y):wave:@here", "- one\n- two", "if a > b:\n  c()", "a *section*", "f"):
         assert piece in text
 
 
@@ -187,7 +188,7 @@ def test_forwarded_message() -> None:
     """A message that was shared along is quoted; the preview of a link is not."""
     shared = {"is_share": True, "author_name": "Ada", "text": "we meet &lt;soon&gt;", "fallback": "x"}
     preview = {"from_url": "https://x.y", "text": "a page about things"}
-    text = readable(text_of({"text": "see", "attachments": [shared, preview]}), US.user)
+    text = readable(shown_by({"text": "see", "attachments": [shared, preview]}), US.user)
     assert text == "see\n\n> Ada:\n> we meet <soon>"
 
 
@@ -197,7 +198,7 @@ def test_blocks_of_any_form() -> None:
     for _ in range(2000):
         deep = {"type": "section", "elements": [deep]}
     for blocks in ([deep], "no", [None, 1, []], [{"type": "rich_text", "elements": {"a": 1}}], {"a": []}):
-        text_of({"blocks": blocks})
+        shown_by({"blocks": blocks})
 
 
 # --- edits and deletions ------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ def test_an_aligned_table_is_a_rectangle(table: str, width: int) -> None:
     lines = monospaced(table, width).split("\n")
     if lines[0] != "```":
         return
+    lines = lines[: lines.index("```", 1) + 1]
     assert max(map(columns_of, lines[1:-1])) <= width
     rule = [match.start() for match in re.finditer(r"\+", lines[2])]
     for line in lines[1:-1]:

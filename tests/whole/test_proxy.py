@@ -1,0 +1,98 @@
+"""Companies in which all goes through a proxy: Slack, Discord with its gateway, and Claude are reached through it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+
+from tests.whole.house import Discord, Side
+
+CREDENTIALS = "ada:pass%40word"
+
+
+class Proxy:
+    """An HTTP proxy that knows where the hosts of a company are: all of them here, under the port in their address."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.unauthorised = 0
+        self._ports: dict[bytes, int] = {}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection: a tunnel after CONNECT, else the request as it is, which names its host."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        method, target = head.split(b" ", 2)[:2]
+        address = re.match(rb"(?:\w+://)?([^/:]+)(?::(\d+))?", target)
+        assert address is not None, head
+        port = self._ports.setdefault(address[1], int(address[2] or 0))  # some addresses come back without
+        self.asked.append(f"{method.decode()} {address[1].decode()}")
+        expected = base64.b64encode(b"ada:pass@word")
+        if b"Proxy-Authorization: Basic " + expected not in head:
+            self.unauthorised += 1
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
+        if method == b"CONNECT":
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        else:
+            there_writer.write(head)
+        both = [self._pump(reader, there_writer), self._pump(there_reader, writer)]
+        await asyncio.gather(*both, return_exceptions=True)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while chunk := await reader.read(1 << 16):
+                writer.write(chunk)
+                await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def proxy(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxy]:
+    made = Proxy()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    address = f"http://{CREDENTIALS}@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("HTTP_PROXY", address)
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    yield made
+    server.close()
+
+
+def elsewhere(url: str, host: str) -> str:
+    """Return an address as a host that only the proxy can find."""
+    return url.replace("127.0.0.1", host)
+
+
+async def test_all_goes_through_the_proxy(side: Side, proxy: Proxy, caplog: pytest.LogCaptureFixture):
+    """Calls, sockets and Claude's stream go through it with its credentials, which no log shows."""
+    server, claude = side.server, side.house.box.claude
+    claude.answer("Through the proxy.")
+    host = f"{side.name}.company.invalid"
+    settings = {"anthropic_base_url": elsewhere(claude.url, "claude.company.invalid")}
+    settings[f"{side.name}_api_url"] = elsewhere(server.url, host)
+    hosts = {host, "claude.company.invalid"}
+    if isinstance(side, Discord):
+        server.move_gateway(lambda url: elsewhere(url, "gateway.company.invalid"))
+        hosts.add("gateway.company.invalid")
+    async with side.house.bot(**settings):
+        await side.ask("are you there?")
+        await side.shows_text("Through the proxy.")
+    assert hosts <= {entry.split()[1] for entry in proxy.asked}
+    assert proxy.unauthorised == 0
+    assert "pass%40word" not in caplog.text
+    assert "pass@word" not in caplog.text
+
+
+async def test_what_is_exempt_is_asked_directly(side: Side, proxy: Proxy):
+    """What runs beside the bot, and what NO_PROXY names, is not asked through the proxy."""
+    side.house.box.claude.answer("Directly.")
+    async with side.house.bot():
+        await side.ask("are you there?")
+        await side.shows_text("Directly.")
+    assert proxy.asked == []
