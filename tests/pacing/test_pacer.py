@@ -10,11 +10,11 @@ from typing import get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.virtual import run
 from bot.pacing.pacer import Pacer, Urgency
 from bot.ports import RateLimit
 from sandbox.limits import Counting, Limiter
 from tests.pacing.stage import ARRIVALS, ONE, SLACK, emptied, now, order_of, reply
+from tests.stages.virtual import run
 
 
 @given(st.lists(ARRIVALS, min_size=1, max_size=6), st.sampled_from(get_args(Counting)))

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from benchmarks.virtual import run
 from bot.pacing.pacer import Pacer, Urgency
 from bot.ports import Observed, RateLimit
 from sandbox.limits import Limiter
 from tests.pacing.stage import ONE, SLACK, emptied, now, reply
+from tests.stages.virtual import run
 
 
 def test_room_is_kept_for_endings() -> None:
