@@ -35,7 +35,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "what a message on Slack forwards": lambda text: slack_blocks.shown_by(
         {"attachments": [{"is_share": True, "text": text}]}
     ),
-    "Discord's markup": lambda text: discord_markup._plain(text, lambda _match: "x"),
+    "Discord's markup": lambda text: discord_markup.plain(text, lambda _match: "x"),
 }
 
 
