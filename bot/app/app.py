@@ -25,7 +25,7 @@ from bot.app import preflight
 from bot.app.health import Health
 from bot.app.http import serve
 from bot.app.roles import Role
-from bot.app.settings import Settings, WrongSettings
+from bot.app.settings import Settings, WrongSettings, doubtful
 from bot.backoff import backoff
 from bot.claude import Claude
 from bot.errors import BotError, SettingsError
@@ -264,6 +264,8 @@ class App:
         """
         if problems := preflight.wrong(self._settings, self._role, asks=self._model is None):
             raise WrongSettings(problems)
+        for line in doubtful():
+            log.warning(line)
         built = adapters(self._settings, self._role)
         with self._signals():
             async with AsyncExitStack() as stack:

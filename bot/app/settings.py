@@ -14,11 +14,12 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot.app.environment import misspelt, unquoted
 from bot.app.logs import Redactor
 from bot.conversation import FollowUps
 from bot.errors import SettingsError
@@ -114,6 +115,11 @@ class Settings(BaseSettings):
         str_strip_whitespace=True,
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_quotes(cls, values: Any) -> Any:
+        return {name: unquoted(value) for name, value in values.items()} if isinstance(values, dict) else values
+
     anthropic_api_key: Secret = Field(None, description="Key of the Claude API")
     anthropic_base_url: Annotated[Url, AfterValidator(_without_version)] = Field(
         None, description="Another address of the Claude API"
@@ -188,6 +194,11 @@ class Settings(BaseSettings):
         """Every secret value that is set, for the log's redaction."""
         values = (getattr(self, name) for name in type(self).model_fields)
         return tuple(v.get_secret_value() for v in values if isinstance(v, SecretStr) and v.get_secret_value())
+
+
+def doubtful() -> list[str]:
+    """Return a sentence for each name in the environment that is nearly a setting's, and sets nothing."""
+    return list(misspelt([name.upper() for name in Settings.model_fields], Settings.model_config.get("env_file")))
 
 
 class WrongSettings(SettingsError):

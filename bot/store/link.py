@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from ssl import SSLCertVerificationError
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from redis import exceptions as redis_errors
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
@@ -214,10 +215,20 @@ class Link:
 _FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
+def _encoded(url: str) -> str:
+    """Return an address whose password holds `#`, `/` or `?` as they are, with those as an address must have them."""
+    scheme, separator, rest = url.partition("://")
+    credentials, at, host = rest.rpartition("@")
+    if not separator or not at or "@" in urlsplit(url).netloc:
+        return url
+    return f"{scheme}://{re.sub('[#/?]', lambda it: quote(it[0], safe=''), credentials)}@{host}"
+
+
 def _connect(url: str) -> tuple[Client, str]:
     retry = Retry(EqualJitterBackoff(cap=0.5, base=0.05), RETRIES)
     common: dict[str, Any] = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT, "protocol": 2}
     try:
+        url = _encoded(url)
         parts = urlsplit(url)
         host = f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
         name = f"Redis at {parts.path if parts.scheme == 'unix' else host}"
