@@ -9,6 +9,8 @@ import pytest
 
 from bot.app.settings import Settings
 
+pytest_plugins = ["tests.suite.time_limit"]
+
 
 @pytest.fixture(autouse=True)
 def clean_environment():
