@@ -185,7 +185,6 @@ class DiscordAdapter:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await end(tasks)  # they only listen: no call of ours is cut off
-            await self._client.hang_up()
             await intake.stop(STORE_GRACE)
         if not tasks[0].cancelled():
             await tasks[0]
@@ -257,7 +256,6 @@ class DiscordAdapter:
         if listening is not None and not listening.done():
             listening.cancel()
             await asyncio.wait({listening})
-        await self._client.hang_up()
         self._over.set()
 
     async def close(self) -> None:

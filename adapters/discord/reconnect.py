@@ -6,6 +6,7 @@ A RESUME costs nothing. An IDENTIFY is one of 1,000 a day, over which Discord ta
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,10 +46,13 @@ class _Allowance:
         self._every = every
         self._spent_until = 0.0
 
-    def spend(self, now: float) -> float:
-        """Take one; returns the seconds until it may be used."""
+    def wait(self, now: float) -> float:
+        """Return the seconds until one may be spent."""
+        return max(0.0, self._spent_until + self._every - self._ahead - now)
+
+    def spend(self, now: float) -> None:
+        """Take one."""
         self._spent_until = max(self._spent_until, now) + self._every
-        return max(0.0, self._spent_until - self._ahead - now)
 
 
 class Reconnect:
@@ -64,7 +68,7 @@ class Reconnect:
         self._identify_delay = identify_delay
         self._connections = _Allowance(CONNECTIONS, CONNECTIONS_EVERY)
         self._identifies = _Allowance(IDENTIFIES, IDENTIFIES_EVERY)
-        self._identified_at: float | None = None
+        self._identified_at = -math.inf
         self._failed = 0
         self._not_resumed = 0
         self.session: Session | None = None
@@ -78,16 +82,19 @@ class Reconnect:
     def pause(self) -> float:
         """Return the seconds until the next connection may begin, which counts as begun then."""
         now = self._clock()
-        wait = self._connections.spend(now)
+        wait = self._connections.wait(now)
         if self._failed:
             longest = min(LONGEST, FIRST * 2.0 ** min(self._failed - 1, 16))
             wait = max(wait, random.uniform(longest / 2, longest))  # noqa: S311 - jitter
         if self.session is None:
-            wait = max(wait, self._identifies.spend(now))
-            if self._identified_at is not None:
-                wait = max(wait, self._identified_at + self._identify_delay - now)
-            self._identified_at = now + wait
+            wait = max(wait, self._identifies.wait(now), self._identified_at + self._identify_delay - now)
+        self._connections.spend(now + wait)
         return wait
+
+    def identifies(self) -> None:
+        """An IDENTIFY is sent now."""
+        self._identified_at = self._clock()
+        self._identifies.spend(self._identified_at)
 
     def began(self) -> None:
         """A session began or was resumed."""
@@ -99,7 +106,7 @@ class Reconnect:
         Args:
             session: what can be resumed.
             began: whether it brought a session.
-            greeted: whether the gateway answered at all.
+            greeted: whether the gateway answered at all, and was asked for a session.
         """
         if began:
             self.began()
