@@ -61,6 +61,7 @@ def adapters(settings: Settings, role: Role = Role.ALL) -> list[Adapter]:
                 _value(settings.slack_signing_secret),
                 api_url=settings.slack_api_url,
                 follow_ups=settings.follow_ups,
+                bots=settings.allowed_bots,
                 listens=role.listens,
             )
         )
@@ -72,6 +73,7 @@ def adapters(settings: Settings, role: Role = Role.ALL) -> list[Adapter]:
                 settings.discord_bot_token.get_secret_value(),
                 api_url=settings.discord_api_url,
                 follow_ups=settings.follow_ups,
+                bots=settings.allowed_bots,
                 listens=role.listens,
                 lease=settings.lease_seconds,
             )

@@ -156,6 +156,9 @@ class Settings(BaseSettings):
     allowed_channels: Ids = Field(frozenset(), description="Channel ids in which one may ask; empty: all")
     allowed_workspaces: Ids = Field(frozenset(), description="Slack team or Discord guild ids; empty: all")
 
+    allowed_bots: Ids = Field(
+        frozenset(), description="Ids of other bots that are answered (Slack bot, app or user ids, Discord user ids)"
+    )
     external: Annotated[Literal["refuse", "allow"], Word] = Field(
         "refuse",
         description="Whether people of other organisations, and channels shared with them, are served",
