@@ -17,9 +17,10 @@ from bot.conversation import Message, Place, ThreadKey, Turn
 from bot.errors import LeaseLost
 from bot.ports import Claim, Lease, Part, Signal, StoredAnswer
 from bot.store import codec, keys, replies, rules
+from bot.store.address import Client
 from bot.store.advice import advice
 from bot.store.codec import to_bytes, to_text
-from bot.store.link import Argument, Client, Link, Run, script
+from bot.store.link import Argument, Link, Run, script
 from bot.store.listen import listen
 from bot.store.rate_limits import RedisRateLimits
 from bot.store.restoring import restoration, restoring
