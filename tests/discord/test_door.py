@@ -54,6 +54,14 @@ def test_what_discord_sends_is_not_odd() -> None:
     assert checked(update, 4) == update
 
 
+def test_a_session_is_only_resumed_where_there_was_one() -> None:
+    """RESUMED without a session is odd, and what it says besides is nothing: no shape of it is."""
+    resumed = frame(t="RESUMED", d=None)
+    with pytest.raises(OddFrame, match="no session"):
+        checked(resumed, None)
+    assert checked(resumed, 4) == {**resumed, "d": {}}
+
+
 @pytest.mark.parametrize("number", ["x", -1, 3, 10**9, 1.5, True, [], math.nan])
 def test_a_number_that_does_not_follow_is_left_out(number: object) -> None:
     """A sequence number that cannot be one is not remembered; the event that bears it is still heard."""
