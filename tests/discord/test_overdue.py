@@ -262,15 +262,17 @@ async def test_new_sessions_are_five_seconds_apart() -> None:
 
 
 async def test_who_comes_back_begins_a_new_session() -> None:
-    """Hanging up ends the session: to resume it would be in vain."""
+    """Hanging up ends the session, also one that was resumed: to resume it again would be in vain."""
     discord = Discord()
     async with connected(discord) as client:
+        await asyncio.sleep(60.0)
+        discord.sockets[0].say(RECONNECT)
         await asyncio.sleep(60.0)
     async with connected(discord, client):
         await asyncio.sleep(60.0)
         assert client.connected
-    assert [socket.close_code for socket in discord.sockets] == [1000, 1000]
-    assert (len(discord.times(IDENTIFY)), discord.times(RESUME)) == (2, [])
+    assert [socket.close_code for socket in discord.sockets] == [4000, 1000, 1000]
+    assert [(len(it.times(IDENTIFY)), len(it.times(RESUME))) for it in discord.sockets] == [(1, 0), (0, 1), (1, 0)]
 
 
 @pytest.mark.parametrize("withheld", ["", "connection", "HELLO", "READY", "ACK", "sending", "goodbye"])

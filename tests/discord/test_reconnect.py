@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 import yarl
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.discord.reconnect import (
@@ -122,6 +122,7 @@ def test_nobody_waits_for_long(course: list[Ending]) -> None:
 
 
 @given(COURSES | ABRUPT)
+@example([CUT, *[REFUSED] * RESUMES, CUT, REFUSED, DEAF, REFUSED, CUT, REFUSED])
 def test_a_session_is_resumed_wherever_it_can_be(course: list[Ending]) -> None:
     """It is given up when it is over, or was refused as often as is tried, and for nothing else."""
     life = Life()
