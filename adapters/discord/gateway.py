@@ -164,7 +164,7 @@ class Gateway(discord.Client):
         return self._socket is not None and self._socket.hears
 
     async def stay_connected(self) -> None:
-        """Be connected until cancelled, then hang up, which ends the session, and hand on nothing more.
+        """Be connected until cancelled, then hang up, which ends the session.
 
         Raises SettingsError when Discord says that it is hopeless. In place of discord.py's own `connect`, which
         reconnects without a pause, resumes for ever where it cannot, and begins a new session after every error that it
@@ -175,7 +175,6 @@ class Gateway(discord.Client):
                 await asyncio.sleep(self._reconnect.pause())
                 await self._connect_once()
         finally:
-            self.intake = None
             self._reconnect.over(None, began=True)
 
     async def _connect_once(self) -> None:
@@ -217,8 +216,6 @@ class Gateway(discord.Client):
         try:
             while True:
                 await socket.hear()
-                if socket.established:
-                    self._reconnect.began()
         except Exception:
             code = 4000  # the session may be resumed
             raise

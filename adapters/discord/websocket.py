@@ -69,7 +69,7 @@ class CheckedWebSocket(DiscordWebSocket):
         """What a RESUME needs; None where there is nothing to resume."""
         if not self.session_id or self.sequence is None:
             return None
-        return Session(self.session_id, self.sequence, self.gateway if self.gateway.host else self.DEFAULT_GATEWAY)
+        return Session(self.session_id, self.sequence, self.gateway)
 
     def _left(self) -> float:
         """Seconds until something that must come is overdue."""
@@ -94,14 +94,13 @@ class CheckedWebSocket(DiscordWebSocket):
     async def hear(self) -> None:
         """Read one frame. Raises ReconnectWebSocket, discord.ConnectionClosed or OSError when that was the last."""
         message: aiohttp.WSMessage | None = None
-        with contextlib.suppress(TimeoutError):
-            message = await self.socket.receive(timeout=max(self._left(), 0.001))
+        if (left := self._left()) > 0:
+            with contextlib.suppress(TimeoutError):
+                message = await self.socket.receive(timeout=left)
         if message is None:
             await self._give_up("Discord's gateway has not answered in time, connecting again")
         elif message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             await self.received_message(message.data)
-            if self._left() <= 0:
-                await self._give_up("Discord's gateway talks and does not answer, connecting again")
         else:
             await self._closed()
 
