@@ -134,6 +134,11 @@ class DiscordAdapter:
         return self._installations
 
     @property
+    def bots(self) -> Mapping[str, str]:
+        """See `bot.ports.Adapter.bots`: the application, which its installation names already."""
+        return {name: name.partition(":")[2] for name in self._installations}
+
+    @property
     def installation(self) -> str:
         """`discord:<application id>`; known after `start`."""
         return f"discord:{self._client.application_id}"

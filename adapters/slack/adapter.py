@@ -138,6 +138,11 @@ class SlackAdapter:
         return self._installations
 
     @property
+    def bots(self) -> Mapping[str, str]:
+        """See `bot.ports.Adapter.bots`: the app's bot user, whose id a workspace gives once."""
+        return dict.fromkeys(self._installations, self._identity.user)
+
+    @property
     def installation(self) -> str:
         """The name of its mailboxes: `slack:<team id>`."""
         return self._identity.installation

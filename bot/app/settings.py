@@ -79,6 +79,12 @@ def _without_version(value: str | None) -> str | None:
     return re.sub(r"/v1/?$", "", value) if value else value
 
 
+def _prefix(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.:/-]{1,64}", value):
+        raise ValueError("expected at most 64 letters, digits and . _ : / -")
+    return value
+
+
 def _api_url(ending: str) -> AfterValidator:
     def check(value: str | None) -> str | None:
         if value is None:
@@ -141,6 +147,9 @@ class Settings(BaseSettings):
         None, description="Another address of the Discord API, ends in /api/v10"
     )
 
+    redis_prefix: Annotated[str, AfterValidator(_prefix)] = Field(
+        "firsttoken", description="What the names of all keys in Redis begin with; another one stands wholly apart"
+    )
     redis_url: Secret = Field(None, description="Redis address; unset: the embedded server, data in DATA_DIR")
     data_dir: Path = Field(Path(".data"), description="Where the embedded server keeps its data")
 
