@@ -92,6 +92,9 @@ class SlackAdapter:
         intake = Intake(self._identity, inbox, self._follow_ups, self.platform.channels)
         if self._app_token is not None:
             self._sockets = Sockets(self._api, self._app_token, intake.envelope)
+            intake.on_echo = self._sockets.heard_ourselves
+            if self._delivery is not None:
+                self._delivery.on_write = self._sockets.wrote
             try:
                 await self._sockets.start()
             except PlatformError as error:

@@ -128,6 +128,12 @@ def is_external(body: Event, us: Identity) -> bool:
     return not teams and shared is None and field(body, "team_id") != us.team
 
 
+def is_ours(event: Event, us: Identity) -> bool:
+    """Whether an event tells of a message of the bot's own, or of a change of one."""
+    said = event.get("message") if isinstance(event.get("message"), Mapping) else event
+    return isinstance(said, Mapping) and field(said, "user") == us.user
+
+
 def opens_channel(event: Event, us: Identity) -> bool:
     """Whether the bot may write in the event's channel from now on: it was invited, or the channel is in use again."""
     what = field(event, "subtype") if field(event, "type") == "message" else field(event, "type")
