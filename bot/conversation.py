@@ -92,6 +92,8 @@ class Message:
         place: where the answer goes.
         addressed: mentioned, replied to or written directly, as against a follow-up in a thread.
         mid_thread: the bot is addressed here in the middle of a thread that went on without it.
+        from_bot: another bot wrote it, one that may ask.
+        looping: that bot asked too often: it is told so, and Claude is not asked.
         external: its author, or who else can read along, belongs to another organisation, as far as can be told.
     """
 
@@ -106,6 +108,8 @@ class Message:
     addressed: bool = True
     mid_thread: bool = False
     external: bool = False
+    from_bot: bool = False
+    looping: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 
 import aiohttp
 import discord
@@ -52,6 +52,7 @@ class DiscordAdapter:
         token: DISCORD_BOT_TOKEN.
         api_url: DISCORD_API_URL, which ends in `/api/v10`; None for Discord's own. Holds for the whole process.
         follow_ups: FOLLOW_UPS.
+        bots: ALLOWED_BOTS.
         identify_delay: seconds before a new session after a lost one (Discord allows one per 5 s).
         listens: whether it is to listen; else it only writes, and nothing of the gateway concerns it.
         lease: seconds after which another process may listen in the place of one that gives no sign of life.
@@ -64,6 +65,7 @@ class DiscordAdapter:
         *,
         api_url: str | None = None,
         follow_ups: FollowUps = "all",
+        bots: Collection[str] = (),
         identify_delay: float = 5.0,
         listens: bool = True,
         lease: float = 15.0,
@@ -72,6 +74,7 @@ class DiscordAdapter:
         self._token = token.strip()
         self._api_url = api_url
         self._follow_ups = follow_ups
+        self._bots = frozenset(bots)
         self._calls = Calls()
         self._client = Gateway(
             self._calls.trace,
@@ -131,6 +134,11 @@ class DiscordAdapter:
         return self._installations
 
     @property
+    def bots(self) -> Mapping[str, str]:
+        """See `bot.ports.Adapter.bots`: the application, which its installation names already."""
+        return {name: name.partition(":")[2] for name in self._installations}
+
+    @property
     def installation(self) -> str:
         """`discord:<application id>`; known after `start`."""
         return f"discord:{self._client.application_id}"
@@ -179,13 +187,14 @@ class DiscordAdapter:
         """Listen until another process does, or should."""
         if self._intake is not None:
             self._earlier = [earlier for earlier in (*self._earlier, self._intake) if earlier.reading]
-        intake = self._intake = Intake(self._client, self.installation, inbox, self._follow_ups, self._own)
+        intake = self._intake = Intake(
+            self._client, self.installation, inbox, self._follow_ups, self._own, bots=self._bots
+        )
         tasks = [asyncio.create_task(it) for it in (self._connect(intake), leadership.keep(), self._grow_impatient())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await end(tasks)  # they only listen: no call of ours is cut off
-            await self._client.hang_up()
             await intake.stop(STORE_GRACE)
         if not tasks[0].cancelled():
             await tasks[0]
@@ -257,7 +266,6 @@ class DiscordAdapter:
         if listening is not None and not listening.done():
             listening.cancel()
             await asyncio.wait({listening})
-        await self._client.hang_up()
         self._over.set()
 
     async def close(self) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import sys
-import time
 from collections.abc import Collection
 from typing import Any
 
@@ -41,8 +40,8 @@ FINAL: dict[int, str] = {
 }
 """Close codes after which connecting again is useless (Developer Docs, "Gateway Close Event Codes")."""
 
-CONNECTED_WITHIN = 60.0
-"""Seconds for a connection to stand, and to be greeted."""
+CONNECTED_WITHIN = 20.0
+"""Seconds for a connection to stand."""
 
 
 def set_api(url: str) -> None:
@@ -87,8 +86,8 @@ def read_any_json() -> None:
 async def end(tasks: Collection[asyncio.Task[None]]) -> None:
     """Cancel the tasks, and return when all have ended.
 
-    More than once where it must be: discord.py connects by `asyncio.wait_for`, which before Python 3.12 swallows a
-    cancellation that comes in the moment in which the connection stands.
+    More than once where it must be: redis-py sends by `asyncio.wait_for`, which before Python 3.12 swallows a
+    cancellation that comes in the moment in which it has sent.
     """
     while pending := [task for task in tasks if not task.done()]:
         for task in pending:
@@ -132,12 +131,13 @@ class Gateway(discord.Client):
         self.intake: Intake | None = None
         self.began = asyncio.Event()
         self._socket: CheckedWebSocket | None = None
-        self._reconnect = Reconnect(time.monotonic, identify_delay)
+        self._reconnect = Reconnect(lambda: asyncio.get_running_loop().time(), identify_delay)
         self._trouble = LimitedLog(log)
         leave_odd_messages_out(self.http, self._can_be_read, tell_left_out)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Wait no more: that was done before connecting, where nobody waits for an answer."""
+        """Count it, and wait no more: that was done before connecting, where nobody waits for an answer."""
+        self._reconnect.identifies()
 
     async def login(self, token: str) -> None:
         """Log in. Asks for the content of all messages where the application may have it, needed or not."""
@@ -164,58 +164,63 @@ class Gateway(discord.Client):
         return self._socket is not None and self._socket.hears
 
     async def stay_connected(self) -> None:
-        """Be connected until cancelled. Raises SettingsError when Discord says that it is hopeless.
+        """Be connected until cancelled, then hang up, which ends the session.
 
-        In place of discord.py's own `connect`, which reconnects without a pause, resumes for ever where it cannot, and
-        begins a new session after every error that it does not know.
+        Raises SettingsError when Discord says that it is hopeless. In place of discord.py's own `connect`, which
+        reconnects without a pause, resumes for ever where it cannot, and begins a new session after every error that it
+        does not know.
         """
-        while True:
-            await asyncio.sleep(self._reconnect.pause())
-            self._socket, before = None, self._reconnect.session
-            resume = True
-            try:
-                await self._listen()
-            except ReconnectWebSocket as asked:
-                resume = asked.resume
-            except discord.ConnectionClosed as error:
-                if error.code in FINAL:
-                    raise SettingsError(FINAL[error.code]) from None
-                self._trouble.warning("closed", "Discord's gateway closed the connection", code=error.code)
-            except Exception as error:  # noqa: BLE001 - a connection fails in many ways
-                why = str(error)[:200] or type(error).__name__
-                self._trouble.warning("lost", f"the connection to Discord was lost: {why}; trying again")
-            self._note_end(before, resume=resume)
+        try:
+            while True:
+                await asyncio.sleep(self._reconnect.pause())
+                await self._connect_once()
+        finally:
+            self._reconnect.over(None, began=True)
 
-    async def _listen(self) -> None:
-        """Hear one connection to its end. Raises what ended it."""
-        old = self._reconnect.session
-        connecting = CheckedWebSocket.from_client(
-            self,
-            initial=True,
-            gateway=self._reconnect.gateway,
-            session=old.id if old else None,
-            sequence=old.sequence if old else None,
-            resume=old is not None,
-        )
-        self.ws = self._socket = socket = await asyncio.wait_for(connecting, CONNECTED_WITHIN)
-        while True:
-            await socket.poll_event()
-            if socket.established:
-                self._reconnect.began()
-
-    def _note_end(self, before: Session | None, *, resume: bool) -> None:
-        """A connection ended; `before` it there was that session."""
+    async def _connect_once(self) -> None:
+        """Have one connection, and note how it ended. Raises SettingsError."""
+        before, resume = self._reconnect.session, True
+        try:
+            await self._listen(before)
+        except ReconnectWebSocket as asked:
+            resume = asked.resume
+        except discord.ConnectionClosed as error:
+            if error.code in FINAL:
+                raise SettingsError(FINAL[error.code]) from None
+            self._trouble.warning("closed", "Discord's gateway closed the connection", code=error.code)
+        except Exception as error:  # noqa: BLE001 - a connection fails in many ways
+            why = str(error)[:200] or type(error).__name__
+            self._trouble.warning("lost", f"the connection to Discord was lost: {why}; trying again")
         socket = self._socket
-        session = socket.session if socket else before
-        began = socket is not None and socket.established
-        self._reconnect.over(session if resume else None, began=began, greeted=socket is not None)
+        session = socket.session if socket is not None and socket.greeted else before
+        self._reconnect.over(
+            session if resume else None,
+            began=socket is not None and socket.established,
+            greeted=socket is not None and socket.greeted,
+        )
 
-    async def hang_up(self) -> None:
-        """Close the gateway connection and hand on nothing more; calls go on. After `stay_connected` was cancelled."""
-        socket, self._socket, self.intake = self._socket, None, None
-        self._reconnect.over(None, began=True)
-        if socket is not None and socket.open:
-            await socket.close(code=1000)
+    async def _listen(self, old: Session | None) -> None:
+        """Hear one connection to its end, and close it. Raises what ended it."""
+        self._socket = None
+        async with asyncio.timeout(CONNECTED_WITHIN):
+            socket = await CheckedWebSocket.from_client(
+                self,
+                initial=True,
+                gateway=self._reconnect.gateway,
+                session=old.id if old else None,
+                sequence=old.sequence if old else None,
+                resume=old is not None,
+            )
+        self.ws = self._socket = socket
+        code = 1000
+        try:
+            while True:
+                await socket.hear()
+        except Exception:
+            code = 4000  # the session may be resumed
+            raise
+        finally:
+            await socket.close(code)
 
     def channel_known(self, id_: int) -> object:
         """What is known of a channel, None when it may be out of date: only the gateway tells of changes."""

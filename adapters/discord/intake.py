@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -68,6 +68,7 @@ class Intake:
         inbox: takes them.
         follow_ups: which messages of a thread are for the bot.
         own: learns which messages of the bot the gateway reports, and knows which it deletes itself.
+        bots: ids of other bots that are answered.
         capacity: events held while the store does not answer.
     """
 
@@ -79,6 +80,7 @@ class Intake:
         follow_ups: FollowUps,
         own: OwnMessages,
         *,
+        bots: Collection[str] = (),
         capacity: int = CAPACITY,
     ) -> None:
         self._client = client
@@ -86,6 +88,7 @@ class Intake:
         self._inbox = inbox
         self._follow_ups = follow_ups
         self._own = own
+        self._bots = frozenset(bots)
         self._capacity = capacity
         self._jobs: deque[Job] = deque()
         self._trouble = LimitedLog(log)
@@ -264,19 +267,19 @@ class Intake:
 
     async def _read(self, message: discord.Message, judged: bool) -> Message | None:
         """The message as the core takes it; None when it is not for us."""
-        seen = sighting_of(message, self._own_id, replies_to_bot=False)
+        seen = sighting_of(message, self._own_id, replies_to_bot=False, bots=self._bots)
         if not (seen.human and seen.ordinary):
             return None
         spot = spot_of(message)
         conversation, ours = await self._answered(message, spot)
-        seen = sighting_of(message, self._own_id, replies_to_bot=ours, takes_part=True)
+        seen = sighting_of(message, self._own_id, replies_to_bot=ours, takes_part=True, bots=self._bots)
         if not is_for_us(seen, self._follow_ups):
             return None
         takes_part = spot.guild is None or spot.key is None or await self._inbox.takes_part(spot.key)
         joined_later = getattr(message.channel, "owner_id", None) != self._own_id  # not in a thread that it opened
         if not takes_part or (judged and joined_later):
             # What an earlier process has judged is asked again only if it names the bot: the bot may have joined since.
-            seen = sighting_of(message, self._own_id, replies_to_bot=ours)
+            seen = sighting_of(message, self._own_id, replies_to_bot=ours, bots=self._bots)
             if not is_for_us(seen, self._follow_ups):
                 return None
         return self._message(message, seen, conversation, new_here=not takes_part)
@@ -301,7 +304,7 @@ class Intake:
         before = self._texts.get(message.id)
         if before is not None and before[1] == message.content:
             return
-        seen = sighting_of(message, self._own_id, replies_to_bot=False)
+        seen = sighting_of(message, self._own_id, replies_to_bot=False, bots=self._bots)
         if not (seen.human and seen.ordinary):
             return
         if seen.mentions_bot and before is None and _is_fresh(message) and await self._asks_now(message):

@@ -19,7 +19,7 @@ DISPATCH, HEARTBEAT, RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 0, 1, 7,
 KNOWN_OPS = frozenset({DISPATCH, HEARTBEAT, RECONNECT, INVALID_SESSION, HELLO, HEARTBEAT_ACK})
 
 SESSIONS = frozenset({"READY", "RESUMED"})
-"""Events that begin a session: an odd one is the end of the connection."""
+"""Events that begin a session or go on with one."""
 
 BEAT_SHORTEST, BEAT_USUAL, BEAT_LONGEST = 100.0, 41_250.0, 45_000.0
 """Milliseconds between heartbeats: what Discord names is 41,250. What is outside of this is taken for a mistake."""
@@ -230,7 +230,6 @@ class _Guild(_Typed):
 class _Ready(_Typed):
     session_id: str
     user: _Person
-    resume_gateway_url: str | None = None
 
 
 KINDS: Mapping[str, type[_Typed]] = {
@@ -296,7 +295,11 @@ def checked(
         raise OddFrame("a frame", "its event has no name")
     if event in SESSIONS and established:
         raise OddFrame(event, "the session had begun before")
-    ends = event in SESSIONS
+    ends = event == "READY"
+    if event == "RESUMED":
+        if sequence is None:
+            raise OddFrame(event, "there was no session to resume")
+        data = {}  # what it says nobody reads
     if not isinstance(data, dict):
         raise OddFrame(event, "its data is no object", ends=ends)
     number = frame.get("s") if _follows(frame.get("s"), None if event == "READY" else sequence) else None

@@ -5,6 +5,7 @@ Asks nobody: what only the store knows (which conversation one of the bot's mess
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import discord
@@ -69,14 +70,21 @@ def author_replied_to(message: discord.Message) -> discord.abc.User | None:
     return message.reference.resolved.author if isinstance(message.reference.resolved, discord.Message) else None
 
 
-def sighting_of(message: discord.Message, own_id: int, *, replies_to_bot: bool, takes_part: bool = False) -> Sighting:
-    """What `is_for_us` has to know of a message."""
+def sighting_of(
+    message: discord.Message,
+    own_id: int,
+    *,
+    replies_to_bot: bool,
+    takes_part: bool = False,
+    bots: Collection[str] = (),
+) -> Sighting:
+    """What `is_for_us` has to know of a message; `bots` are the ids of other bots that are answered."""
     spot = spot_of(message)
     own_roles = {role.id for role in message.role_mentions if role.tags and role.tags.bot_id == own_id}
     answered = author_replied_to(message)
     not_others = {own_id, message.author.id}  # a reply to one's own message mentions oneself
     return Sighting(
-        human=not message.author.bot and message.webhook_id is None and not _is_system(message.author),
+        human=_may_ask(message.author, bots) and (message.webhook_id is None or str(message.author.id) in bots),
         ordinary=message.type in ORDINARY,
         direct=spot.guild is None,
         mentions_bot=any(user.id == own_id for user in message.mentions) or bool(own_roles),
@@ -135,7 +143,12 @@ def message_of(
         attachments=attachments_of(message),
         addressed=addressed,
         mid_thread=mid_thread,
+        from_bot=message.author.bot,
     )
+
+
+def _may_ask(author: discord.abc.User, bots: Collection[str]) -> bool:
+    return str(author.id) in bots if author.bot else not _is_system(author)
 
 
 def _is_system(author: discord.abc.User) -> bool:

@@ -6,6 +6,7 @@ A RESUME costs nothing. An IDENTIFY is one of 1,000 a day, over which Discord ta
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,13 +25,20 @@ FIRST, LONGEST = 0.2, 30.0
 RESUMES = 3
 """Tries to resume a session, with a gateway that answers, after which a new one is begun."""
 
+AFTER_LOSS = 0.2, 1.0
+"""Parts of the time between two IDENTIFYs, of which a random one passes after a session was lost: "between 1 and 5
+seconds" of the usual five (Developer Docs, "Resuming"), so that not everybody is back at once."""
+
 SESSION_OVER = frozenset({4003, 4007, 4009})
 """Close codes after which the session cannot be resumed (Developer Docs, "Gateway Close Event Codes")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a RESUME needs: the session's id, the number of the last event that was heard, and where it is resumed."""
+    """What a RESUME needs: the session's id, the number of the last event that was heard, and where it is resumed.
+
+    An empty `gateway` stands for the usual one.
+    """
 
     id: str
     sequence: int
@@ -45,10 +53,13 @@ class _Allowance:
         self._every = every
         self._spent_until = 0.0
 
-    def spend(self, now: float) -> float:
-        """Take one; returns the seconds until it may be used."""
+    def wait(self, now: float) -> float:
+        """Return the seconds until one may be spent."""
+        return max(0.0, self._spent_until + self._every - self._ahead - now)
+
+    def spend(self, now: float) -> None:
+        """Take one."""
         self._spent_until = max(self._spent_until, now) + self._every
-        return max(0.0, self._spent_until - self._ahead - now)
 
 
 class Reconnect:
@@ -64,7 +75,7 @@ class Reconnect:
         self._identify_delay = identify_delay
         self._connections = _Allowance(CONNECTIONS, CONNECTIONS_EVERY)
         self._identifies = _Allowance(IDENTIFIES, IDENTIFIES_EVERY)
-        self._identified_at: float | None = None
+        self._identify_from = -math.inf
         self._failed = 0
         self._not_resumed = 0
         self.session: Session | None = None
@@ -78,32 +89,36 @@ class Reconnect:
     def pause(self) -> float:
         """Return the seconds until the next connection may begin, which counts as begun then."""
         now = self._clock()
-        wait = self._connections.spend(now)
+        wait = self._connections.wait(now)
         if self._failed:
             longest = min(LONGEST, FIRST * 2.0 ** min(self._failed - 1, 16))
             wait = max(wait, random.uniform(longest / 2, longest))  # noqa: S311 - jitter
         if self.session is None:
-            wait = max(wait, self._identifies.spend(now))
-            if self._identified_at is not None:
-                wait = max(wait, self._identified_at + self._identify_delay - now)
-            self._identified_at = now + wait
+            wait = max(wait, self._identifies.wait(now), self._identify_from - now)
+        self._connections.spend(now + wait)
         return wait
 
-    def began(self) -> None:
-        """A session began or was resumed."""
-        self._failed = self._not_resumed = 0
+    def identifies(self) -> None:
+        """An IDENTIFY is sent now."""
+        now = self._clock()
+        self._identifies.spend(now)
+        self._identify_from = now + self._identify_delay
 
     def over(self, session: Session | None, *, began: bool, greeted: bool = True) -> None:
         """A connection ended.
 
         Args:
             session: what can be resumed.
-            began: whether it brought a session.
-            greeted: whether the gateway answered at all.
+            began: whether it brought a session, new or old.
+            greeted: whether the gateway answered at all, and was asked for a session.
         """
         if began:
-            self.began()
+            self._failed = self._not_resumed = 0
         else:
             self._failed += 1
             self._not_resumed += greeted
+        had = began or self.session is not None
         self.session = session if self._not_resumed < RESUMES else None
+        if had and self.session is None:
+            pause = self._identify_delay * random.uniform(*AFTER_LOSS)  # noqa: S311 - jitter
+            self._identify_from = max(self._identify_from, self._clock() + pause)

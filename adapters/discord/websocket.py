@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 import aiohttp
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 TROUBLE = LimitedLog(log)
 
 GREETED_WITHIN, READY_WITHIN = 10.0, 30.0
-"""Seconds for HELLO after the connection stands, and for READY or RESUMED after it was asked for."""
+"""Seconds for HELLO after the connection stands, and for READY or RESUMED after HELLO."""
 
 CLOSED_WITHIN = 2.0
 """Seconds for the other side to say goodbye."""
@@ -44,8 +45,14 @@ class CheckedWebSocket(DiscordWebSocket):
         self.established = False
         """Whether it has brought a session."""
         self._heartbeat: Heartbeat | None = None
+        self._introduce: Callable[[], Awaitable[None]] | None = None
         self._expected_by = loop.time() + GREETED_WITHIN
         self._pending = 0
+
+    @property
+    def greeted(self) -> bool:
+        """Whether HELLO came, and a session was asked for."""
+        return self._heartbeat is not None
 
     @property
     def hears(self) -> bool:
@@ -62,34 +69,38 @@ class CheckedWebSocket(DiscordWebSocket):
         """What a RESUME needs; None where there is nothing to resume."""
         if not self.session_id or self.sequence is None:
             return None
-        return Session(self.session_id, self.sequence, self.gateway if self.gateway.host else self.DEFAULT_GATEWAY)
+        return Session(self.session_id, self.sequence, self.gateway)
 
     def _left(self) -> float:
         """Seconds until something that must come is overdue."""
         due = self._heartbeat.due if self._heartbeat else self._expected_by
         return (due if self.established else min(due, self._expected_by)) - self.loop.time()
 
-    async def identify(self) -> None:
-        """Ask for a new session."""
-        await super().identify()
-        self._expected_by = self.loop.time() + READY_WITHIN
-
-    async def resume(self) -> None:
-        """Ask for the old session."""
-        await super().resume()
-        self._expected_by = self.loop.time() + READY_WITHIN
+    # --- what discord.py's `from_client` calls, in this order; it would lose the connection of a HELLO that fails -----
 
     async def poll_event(self) -> None:
-        """Read one frame. Raises ReconnectWebSocket or discord.ConnectionClosed when that was the last."""
+        """Wait for nothing: HELLO is read by `hear`."""
+
+    async def identify(self) -> None:
+        """Ask for a new session when HELLO comes."""
+        self._introduce = super().identify
+
+    async def resume(self) -> None:
+        """Ask for the old session when HELLO comes."""
+        self._introduce = super().resume
+
+    # --- from then on -----------------------------------------------------------------------------------------
+
+    async def hear(self) -> None:
+        """Read one frame. Raises ReconnectWebSocket, discord.ConnectionClosed or OSError when that was the last."""
         message: aiohttp.WSMessage | None = None
-        with contextlib.suppress(TimeoutError):
-            message = await self.socket.receive(timeout=max(self._left(), 0.001))
+        if (left := self._left()) > 0:
+            with contextlib.suppress(TimeoutError):
+                message = await self.socket.receive(timeout=left)
         if message is None:
             await self._give_up("Discord's gateway has not answered in time, connecting again")
         elif message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             await self.received_message(message.data)
-            if self._left() <= 0:
-                await self._give_up("Discord's gateway talks and does not answer, connecting again")
         else:
             await self._closed()
 
@@ -102,29 +113,51 @@ class CheckedWebSocket(DiscordWebSocket):
         raise ReconnectWebSocket(self.shard_id, resume=code not in SESSION_OVER)
 
     async def received_message(self, msg: Any, /) -> None:
-        """Check a frame and hand it on. Raises what ends the connection, as discord.py does."""
+        """Check a frame and act on it. Raises what ends the connection, as discord.py does."""
         if (text := await self._decompressed(msg)) is None:
             return  # the rest is still to come
-        event: str | None = None
         try:
             frame = checked(_decoded(text), self.sequence, established=self.established, left_out=tell_left_out)
-            event = frame["t"]
-            if not self._about_heartbeats(frame):
-                await super().received_message(frame)
-            self.established |= event in SESSIONS
-        except (discord.ConnectionClosed, ReconnectWebSocket, OSError):
-            raise
         except OddFrame as error:
             tell_left_out(error)
             if error.ends:
                 await self._give_up(None, resume=False)
+            return
+        match frame["op"]:
+            case self.DISPATCH:
+                await self._take(frame)
+            case self.HELLO:
+                await self._hello(frame["d"]["heartbeat_interval"] / 1000)
+            case self.HEARTBEAT if self._heartbeat is not None:
+                self._heartbeat.ask()
+            case self.HEARTBEAT_ACK if self._heartbeat is not None:
+                self._heartbeat.answered()
+            case self.RECONNECT | self.INVALIDATE_SESSION:
+                await super().received_message(frame)
+
+    async def _hello(self, interval: float) -> None:
+        """Begin to send heartbeats, each `interval` seconds, and ask for a session. Raises OSError."""
+        if self._heartbeat is not None or self._introduce is None:
+            return
+        self._heartbeat = Heartbeat(self._beat, interval)
+        self._expected_by = self.loop.time() + READY_WITHIN
+        async with asyncio.timeout_at(self._expected_by):
+            await self._introduce()
+
+    async def _take(self, frame: dict[str, Any]) -> None:
+        """Hand an event on. Raises ReconnectWebSocket where the library breaks at the one that begins the session."""
+        event = frame["t"]
+        try:
+            await super().received_message(frame)
         except Exception as error:  # noqa: BLE001 - whatever an event does to the library, the connection lives on
-            tell_left_out(OddFrame(event or "a frame", "{error} at {at}".format(**told(error))))
+            tell_left_out(OddFrame(event, "{error} at {at}".format(**told(error))))
             if event in SESSIONS:
                 await self._give_up(None, resume=False)
+        else:
+            self.established |= event in SESSIONS
 
     async def close(self, code: int = 4000) -> None:
-        """Close the connection, without waiting for long."""
+        """Close the connection, without waiting for long. May be repeated."""
         self._close_code = code
         await self._abandon(code)
 
@@ -156,21 +189,6 @@ class CheckedWebSocket(DiscordWebSocket):
         elif self._pending > LARGEST_PENDING:
             await self._give_up("Discord sent damaged data, connecting again")
         return text
-
-    def _about_heartbeats(self, frame: dict[str, Any]) -> bool:
-        """Whether that is all a frame is about; what it asks is done."""
-        match frame["op"]:
-            case self.HELLO if self._heartbeat is None:
-                self._heartbeat = Heartbeat(self._beat, frame["d"]["heartbeat_interval"] / 1000)
-            case self.HEARTBEAT if self._heartbeat is not None:
-                self._heartbeat.ask()
-            case self.HEARTBEAT_ACK if self._heartbeat is not None:
-                self._heartbeat.answered()
-            case self.HELLO | self.HEARTBEAT | self.HEARTBEAT_ACK:
-                pass
-            case _:
-                return False
-        return True
 
     async def _beat(self) -> None:
         await self.send_heartbeat({"op": self.HEARTBEAT, "d": self.sequence})

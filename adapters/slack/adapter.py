@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -33,6 +34,7 @@ class SlackAdapter:
         signing_secret: for events over HTTP.
         api_url: another address of the Web API, ends in `/api/`.
         follow_ups: which messages of a thread it takes part in are answered: "all", or those that "mention" it.
+        bots: ids of other bots that are answered.
         listens: whether it is to take events in; else neither app-level token nor signing secret is needed or used.
     """
 
@@ -44,6 +46,7 @@ class SlackAdapter:
         *,
         api_url: str | None = None,
         follow_ups: FollowUps = "all",
+        bots: Collection[str] = (),
         listens: bool = True,
     ) -> None:
         self._bot_token = bot_token.strip()
@@ -51,6 +54,7 @@ class SlackAdapter:
         self._app_token = ((app_token or "").strip() or None) if listens else None
         self._signing_secret = ((signing_secret or "").strip() or None) if listens else None
         self._follow_ups: FollowUps = follow_ups
+        self._bots = frozenset(bots)
         self._api = Api(self._bot_token, api_url)
         self._us: Identity | None = None
         self._scopes: frozenset[str] | None = None
@@ -67,7 +71,8 @@ class SlackAdapter:
         check.check_form(self._bot_token)
         if self._listens:
             check.check_way_in(self._app_token, self._signing_secret)
-        self._us, self._scopes = await check.identify(self._api)
+        us, self._scopes = await check.identify(self._api)
+        self._us = replace(us, answers=self._bots)
         check.check_scopes(self._scopes)
         self._delivery = Delivery(self._api, self._us)
         self._installations[self.installation] = self._delivery
@@ -87,6 +92,9 @@ class SlackAdapter:
         intake = Intake(self._identity, inbox, self._follow_ups, self.platform.channels)
         if self._app_token is not None:
             self._sockets = Sockets(self._api, self._app_token, intake.envelope)
+            intake.on_echo = self._sockets.heard_ourselves
+            if self._delivery is not None:
+                self._delivery.on_write = self._sockets.wrote
             try:
                 await self._sockets.start()
             except PlatformError as error:
@@ -131,6 +139,11 @@ class SlackAdapter:
     def installations(self) -> Mapping[str, Platform]:
         """See `bot.ports.Adapter.installations`."""
         return self._installations
+
+    @property
+    def bots(self) -> Mapping[str, str]:
+        """See `bot.ports.Adapter.bots`: the app's bot user, whose id a workspace gives once."""
+        return dict.fromkeys(self._installations, self._identity.user)
 
     @property
     def installation(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from adapters.slack.calls import Answer, Api
@@ -66,6 +66,8 @@ class Delivery:
         self._dialect = MARKDOWN
         self._status_refused = False
         self._status_rests_until = 0.0
+        self.on_write: Callable[[], object] | None = None
+        """Told when something was posted or edited."""
         self.channels = ClosedChannels()
         """Those in which nothing can be written now."""
         self._statuses: set[tuple[str, str]] = set()
@@ -149,6 +151,8 @@ class Delivery:
         answer = await self._in_channel(arguments["channel"], method, whole, TEXT_TOO_LONG | BLOCKS_REFUSED)
         if answer.error:
             raise self._lower(dialect, text, answer.error)
+        if self.on_write is not None:
+            self.on_write()
         return answer
 
     async def _in_channel(

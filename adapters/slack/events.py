@@ -35,12 +35,14 @@ class Identity:
         user: the bot's user id.
         bot: its bot id; empty where Slack names none.
         name: its user name.
+        answers: ids of other bots that it answers: of a bot, its app or its user.
     """
 
     team: str
     user: str
     bot: str = ""
     name: str = ""
+    answers: frozenset[str] = frozenset()
 
     @property
     def installation(self) -> str:
@@ -64,11 +66,23 @@ def in_thread(event: Event) -> bool:
     return field(event, "thread_ts") not in {"", field(event, "ts")}
 
 
-def is_human(message: Event, us: Identity) -> bool:
-    """Whether a person wrote it: not a bot or app, not Slack itself, not the bot."""
-    if field(message, "bot_id") or message.get("bot_profile") or message.get("hidden"):
+def may_ask(message: Event, us: Identity) -> bool:
+    """Whether a person wrote it, or a bot that is answered: not another bot or app, not Slack itself, not the bot."""
+    if message.get("hidden") or field(message, "user") in {SLACKBOT, us.user}:
         return False
-    return field(message, "user") not in {"", SLACKBOT, us.user}
+    return is_heard_bot(message, us) if is_bot(message) else bool(field(message, "user"))
+
+
+def is_bot(message: Event) -> bool:
+    """Whether a bot or an app wrote it."""
+    return bool(field(message, "bot_id") or message.get("bot_profile"))
+
+
+def is_heard_bot(message: Event, us: Identity) -> bool:
+    """Whether one of the bots wrote it that are answered; never the bot itself."""
+    if us.bot and field(message, "bot_id") == us.bot:
+        return False
+    return is_bot(message) and not us.answers.isdisjoint(field(message, name) for name in ("bot_id", "app_id", "user"))
 
 
 def is_addressed(event: Event, us: Identity) -> bool:
@@ -85,9 +99,10 @@ def is_for_us(event: Event, us: Identity, *, follow_ups: FollowUps, takes_part: 
         follow_ups: "all" answers messages without a mention in threads the bot takes part in; "mention" does not.
         takes_part: whether it takes part in the event's thread.
     """
-    if field(event, "type") not in {"message", "app_mention"} or field(event, "subtype") not in ORDINARY:
+    subtypes = ORDINARY | {"bot_message"} if is_heard_bot(event, us) else ORDINARY
+    if field(event, "type") not in {"message", "app_mention"} or field(event, "subtype") not in subtypes:
         return False
-    if not (field(event, "channel") and is_time(field(event, "ts")) and is_human(event, us)):
+    if not (field(event, "channel") and is_time(field(event, "ts")) and may_ask(event, us)):
         return False
     if is_addressed(event, us):
         return True
@@ -111,6 +126,12 @@ def is_external(body: Event, us: Identity) -> bool:
     if shared or teams - {us.team}:
         return True
     return not teams and shared is None and field(body, "team_id") != us.team
+
+
+def is_ours(event: Event, us: Identity) -> bool:
+    """Whether an event tells of a message of the bot's own, or of a change of one."""
+    said = event.get("message") if isinstance(event.get("message"), Mapping) else event
+    return isinstance(said, Mapping) and field(said, "user") == us.user
 
 
 def opens_channel(event: Event, us: Identity) -> bool:
@@ -161,6 +182,7 @@ def to_message(event: Event, us: Identity, key: ThreadKey | None = None, *, mid_
         addressed=is_addressed(event, us),
         mid_thread=mid_thread,
         external=event.get("external") is True,
+        from_bot=is_bot(event),
     )
 
 
@@ -194,7 +216,7 @@ def edit_of(event: Event, us: Identity) -> Event | None:
         return None
     if (
         field(new, "subtype") not in ORDINARY
-        or not is_human({**new, "hidden": None}, us)
+        or not may_ask({**new, "hidden": None}, us)
         or not is_time(field(new, "ts"))
     ):
         return None
@@ -229,7 +251,7 @@ def deletion_of(event: Event, us: Identity) -> Event | None:
         ts = field(new, "ts")
     else:
         return None
-    concerns_us = not old or field(old, "user") == us.user or is_human({**old, "hidden": None}, us)
+    concerns_us = not old or field(old, "user") == us.user or may_ask({**old, "hidden": None}, us)
     if not is_time(ts) or not concerns_us:
         return None
     return _placed({"thread_ts": field(event, "thread_ts"), **old, "ts": ts}, event)

@@ -42,6 +42,7 @@ from adapters.slack.events import (
     is_direct,
     is_external,
     is_for_us,
+    is_ours,
     is_time,
     message_id,
     opens_channel,
@@ -106,6 +107,8 @@ class Intake:
         self._follow_ups = follow_ups
         self._odd = LimitedLog(log)
         self._order: WeakValueDictionary[ThreadKey, asyncio.Lock] = WeakValueDictionary()
+        self.on_echo: Callable[[], object] | None = None
+        """Told when Slack tells of something that we wrote."""
         self._app = self._bolt_app()
 
     def _bolt_app(self) -> AsyncApp:
@@ -163,6 +166,8 @@ class Intake:
         event = body.get("event")
         if body.get("type") != "event_callback" or not isinstance(event, dict):
             return
+        if self.on_echo is not None and is_ours(event, self._us):
+            self.on_echo()
         event = {**event, "external": is_external(body, self._us)}
         if opens_channel(event, self._us):
             self._channels.opened(field(event, "channel"))

@@ -63,6 +63,7 @@ class Event(_Typed):
     source_team: Id = ""
     username: Text = ""
     bot_id: Id = ""
+    app_id: Id = ""
     bot_profile: dict[str, Any] | None = None
     text: Text = ""
     ts: Time = ""

@@ -48,6 +48,10 @@ BACKOFF, BACKOFF_CAP = 0.5, 30.0
 STABLE = 10.0
 """Seconds a connection must have lived for its successor to be opened without a pause."""
 
+ECHOES, QUIET = 6, 30.0
+"""Our own posts and edits that Slack should have told us of, and the seconds since the first, after which a connection
+that brought nothing is deaf: it answers pings, and Slack forgot it. Each event goes to one of the connections."""
+
 AT_ONCE = 50
 """Envelopes of one connection that are handled at once; the next are read when one is done."""
 
@@ -71,6 +75,26 @@ class Connection:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._reader: asyncio.Task[None] | None = None
         self._handlers: set[asyncio.Task[None]] = set()
+        self._echoes_missed = 0
+        self._quiet_since = 0.0
+
+    def wrote(self) -> None:
+        """Slack was told something that it tells again: by this connection, or by another one."""
+        loop = asyncio.get_running_loop()
+        if not self._echoes_missed:
+            self._quiet_since = loop.time()
+        self._echoes_missed += 1
+        if self._echoes_missed == ECHOES:
+            loop.call_at(self._quiet_since + QUIET, self._judge, self._quiet_since)
+        elif self._echoes_missed > ECHOES:
+            self._judge(self._quiet_since)
+
+    def _judge(self, quiet_since: float) -> None:
+        """Leave a connection that has been quiet since that time for too long."""
+        still = self._echoes_missed >= ECHOES and self._quiet_since == quiet_since
+        if still and self.alive and asyncio.get_running_loop().time() >= quiet_since + QUIET:
+            log.warning("Slack tells nothing over a connection that stands; it is replaced")
+            self.leaving.set()
 
     @property
     def alive(self) -> bool:
@@ -118,6 +142,7 @@ class Connection:
             odd.warning(error.field, "an odd frame is left out", error=str(error))
             return
         self._greeted.set()
+        self._echoes_missed = 0
         if frame.type == "disconnect":
             log.info("Slack asks for a new connection", extra={"reason": frame.reason})
             self.leaving.set()
@@ -171,6 +196,18 @@ class Sockets:
         self._retiring: set[asyncio.Task[None]] = set()
         self._first: asyncio.Future[None] | None = None
         self.problem = ""
+        self.echoes = False
+        """Whether Slack tells us of what we write ourselves: it has done so."""
+
+    def wrote(self) -> None:
+        """Something was posted or edited: where Slack tells of that, it should be heard soon."""
+        if self.echoes:
+            for connection in self._live:
+                connection.wrote()
+
+    def heard_ourselves(self) -> None:
+        """Slack told of something that we wrote."""
+        self.echoes = True
 
     @property
     def connected(self) -> bool:

@@ -25,7 +25,7 @@ from bot.app import preflight
 from bot.app.health import Health
 from bot.app.http import serve
 from bot.app.roles import Role
-from bot.app.settings import Settings, WrongSettings
+from bot.app.settings import Settings, WrongSettings, doubtful
 from bot.backoff import backoff
 from bot.claude import Claude
 from bot.errors import BotError, SettingsError
@@ -61,6 +61,7 @@ def adapters(settings: Settings, role: Role = Role.ALL) -> list[Adapter]:
                 _value(settings.slack_signing_secret),
                 api_url=settings.slack_api_url,
                 follow_ups=settings.follow_ups,
+                bots=settings.allowed_bots,
                 listens=role.listens,
             )
         )
@@ -72,6 +73,7 @@ def adapters(settings: Settings, role: Role = Role.ALL) -> list[Adapter]:
                 settings.discord_bot_token.get_secret_value(),
                 api_url=settings.discord_api_url,
                 follow_ups=settings.follow_ups,
+                bots=settings.allowed_bots,
                 listens=role.listens,
                 lease=settings.lease_seconds,
             )
@@ -136,13 +138,18 @@ def policy(settings: Settings) -> Policy:
 
 @asynccontextmanager
 async def open_store(
-    settings: Settings, installations: Collection[str] = (), *, warn: Callable[[str], object] = log.warning
+    settings: Settings,
+    installations: Collection[str] = (),
+    bots: Mapping[str, str] | None = None,
+    *,
+    warn: Callable[[str], object] = log.warning,
 ) -> AsyncIterator[RedisStore]:
     """Open the store: the embedded server unless REDIS_URL is set. A lone process does not wait for its own old leases.
 
     Args:
         settings: the operator's choices.
         installations: whose old leases a lone process breaks.
+        bots: who the bot is in each of them; see `bot.ports.Adapter.bots`.
         warn: told what is wrong with the server, though it works.
 
     Raises:
@@ -155,11 +162,13 @@ async def open_store(
         else:
             server = await stack.enter_async_context(EmbeddedServer(settings.data_dir, private=True))
             url, origin = server.url, "DATA_DIR"
-        store = RedisStore(url, history_ttl=settings.history_ttl)
+        store = RedisStore(url, history_ttl=settings.history_ttl, prefix=settings.redis_prefix)
         stack.push_async_callback(store.close)
         try:
             for warning in await store.check():
                 warn(warning)
+            for installation, bot in (bots or {}).items():
+                await store.identify(installation, bot)
         except BotError as error:
             cure = " Mend that, or unset it to use the embedded server." if settings.redis_url else ""
             raise SettingsError(f"{origin}: {error}{cure}") from None
@@ -264,6 +273,8 @@ class App:
         """
         if problems := preflight.wrong(self._settings, self._role, asks=self._model is None):
             raise WrongSettings(problems)
+        for line in doubtful():
+            log.warning(line)
         built = adapters(self._settings, self._role)
         with self._signals():
             async with AsyncExitStack() as stack:
@@ -299,7 +310,8 @@ class App:
         if role is not Role.ALL and settings.redis_url is None:
             log.warning(APART)
         platforms = _Installations(built)
-        store = await stack.enter_async_context(open_store(settings, platforms))
+        bots = {installation: bot for adapter in built for installation, bot in adapter.bots.items()}
+        store = await stack.enter_async_context(open_store(settings, platforms, bots))
         watch = StoreWatch(store, platforms)
         chosen, alerts = policy(settings), Alerts()
         worker: Worker | None = None

@@ -13,7 +13,7 @@ from bot.app import preflight
 from bot.app.app import adapters, claude, open_store
 from bot.app.http import PortTaken, serve
 from bot.app.roles import Role
-from bot.app.settings import Settings
+from bot.app.settings import Settings, doubtful
 from bot.errors import BotError
 
 
@@ -36,7 +36,7 @@ class Findings:
 
 async def check(settings: Settings, role: Role = Role.ALL) -> Findings:
     """Try everything `run` needs in that role, each thing whatever the others came to."""
-    found = Findings(errors=preflight.wrong(settings, role))
+    found = Findings(warnings=doubtful(), errors=preflight.wrong(settings, role))
     async with AsyncExitStack() as stack:
         if role.answers:
             with found.trying():

@@ -14,11 +14,12 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot.app.environment import misspelt, unquoted
 from bot.app.logs import Redactor
 from bot.conversation import FollowUps
 from bot.errors import SettingsError
@@ -78,6 +79,12 @@ def _without_version(value: str | None) -> str | None:
     return re.sub(r"/v1/?$", "", value) if value else value
 
 
+def _prefix(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.:/-]{1,64}", value):
+        raise ValueError("expected at most 64 letters, digits and . _ : / -")
+    return value
+
+
 def _api_url(ending: str) -> AfterValidator:
     def check(value: str | None) -> str | None:
         if value is None:
@@ -114,6 +121,11 @@ class Settings(BaseSettings):
         str_strip_whitespace=True,
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_quotes(cls, values: Any) -> Any:
+        return {name: unquoted(value) for name, value in values.items()} if isinstance(values, dict) else values
+
     anthropic_api_key: Secret = Field(None, description="Key of the Claude API")
     anthropic_base_url: Annotated[Url, AfterValidator(_without_version)] = Field(
         None, description="Another address of the Claude API"
@@ -135,6 +147,9 @@ class Settings(BaseSettings):
         None, description="Another address of the Discord API, ends in /api/v10"
     )
 
+    redis_prefix: Annotated[str, AfterValidator(_prefix)] = Field(
+        "firsttoken", description="What the names of all keys in Redis begin with; another one stands wholly apart"
+    )
     redis_url: Secret = Field(None, description="Redis address; unset: the embedded server, data in DATA_DIR")
     data_dir: Path = Field(Path(".data"), description="Where the embedded server keeps its data")
 
@@ -150,6 +165,9 @@ class Settings(BaseSettings):
     allowed_channels: Ids = Field(frozenset(), description="Channel ids in which one may ask; empty: all")
     allowed_workspaces: Ids = Field(frozenset(), description="Slack team or Discord guild ids; empty: all")
 
+    allowed_bots: Ids = Field(
+        frozenset(), description="Ids of other bots that are answered (Slack bot, app or user ids, Discord user ids)"
+    )
     external: Annotated[Literal["refuse", "allow"], Word] = Field(
         "refuse",
         description="Whether people of other organisations, and channels shared with them, are served",
@@ -188,6 +206,11 @@ class Settings(BaseSettings):
         """Every secret value that is set, for the log's redaction."""
         values = (getattr(self, name) for name in type(self).model_fields)
         return tuple(v.get_secret_value() for v in values if isinstance(v, SecretStr) and v.get_secret_value())
+
+
+def doubtful() -> list[str]:
+    """Return a sentence for each name in the environment that is nearly a setting's, and sets nothing."""
+    return list(misspelt([name.upper() for name in Settings.model_fields], Settings.model_config.get("env_file")))
 
 
 class WrongSettings(SettingsError):

@@ -19,6 +19,7 @@ class Kind(enum.Enum):
     RESET = "reset"
     STOP = "stop"
     RETRY = "retry"
+    LOOP = "loop"  # from a bot that asked too often
     STRANGER = "stranger"  # from somebody or somewhere that may not ask
 
 
@@ -29,6 +30,8 @@ def classify(message: Message, access: Access) -> Kind:
     """What the message wants, from its text alone."""
     if not access.allows(message):
         return Kind.STRANGER
+    if message.looping:
+        return Kind.LOOP
     word = re.sub(r"[\s`*_.!/]+", "", message.text).lower()
     if not visible(message.text) and not message.attachments:
         return Kind.GREETING

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
 from bot.conversation import Message, ThreadKey
 from bot.intake.access import Access
 from bot.intake.commands import Kind, classify
+from bot.intake.loops import LoopBreaker, Verdict
 from bot.ports import Mailbox, Presence
 
 
@@ -28,14 +31,26 @@ class Incoming(Mailbox, Presence, Protocol):
 
 
 class Reception:
-    """The `bot.ports.Inbox` over a store: puts questions into the mailbox and lets `stop` pass the queue."""
+    """The `bot.ports.Inbox` over a store: puts questions into the mailbox and lets `stop` pass the queue.
 
-    def __init__(self, store: Incoming, access: Access) -> None:
+    Args:
+        store: where they go.
+        access: who may ask.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, store: Incoming, access: Access, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._access = access
+        self._loops = LoopBreaker(clock)
 
     async def submit(self, message: Message) -> bool:
         """See `bot.ports.Inbox.submit`. A stranger is told once in a thread and then passed over in silence."""
+        if message.from_bot:
+            verdict = self._loops.judge(message.author.id, message.place.channel, message.id)
+            if verdict is Verdict.IGNORE:
+                return False
+            message = replace(message, looping=verdict is Verdict.SAY_SO)
         kind = classify(message, self._access)
         if kind is Kind.STRANGER:
             aside = _aside(message)

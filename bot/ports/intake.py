@@ -81,6 +81,11 @@ class Adapter(Protocol):
         ...
 
     @property
+    def bots(self) -> Mapping[str, str]:
+        """The id of the bot's own account, by installation: several apps of one workspace are told apart by it."""
+        ...
+
+    @property
     def connected(self) -> bool:
         """Whether messages can come in now."""
         ...

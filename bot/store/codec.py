@@ -161,6 +161,8 @@ def _message(message: Message) -> dict[str, Any]:
             "urls": [file.url for file in message.attachments] if any(it.url for it in message.attachments) else [],
             "mid_thread": message.mid_thread,
             "external": message.external,
+            "from_bot": message.from_bot,
+            "looping": message.looping,
         }
     )
     return record | {
@@ -188,6 +190,8 @@ def _to_message(it: dict[str, Any]) -> Message:
         addressed=it.get("addressed", True),
         mid_thread=it.get("mid_thread", False),
         external=it.get("external", False),
+        from_bot=it.get("from_bot", False),
+        looping=it.get("looping", False),
     )
 
 

@@ -1,6 +1,6 @@
 """The way to the server: one client, scripts by their digest, calls of one moment sent together, errors as sentences.
 
-The only file that speaks to redis-py's clients. It knows nothing of mailboxes.
+It speaks to redis-py's clients, which `bot.store.address` makes. It knows nothing of mailboxes.
 """
 
 from __future__ import annotations
@@ -11,29 +11,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from ssl import SSLCertVerificationError
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qs, urlsplit
 
 from redis import exceptions as redis_errors
-from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio import RedisCluster
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import EqualJitterBackoff
 
-from bot.errors import SettingsError, StoreUnavailable
-
-TIMEOUT: Final = 2.0
-"""Seconds to wait for a connection, and for an answer."""
-
-RETRIES: Final = 3
-"""A call that fails at once is tried again within about a second: long enough for a server's restart."""
+from bot.errors import StoreUnavailable
+from bot.store.address import Client, connect
 
 DEADLINE: Final = 4.5
 """Seconds a call may take with all its retries: a lease of 15 s, renewed every 5, outlives a renewal that hangs."""
-
-MAX_CONNECTIONS: Final = 32
 
 MAX_BATCH: Final = 16
 """Callers whose calls travel together: enough to share the cost of a write and a read, and few enough that a burst is
@@ -41,7 +30,6 @@ several pipelines. While the server does one, this process packs the next and re
 each would wait for the other (measured with 64 callers: 2,000 turns a second then, 3,200 so)."""
 
 Argument = bytes | str | int | float
-Client = Redis | RedisCluster
 
 FAILURES: Final = (redis_errors.RedisError, redis_errors.RedisClusterException, OSError, TimeoutError, RuntimeError)
 """What is raised when a server does not answer as it should; RuntimeError is uvloop's, of a connection that broke."""
@@ -98,14 +86,14 @@ class Link:
     without it.
 
     Args:
-        target: `redis://`, `rediss://`, `unix://`, or `redis+cluster://` and `rediss+cluster://`; or a client.
+        target: an address as `bot.store.address` reads it; or a client.
     """
 
     def __init__(self, target: str | Client) -> None:
         if isinstance(target, str):
-            self._client, self.name = _connect(target)
+            self._client, self.name, self._others = connect(target)
         else:
-            self._client, self.name = target, "Redis"
+            self._client, self.name, self._others = target, "Redis", ()
         self._sent: set[bytes] = set()
         self._queue: list[tuple[Sequence[Call], asyncio.Future[list[Any]]]] = []
         self._batches: set[asyncio.Task[None]] = set()
@@ -149,7 +137,8 @@ class Link:
         """Let what is under way end, then close every connection."""
         while self._batches:
             await asyncio.wait(self._batches)
-        await self._client.aclose()
+        for client in (self._client, *self._others):
+            await client.aclose()
 
     def _flush(self) -> None:
         queue, self._queue = self._queue, []
@@ -209,33 +198,6 @@ class Link:
             for i, answer in zip(again, await asyncio.gather(*single, return_exceptions=True), strict=True):
                 answers[i] = answer
         return answers
-
-
-_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
-
-
-def _connect(url: str) -> tuple[Client, str]:
-    retry = Retry(EqualJitterBackoff(cap=0.5, base=0.05), RETRIES)
-    common: dict[str, Any] = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT, "protocol": 2}
-    try:
-        parts = urlsplit(url)
-        host = f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
-        name = f"Redis at {parts.path if parts.scheme == 'unix' else host}"
-        for option, (path, *_) in parse_qs(parts.query).items():
-            if option in _FILES and not Path(path).is_file():
-                raise SettingsError(f"REDIS_URL: there is no file {path} ({option}).")
-        if parts.scheme.endswith("+cluster"):
-            nodes = url.replace("+cluster", "", 1)
-            return RedisCluster.from_url(nodes, retry=retry, max_connections=MAX_CONNECTIONS, **common), name
-        pool = BlockingConnectionPool.from_url(
-            url, retry=retry, max_connections=MAX_CONNECTIONS, timeout=TIMEOUT, **common
-        )
-    except (ValueError, redis_errors.RedisClusterException):
-        raise SettingsError(
-            "REDIS_URL cannot be read: expected redis://host:port/database (user:password@ before the host where "
-            "it asks for them), rediss:// for TLS, unix:///path, or redis+cluster:// for a cluster."
-        ) from None
-    return Redis.from_pool(pool), name
 
 
 _COMPLAINTS: Final = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from bot.ports import DEMAND_LASTS, MOMENT, Draw, Entry, News, Verdict
-from bot.store import keys
 from bot.store.codec import to_bytes
+from bot.store.keys import Keys
 from bot.store.link import Argument, Link, Run, script
 
 
@@ -15,11 +15,12 @@ class RedisRateLimits:
 
     Args:
         link: the way to the server.
+        names: of what lies there.
         offset: milliseconds added to the server's clock.
     """
 
-    def __init__(self, link: Link, offset: Callable[[], int]) -> None:
-        self._link, self._offset = link, offset
+    def __init__(self, link: Link, names: Keys, offset: Callable[[], int]) -> None:
+        self._link, self._names, self._offset = link, names, offset
 
     async def enter(self, worker: str, entries: Sequence[Entry]) -> list[Verdict]:
         """See `SharedRateLimits.enter`."""
@@ -28,7 +29,7 @@ class RedisRateLimits:
             *(
                 Run(
                     run,
-                    _prefix(entry.draws[0].bucket),
+                    self._prefix(entry.draws[0].bucket),
                     (
                         offset,
                         0,
@@ -46,10 +47,9 @@ class RedisRateLimits:
             Verdict(bool(granted), wait / 1e6, tuple(_news(*news) for news in each)) for granted, wait, *each in answers
         ]
 
-
-def _prefix(bucket: str) -> bytes:
-    """What the keys of a bucket's installation begin with: the first two words of its name tell whose it is."""
-    return keys.prefix(":".join(bucket.split(":", 2)[:2]))
+    def _prefix(self, bucket: str) -> bytes:
+        """What the keys of a bucket's installation begin with: the first two words of its name tell whose it is."""
+        return self._names.prefix(":".join(bucket.split(":", 2)[:2]))
 
 
 def _us(seconds: float) -> int:

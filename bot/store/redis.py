@@ -17,9 +17,11 @@ from bot.conversation import Message, Place, ThreadKey, Turn
 from bot.errors import LeaseLost
 from bot.ports import Claim, Lease, Part, Signal, StoredAnswer
 from bot.store import codec, keys, replies, rules
+from bot.store.address import Client
 from bot.store.advice import advice
+from bot.store.bots import Bots
 from bot.store.codec import to_bytes, to_text
-from bot.store.link import Argument, Client, Link, Run, script
+from bot.store.link import Argument, Link, Run, script
 from bot.store.listen import listen
 from bot.store.rate_limits import RedisRateLimits
 from bot.store.restoring import restoration, restoring
@@ -38,10 +40,12 @@ class RedisStore:
         rate_limits: what all workers spent (`bot.ports.SharedRateLimits`).
     """
 
-    def __init__(self, target: str | Client, *, history_ttl: float) -> None:
+    def __init__(self, target: str | Client, *, history_ttl: float, prefix: str = keys.PREFIX) -> None:
         self.clock_offset = 0
         self._link = Link(target)
-        self.rate_limits = RedisRateLimits(self._link, lambda: self.clock_offset)
+        self._keys = keys.Keys(prefix)
+        self._bots = Bots(self._link, self._keys)
+        self.rate_limits = RedisRateLimits(self._link, self._keys, lambda: self.clock_offset)
         self._history_ttl = history_ttl
         self._lease = 0.0  # of the last claim, s
         self._hints: dict[str, None] = {}  # installations that are thought to have something, the next one first
@@ -64,7 +68,7 @@ class RedisStore:
                 to_bytes(rules.spot(message.place)),
                 codec.place_to_bytes(message.place),
             ),
-            ("SET", keys.joined(message.key), to_bytes(message.installation), "PX", _ms(self._history_ttl)),
+            ("SET", self._keys.joined(message.key), to_bytes(message.installation), "PX", _ms(self._history_ttl)),
             *(self._note_direct(message) if message.place.direct else ()),
         )
         self._hint(message.installation)
@@ -72,17 +76,17 @@ class RedisStore:
 
     async def takes_part(self, key: ThreadKey) -> bool:
         """See `TurnStore.takes_part`."""
-        (found,) = await self._link.call(("EXISTS", keys.joined(key)))
+        (found,) = await self._link.call(("EXISTS", self._keys.joined(key)))
         return bool(found)
 
     async def key_of(self, installation: str, message_id: str) -> ThreadKey | None:
         """See `TurnStore.key_of`; a message is known by its id and by `channel:id`."""
-        (found,) = await self._link.call(("GET", keys.ours(installation, message_id)))
+        (found,) = await self._link.call(("GET", self._keys.ours(installation, message_id)))
         return None if found is None else ThreadKey.parse(to_text(found))
 
     async def directs(self, installation: str) -> tuple[str, ...]:
         """See `KnowsDirects.directs`."""
-        (found,) = await self._link.call(("ZRANGE", keys.directs(installation), 0, -1, "REV"))
+        (found,) = await self._link.call(("ZRANGE", self._keys.directs(installation), 0, -1, "REV"))
         return tuple(map(to_text, found))
 
     async def amend(
@@ -206,17 +210,17 @@ class RedisStore:
 
     async def restore(self, claim: Claim) -> bool:
         """See `Restores.restore`."""
-        note = ("SET", keys.joined(claim.key), to_bytes(claim.installation), "PX", _ms(self._history_ttl))
+        note = ("SET", self._keys.joined(claim.key), to_bytes(claim.installation), "PX", _ms(self._history_ttl))
         restored, _ = await self._link.call(self._claimed("restore", claim, *restoration(claim, self._lease)), note)
         return bool(restored)
 
     async def forget(self, key: ThreadKey) -> None:
         """See `History.forget`."""
-        await self._link.call(("DEL", keys.turns(await self._home(key), key)))
+        await self._link.call(("DEL", self._keys.turns(await self._home(key), key)))
 
     async def load(self, key: ThreadKey) -> tuple[Turn, ...]:
         """See `History.load`."""
-        (turns,) = await self._link.call(("LRANGE", keys.turns(await self._home(key), key), 0, -1))
+        (turns,) = await self._link.call(("LRANGE", self._keys.turns(await self._home(key), key), 0, -1))
         return replies.history(turns)
 
     async def append(self, key: ThreadKey, turn: Turn, *, replaces: str | None = None) -> None:
@@ -237,7 +241,7 @@ class RedisStore:
 
     async def signals(self, installations: Collection[str]) -> AsyncIterator[Signal]:
         """See `TurnStore.signals`. The first signal comes when the subscription stands, another after every break."""
-        rooms = {keys.prefix(it) + b"signal": it for it in installations}
+        rooms = {self._keys.prefix(it) + b"signal": it for it in installations}
         async with aclosing(listen(self._link, list(rooms))) as published:
             async for channel, text in published:
                 signal = replies.signal(text)
@@ -249,38 +253,37 @@ class RedisStore:
 
     async def cursor(self, installation: str) -> str | None:
         """See `Inbox.cursor`."""
-        (found,) = await self._link.call(("GET", keys.cursor(installation)))
+        (found,) = await self._link.call(("GET", self._keys.cursor(installation)))
         return None if found is None else to_text(found)
 
     async def move_cursor(self, installation: str, value: str) -> None:
         """See `Inbox.move_cursor`; raises ValueError for what is no decimal number."""
         rules.decimal(value)
-        await self._link.call(
-            Run(script("move_cursor"), keys.cursor(installation), (0, 0, value, _ms(rules.CURSOR_TTL)))
-        )
+        kept = (0, 0, value, _ms(rules.CURSOR_TTL))
+        await self._link.call(Run(script("move_cursor"), self._keys.cursor(installation), kept))
+
+    async def identify(self, installation: str, bot: str) -> None:
+        """Say which bot this process is, before anything else is asked of the installation. See `Bots.identify`."""
+        await self._bots.identify(installation, bot)
 
     async def attend(self, installations: Collection[str], worker: str, lasts: float) -> int:
         """See `TurnStore.attend`."""
         run = script("attend")
         counts = await self._link.call(
-            *(Run(run, keys.workers(it), (self.clock_offset, 0, worker, _ms(lasts))) for it in installations)
+            *(Run(run, self._keys.workers(it), (self.clock_offset, 0, worker, _ms(lasts))) for it in installations),
+            *self._bots.kept(),
         )
-        return max(counts, default=0)
+        return max(counts[: len(installations)], default=0)
 
     async def lead(self, installation: str, candidate: str, lasts: float) -> bool:
         """See `ChoosesLeader.lead`."""
-        (leads,) = await self._link.call(
-            Run(
-                script("lead"),
-                keys.lead(installation),
-                (self.clock_offset, 0, candidate, _ms(lasts), _ms(rules.FURTHEST)),
-            )
-        )
+        arguments = (self.clock_offset, 0, candidate, _ms(lasts), _ms(rules.FURTHEST))
+        (leads,) = await self._link.call(Run(script("lead"), self._keys.lead(installation), arguments))
         return bool(leads)
 
     async def ping(self, installation: str) -> None:
         """See `TurnStore.ping`."""
-        await self._link.call(("SET", keys.ping(installation), 1, "PX", _ms(rules.PING_TTL)))
+        await self._link.call(("SET", self._keys.ping(installation), 1, "PX", _ms(rules.PING_TTL)))
 
     async def break_leases(self, installations: Collection[str]) -> int:
         """Make every lease of these installations due at once, and return how many turns there were.
@@ -289,7 +292,7 @@ class RedisStore:
         goes on counting as a crash, or a turn that kills the program would kill it at every start.
         """
         broken = await self._link.call(*(self._run("break_leases", it) for it in installations))
-        await self._link.call(*(("DEL", keys.lead(it)) for it in installations))
+        await self._link.call(*(("DEL", self._keys.lead(it)) for it in installations))
         self._next_sweep = 0.0
         return sum(broken)
 
@@ -372,17 +375,17 @@ class RedisStore:
 
     async def _home(self, key: ThreadKey) -> str:
         """The installation of a thread where it is not told: who took part there last, or by its own name."""
-        (installation,) = await self._link.call(("GET", keys.joined(key)))
+        (installation,) = await self._link.call(("GET", self._keys.joined(key)))
         return f"{key.platform}:{key.tenant}" if installation is None else to_text(installation)
 
     def _note_direct(self, message: Message) -> Iterable[tuple[Argument, ...]]:
-        name = keys.directs(message.installation)
+        name = self._keys.directs(message.installation)
         yield "ZADD", name, repr(message.sent_at), to_bytes(message.place.channel)
         yield "ZREMRANGEBYRANK", name, 0, -rules.MAX_DIRECTS - 1
         yield "PEXPIRE", name, _ms(rules.CURSOR_TTL)
 
     def _run(self, name: str, installation: str, *arguments: Argument) -> Run:
-        return Run(script(name), keys.prefix(installation), (self.clock_offset, _ms(rules.MAIL_TTL), *arguments))
+        return Run(script(name), self._keys.prefix(installation), (self.clock_offset, _ms(rules.MAIL_TTL), *arguments))
 
     def _claimed(self, name: str, claim: Claim, *arguments: Argument) -> Run:
         return self._run(name, claim.installation, keys.text(claim.key), claim.token, *arguments)

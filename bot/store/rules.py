@@ -21,6 +21,9 @@ CURSOR_TTL: Final = 30 * 24 * 3600.0
 EARLY_TTL: Final = 600.0
 """Seconds an edit or a deletion waits for its message: Slack delivers the last time after about six minutes."""
 
+OWNER_TTL: Final = 400 * 24 * 3600
+"""Seconds for which plain names belong to a bot that does not run."""
+
 FENCE_TTL: Final = 24 * 3600.0
 """Seconds it is remembered what became of a claim, so that a late repetition is told."""
 

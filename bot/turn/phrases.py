@@ -27,6 +27,7 @@ GREETING = "Hello! Ask me anything: write your question after the mention, or in
 RESET = "Done. This is a new conversation: I no longer remember what was said here before."
 NOTHING_TO_STOP = "There is no answer being written here."
 NOTHING_TO_RETRY = "There is no question here to ask again."
+LOOP = "(We seem to be answering each other, so I stop answering this bot here for ten minutes.)"
 STRANGER = "Sorry, I may not answer you here. Please ask whoever runs this bot for access."
 
 OWN_ANSWERS = {
@@ -35,6 +36,7 @@ OWN_ANSWERS = {
     Kind.RESET: RESET,
     Kind.STOP: NOTHING_TO_STOP,
     Kind.RETRY: NOTHING_TO_RETRY,
+    Kind.LOOP: LOOP,
     Kind.STRANGER: STRANGER,
 }
 """What the bot answers by itself."""

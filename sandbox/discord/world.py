@@ -159,10 +159,12 @@ class World:
 
     # --- who and what -----------------------------------------------------------------------------------
 
-    def add_user(self, username: str, global_name: str | None = None, nick: str | None = None) -> str:
-        """A new member of the guild; returns the id."""
+    def add_user(
+        self, username: str, global_name: str | None = None, nick: str | None = None, *, bot: bool = False
+    ) -> str:
+        """A new member of the guild, a person or another bot; returns the id."""
         id_ = self.snowflake()
-        self.users[id_] = User(id_, username, global_name, nick, joined_at=self.clock.now())
+        self.users[id_] = User(id_, username, global_name, nick, bot=bot, joined_at=self.clock.now())
         return id_
 
     def add_role(

@@ -127,7 +127,8 @@ async def listening(server: DiscordServer, box: Box, follow_ups: FollowUps = "al
     adapter = adapter_for(server, follow_ups)
     await adapter.start()
     try:
-        await adapter.listen(box)
+        async with asyncio.timeout(5):
+            await adapter.listen(box)
         yield adapter
     finally:
         await adapter.close()

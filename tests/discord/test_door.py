@@ -54,6 +54,24 @@ def test_what_discord_sends_is_not_odd() -> None:
     assert checked(update, 4) == update
 
 
+def test_a_session_is_only_resumed_where_there_was_one() -> None:
+    """RESUMED without a session is odd, and what it says besides is nothing: no shape of it is."""
+    resumed = frame(t="RESUMED", d=None)
+    with pytest.raises(OddFrame, match="no session"):
+        checked(resumed, None)
+    assert checked(resumed, 4) == {**resumed, "d": {}}
+
+
+@pytest.mark.parametrize("address", ["http://x", "x", "", "ws://", "ws://x:99999", 5, None, [], {}])
+def test_an_address_to_resume_at_that_cannot_be_one_is_left_empty(address: object) -> None:
+    """The session begins all the same; one that can be an address is kept."""
+    ready = {"session_id": "s", "user": {"id": "1"}, "guilds": []}
+    odd = checked(frame(t="READY", d={**ready, "resume_gateway_url": address}), None)
+    assert odd["d"] == {**ready, "resume_gateway_url": ""}
+    named = {**ready, "resume_gateway_url": "wss://resume.example:443/"}
+    assert checked(frame(t="READY", d=named), None)["d"] == named
+
+
 @pytest.mark.parametrize("number", ["x", -1, 3, 10**9, 1.5, True, [], math.nan])
 def test_a_number_that_does_not_follow_is_left_out(number: object) -> None:
     """A sequence number that cannot be one is not remembered; the event that bears it is still heard."""

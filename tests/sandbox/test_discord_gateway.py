@@ -150,6 +150,29 @@ async def test_a_session_left_too_long_cannot_be_resumed(server: DiscordServer) 
         assert not client.of("resumed")
 
 
+@pytest.mark.parametrize(("code", "answer"), [(None, "RESUMED"), (4000, "RESUMED"), (1000, None), (1001, None)])
+async def test_only_a_client_that_says_goodbye_ends_its_session(
+    server: DiscordServer, code: int | None, answer: str | None
+) -> None:
+    """A connection that breaks without a word is resumed as one closed with 4000 is; after 1000 or 1001 nothing is."""
+    async with aiohttp.ClientSession() as session:
+        socket = await session.ws_connect(server.gateway_url)
+        await socket.receive()
+        await socket.send_json({"op": 2, "d": {"token": server.bot_token, "intents": 0}})
+        ready = await socket.receive_json()
+        if code is not None:
+            await socket.close(code=code)
+    async with asyncio.timeout(5):
+        while server._gateway.connections:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0)
+    async with aiohttp.ClientSession() as session, session.ws_connect(server.gateway_url) as socket:
+        await socket.receive()
+        resume = {"token": server.bot_token, "session_id": ready["d"]["session_id"], "seq": ready["s"]}
+        await socket.send_json({"op": 6, "d": resume})
+        said = await socket.receive_json()
+        assert (said["op"], said["t"]) == ((0, answer) if answer else (9, None))
+
+
 async def test_a_silent_gateway_is_noticed_by_missing_heartbeats() -> None:
     """A connection that answers nothing is given up by the client, which resumes on another."""
     async with (

@@ -12,7 +12,12 @@ from typing import Literal
 import pytest
 from aiohttp import web
 
+from adapters.slack.closed import ClosedChannels
+from adapters.slack.events import Identity
+from adapters.slack.intake import Intake
 from adapters.slack.sockets import Sockets
+from sandbox.journal import Journal
+from tests.slack.memory_inbox import MemoryInbox
 from tests.slack.serving import serving
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -126,3 +131,60 @@ async def test_connections_that_end_at_once_are_tried_ever_more_seldom(fate: Fat
         wire.fate = "life"
         await asyncio.sleep(31)
         assert sockets.connected
+
+
+async def test_connections_that_stand_and_tell_nothing_are_replaced_within_a_minute():
+    """Where Slack told of what we write before, a connection that answers pings and tells nothing is replaced."""
+    wire = Wire()
+    async with connected(wire) as sockets:
+        sockets.heard_ourselves()
+        for _ in range(40):
+            sockets.wrote()
+            await asyncio.sleep(1.0)
+        assert len(wire.tickets) == 4
+        assert all(30 <= at - wire.tickets[0] <= 60 for at in wire.tickets[2:])
+        assert sockets.connected
+
+
+async def test_it_is_found_though_nothing_more_is_written():
+    """A burst of edits is enough: half a minute later the connections are replaced, and those after left alone."""
+    wire = Wire()
+    async with connected(wire) as sockets:
+        sockets.heard_ourselves()
+        for _ in range(6):
+            sockets.wrote()
+        await asyncio.sleep(3600)
+    assert len(wire.tickets) == 4
+
+
+async def test_what_slack_never_told_is_not_missed():
+    """An app that is not told of its own messages, or writes now and then, keeps its connections."""
+    wire = Wire()
+    async with connected(wire) as sockets:
+        for _ in range(300):
+            sockets.wrote()
+            await asyncio.sleep(1.0)
+        sockets.heard_ourselves()
+        for _ in range(5):
+            sockets.wrote()
+        await asyncio.sleep(600)
+    assert len(wire.tickets) == 2
+
+
+@pytest.mark.parametrize(
+    ("event", "ours"),
+    [
+        ({"type": "message", "user": "UBOT", "bot_id": "BBOT"}, True),
+        ({"type": "message", "subtype": "message_changed", "message": {"user": "UBOT"}}, True),
+        ({"type": "message", "user": "U1"}, False),
+        ({"type": "message", "subtype": "message_changed", "message": {"user": "U1"}}, False),
+    ],
+)
+async def test_slack_telling_of_our_own_messages_is_noticed(event: dict[str, object], ours: bool):
+    """A message of the bot's own, or an edit of one, shows that Slack tells of these; nobody else's does."""
+    heard: list[bool] = []
+    intake = Intake(Identity("T1", "UBOT", "BBOT"), MemoryInbox(Journal()), "all", ClosedChannels())
+    intake.on_echo = lambda: heard.append(True)
+    body = {"type": "event_callback", "team_id": "T1", "event": {"channel": "C1", "ts": "1.000001", **event}}
+    await intake.receive(body)
+    assert bool(heard) is ours

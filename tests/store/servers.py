@@ -46,17 +46,17 @@ def running(binary: str, directory: Path, client: redis.Redis, **options: Any) -
 def cluster_of(
     binary: str,
     directories: Sequence[Path],
-    connect: Callable[[int], redis.Redis] = lambda port: redis.Redis(port=port),
-    **options: Any,
+    announced: Sequence[int] = (0, 0, 0),
 ) -> Iterator[list[int]]:
-    """The ports of a cluster of three nodes; `options` may name the port otherwise (`tls_port`)."""
-    listen = "tls_port" if "tls_cluster" in options else "port"
+    """The ports of a cluster of three nodes, which tell clients to come to those that are `announced`; 0: to theirs."""
     ports = free_ports(6)
     with ExitStack() as stack:
-        clients = [connect(port) for port in ports[:3]]
-        for directory, client, port, bus in zip(directories, clients, ports[:3], ports[3:], strict=True):
+        clients = [redis.Redis(port=port) for port in ports[:3]]
+        nodes = zip(directories, clients, ports[:3], ports[3:], announced, strict=True)
+        for directory, client, port, bus, told in nodes:
             cluster = {"cluster_enabled": "yes", "cluster_port": bus, "cluster_node_timeout": 2000}
-            stack.enter_context(running(binary, directory, client, **{**options, **cluster, listen: port}))
+            cluster |= {"cluster_announce_port": told, "cluster_announce_bus_port": bus} if told else {}
+            stack.enter_context(running(binary, directory, client, port=port, **cluster))
         for i, client in enumerate(clients):
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 5461 * i, 16383 if i == 2 else 5461 * i + 5460)
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)

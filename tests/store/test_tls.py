@@ -7,18 +7,17 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
-import redis
 
 from bot.conversation import Message
 from bot.errors import SettingsError, StoreUnavailable
 from bot.store.redis import RedisStore
-from tests.store.conftest import SYSTEM
-from tests.store.servers import cluster_of
+from tests.store.servers import BUNDLED, cluster_of, free_ports
 
 Ask = Callable[..., Message]
 
@@ -32,8 +31,7 @@ class Files(NamedTuple):
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """A certificate for 127.0.0.1 that signs itself, and its key."""
     openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("there is no openssl to make a certificate with")
+    assert openssl is not None, "openssl makes the certificate: install it"
     folder = tmp_path_factory.mktemp("tls")
     made = Files(folder / "certificate.pem", folder / "key.pem")
     words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
@@ -43,8 +41,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 @asynccontextmanager
-async def over_tls(url: str, files: Files) -> AsyncIterator[int]:
-    """A port at which the server behind the Unix socket `url` is reached by TLS."""
+async def over_tls(url: str, files: Files, port: int = 0) -> AsyncIterator[int]:
+    """A port, the given one or a free one, at which the server at `url` is reached by TLS."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(files.certificate, files.key)
     tasks: set[asyncio.Task[None]] = set()
@@ -60,11 +58,14 @@ async def over_tls(url: str, files: Files) -> AsyncIterator[int]:
             writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        near, far = await asyncio.open_unix_connection(url.removeprefix("unix://"))
+        if url.startswith("unix://"):
+            near, far = await asyncio.open_unix_connection(url.removeprefix("unix://"))
+        else:
+            near, far = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
         both = {asyncio.create_task(pipe(reader, far)), asyncio.create_task(pipe(near, writer))}
         tasks.update(both)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(serve, "127.0.0.1", port, ssl=context)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -112,33 +113,20 @@ def test_a_file_that_is_not_there_is_named() -> None:
     assert "secret" not in str(refusal.value)
 
 
-@pytest.mark.skipif(SYSTEM is None, reason="the server that comes with the bot speaks no TLS, and there is no other")
 async def test_a_cluster_over_tls(tmp_path: Path, files: Files, ask: Ask) -> None:
     """Every node of a cluster is reached by TLS, with what the one URL says."""
-    tls = {
-        "port": 0,
-        "tls_cluster": "yes",
-        "tls_replication": "yes",
-        "tls_auth_clients": "no",
-        "tls_cert_file": files.certificate,
-        "tls_key_file": files.key,
-        "tls_ca_cert_file": files.certificate,
-    }
-
-    def connect(port: int) -> redis.Redis:
-        return redis.Redis(port=port, host="127.0.0.1", ssl=True, ssl_ca_certs=str(files.certificate))
-
     folders = [tmp_path / str(n) for n in range(3)]
     for folder in folders:
         folder.mkdir()
-    try:
-        with cluster_of(SYSTEM or "", folders, connect, **tls) as ports:
-            url = f"rediss+cluster://127.0.0.1:{ports[0]}?ssl_ca_certs={files.certificate}"
-            store = RedisStore(url, history_ttl=1000)
-            try:
-                for n in range(5):
-                    await carries_a_turn(store, ask(installation=f"slack:T{n}"))
-            finally:
-                await store.close()
-    except RuntimeError as error:
-        pytest.skip(f"the system's server cannot do that: {error}")
+    fronts = free_ports(3)
+    async with AsyncExitStack() as stack:
+        ports = stack.enter_context(cluster_of(BUNDLED, folders, announced=fronts))
+        for port, front in zip(ports, fronts, strict=True):
+            await stack.enter_async_context(over_tls(f"redis://127.0.0.1:{port}", files, front))
+        url = f"rediss+cluster://127.0.0.1:{fronts[0]}?ssl_ca_certs={files.certificate}"
+        store = RedisStore(url, history_ttl=1000)
+        try:
+            for n in range(5):
+                await carries_a_turn(store, ask(installation=f"slack:T{n}"))
+        finally:
+            await store.close()

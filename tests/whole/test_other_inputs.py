@@ -123,3 +123,44 @@ async def test_a_reply_to_an_apps_embed_is_understood(discord: Discord):
         await discord.shows_text("It ran out of memory.")
     assert "job web-42 exited with code 137" in told(discord)
     assert "env: prod" in told(discord)
+
+
+def another_bot(side: Side) -> str:
+    """The id of another bot that can write where the bot is."""
+    return "B0ALERT001" if isinstance(side, Slack) else side.server.world.add_user("alerts", "Alerts", bot=True)
+
+
+async def another_bot_asks(side: Side, robot: str, number: int) -> None:
+    """Mention the bot as another bot does."""
+    text = f"<@{side.bot}> why? {number}"
+    if isinstance(side, Slack):
+        event = {"type": "message", "subtype": "bot_message", "bot_id": robot, "username": "alerts"}
+        where = {"channel": side.channel, "channel_type": "channel", "team": side.server.workspace.team_id}
+        await side.server.send_event({**event, **where, "text": text, "ts": f"170000000{number}.000100"})
+    else:
+        await side.server.say(side.channel, robot, text)
+
+
+async def test_other_bots_are_not_answered(side: Side):
+    """A bot that nobody named in ALLOWED_BOTS may mention ours as often as it likes."""
+    side.house.box.claude.answer("For a person.")
+    robot = another_bot(side)
+    async with side.house.bot():
+        await another_bot_asks(side, robot, 1)
+        await side.ask("and me?")
+        await side.shows_text("For a person.")
+    assert len(side.house.box.claude.asked()) == 1
+
+
+async def test_a_bot_that_may_ask_is_answered_three_times_a_minute(side: Side):
+    """A bot that is named is answered like a person; after three answers it is told once, and then nothing more."""
+    side.house.box.claude.answer("An answer.", times=9)
+    robot = another_bot(side)
+    async with side.house.bot(allowed_bots=robot):
+        for number in range(6):
+            await another_bot_asks(side, robot, number)
+        await side.shows_text(phrases.LOOP)
+        await side.house.until(lambda: side.texts.count("An answer.") == 3)
+        await side.ask("and me?")
+        await side.house.until(lambda: side.texts.count("An answer.") == 4)
+    assert side.texts.count(phrases.LOOP) == 1
