@@ -163,7 +163,7 @@ async def test_only_a_client_that_says_goodbye_ends_its_session(
         if code is not None:
             await socket.close(code=code)
     async with asyncio.timeout(5):
-        while server._gateway.connections:  # noqa: ASYNC110 - it tells nobody
+        while server.connections:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
     async with aiohttp.ClientSession() as session, session.ws_connect(server.gateway_url) as socket:
         await socket.receive()
