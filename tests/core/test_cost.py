@@ -17,6 +17,8 @@ from bot.turn.request import build
 from tests.fuzz.cost import grows_too_fast
 from tests.fuzz.hostile import repeated, units
 
+pytestmark = pytest.mark.time_limit(240)  # computing alone, on a machine that others may use, too
+
 
 def said(text: str) -> Message:
     return Message(
