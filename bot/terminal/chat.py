@@ -118,7 +118,7 @@ class Answered:
     Args:
         stop: why it ended.
         usage: tokens; zeros when the answer did not come to its own end.
-        first_token: seconds from asking, the last time, to the first text; None without any.
+        first_token: seconds to the first text from asking, or from the end of the attempt before; None without any.
         total: seconds from the question to the end.
     """
 

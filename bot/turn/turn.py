@@ -258,8 +258,8 @@ async def ask(
             return end, step
         if step is Step.NOTE and not await shown.interrupt():
             return end, Step.FAIL
+        shown.reply.restart()  # before the pause: what nobody saw yet must not come to be seen in it
         await orders.pause(retries.pause)
-        shown.reply.restart()
 
 
 def outcome_of(end: AttemptResult, reply: Answer, *, keep_partials: bool = False) -> StoredAnswer:

@@ -87,14 +87,24 @@ def test_only_attachments_are_described():
 def test_the_cut_rarely_moves():
     """As a thread grows past its limit, the oldest kept turn stays for many turns, so that the prefix is cached."""
     history: list[Turn] = []
-    starts = []
+    starts, sent = [], []
     for n in range(200):
         history.append(turn(f"question {n} " + "x" * 200, "y" * 200, id_=str(n)))
         messages = build("s", history, [said("now?")], tokens=2000).messages
         assert sum(len(text) for _, text in messages) <= 2000 * 3 + 500
         starts.append(messages[0][1])
+        sent.append(sum(len(text) for _, text in messages))
     moves = sum(a != b for a, b in itertools.pairwise(starts))
     assert 5 < moves < 40
+    assert min(sent[20:]) > 0.35 * 2000 * 3, "nearly half of what may be sent is, right after a cut"
+
+
+def test_names_are_cut_to_what_anybody_needs():
+    """Of a display name or a file's name eighty characters are told: all of most, and no page of it."""
+    named = replace(said("why?", "n" * 90), attachments=(Attachment("f" * 90, "m" * 90, 1),))
+    [(_, asked)] = build("s", [], [named], tokens=1000).messages
+    assert [asked.count(letter * 80) for letter in "nfm"] == [1, 1, 1]
+    assert not any(letter * 81 in asked for letter in "nfm")
 
 
 def test_the_question_is_always_sent_whole():
