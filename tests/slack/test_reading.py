@@ -8,6 +8,7 @@ from aiohttp import web
 from adapters.slack.calls import Api
 from adapters.slack.delivery import Delivery
 from adapters.slack.events import Identity
+from adapters.slack.history import LEFT_OUT
 from adapters.slack.people import MOST_AT_ONCE, People
 from bot import errors
 from bot.conversation import Place
@@ -98,7 +99,9 @@ async def test_thread_before(platform: Delivery, place: Place, slack: SlackServe
     await slack.say("general", "ada", "too late", thread=place.thread, tell=())
     before = await platform.thread_before(question(place, ts))
     assert before[0].text == "a question"
-    assert [message.text for message in before[1:]] == [f"reply {number}" for number in range(71, 120)]
+    said = [message.text.removeprefix(f"{LEFT_OUT}\n") for message in before[1:]]
+    assert said == [f"reply {number}" for number in range(71, 120)]
+    assert before[1].text.startswith(LEFT_OUT)
     assert len(arguments(journal, "conversations.replies")) == 1
     assert {message.key for message in before} == {question(place, ts).key}
 
@@ -121,7 +124,7 @@ async def test_long_thread_before(platform: Delivery, place: Place, slack: Slack
         await slack.say("general", "grace", "x" * 7_000, thread=place.thread, tell=())
     ts = await slack.say("general", "ada", "what do you think?", thread=place.thread, tell=())
     before = await platform.thread_before(question(place, ts))
-    assert [len(message.text) for message in before] == [10, 7_000, 7_000]
+    assert [len(message.text) for message in before] == [10, 7_000 + len(f"{LEFT_OUT}\n"), 7_000]
 
 
 @pytest.mark.parametrize(
