@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from benchmarks.policies import PLAIN
 from sandbox.claude.script import Script
+from tests.stages.policies import PLAIN
 
 FAST, SLOW = 0.15, 1.5
 """Seconds a platform's call takes: on a good day and on a bad one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from benchmarks.traces import Trace
+from tests.stages.traces import Trace
 
 WIDTH, HEIGHT, MARGIN = 900, 420, 50
 COLOURS = ("#1264a3", "#c0392b", "#8e6c00", "#5b2c86")

@@ -26,12 +26,12 @@ import uvloop
 from benchmarks import draw
 from benchmarks.cases import CASES, FAST, QUICK, Case
 from benchmarks.machine import OUT, LoopLag, machine
-from benchmarks.policies import PLAIN
 from benchmarks.seen import Heard, Sight, median, most_within, percentile
-from benchmarks.stage import DISCORD, SLACK
-from benchmarks.traces import Trace
 from benchmarks.whole import Venue, our_bot, plain_bot, venue
-from benchmarks.yardstick import best_placement, many_streams, one_stream
+from tests.stages.policies import PLAIN
+from tests.stages.stage import DISCORD, SLACK
+from tests.stages.traces import Trace
+from tests.stages.yardstick import best_placement, many_streams, one_stream
 
 LIVE_STREAMS = 40
 """Streams at once, over all runs: more would measure the machine."""

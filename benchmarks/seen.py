@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from benchmarks.traces import Trace
+from tests.stages.traces import Trace
 
 _ENOUGH_TO_LOCATE = 40
 TEN_SECONDS = 10.0

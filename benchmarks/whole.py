@@ -17,10 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.seen import Heard, Posted, Sight, look
-from benchmarks.stage import SLACK, Stream
-from benchmarks.stage import Platform as Simulated
-from benchmarks.stage import Policy as Plain
-from benchmarks.traces import Trace
 from bot.app.app import App, adapters, claude
 from bot.app.settings import Settings, read
 from bot.conversation import Delta, Finished, Message, MessageRef, Place, ThreadKey
@@ -32,6 +28,10 @@ from bot.turn.reply import PLACEHOLDER
 from sandbox.app import Sandbox
 from sandbox.claude.script import Asked, Script
 from sandbox.journal import Shown
+from tests.stages.stage import SLACK, Stream
+from tests.stages.stage import Platform as Simulated
+from tests.stages.stage import Policy as Plain
+from tests.stages.traces import Trace
 
 _NUMBER = re.compile(r"#(\d+)")
 ARRIVAL = Trace("live", ((0.0, 0),))

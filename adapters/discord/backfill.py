@@ -265,7 +265,7 @@ class Backfill:
         raise _Unreadable
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(work, name="discord history")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 

@@ -36,16 +36,16 @@ def text_of(message: discord.Message, own_id: int, known: Mapping[int, str] | No
     """
     guild = message.guild if isinstance(message.guild, discord.Guild) else None
     names = _names(message, own_id, guild, known or {})
-    text = _plain(message.content, names)
+    text = plain(message.content, names)
     parts = [_post_title(message), text]
-    parts += [_plain(said, names) for said in (embeds_text(message.embeds), components_text(message.components))]
+    parts += [plain(said, names) for said in (embeds_text(message.embeds), components_text(message.components))]
     parts += [f"[sticker: {sticker.name}]" for sticker in message.stickers]
     if message.poll is not None:
         answers = " / ".join(answer.text for answer in message.poll.answers)
         parts.append(f"[poll: {message.poll.question} {answers}]")
     for forwarded in message.message_snapshots:
         said = (forwarded.content, embeds_text(forwarded.embeds), components_text(forwarded.components))
-        shown = [_plain(part, names) for part in said if part]
+        shown = [plain(part, names) for part in said if part]
         files = " ".join(f"[file: {item.filename}]" for item in forwarded.attachments)
         parts.append("\n".join(part for part in ("[forwarded message]", *shown, files) if part))
     return bounded(wellformed("\n".join(part for part in parts if part)).strip())
@@ -108,7 +108,7 @@ def _names(
     return name
 
 
-def _plain(content: str, name: Callable[[re.Match[str]], str]) -> str:
+def plain(content: str, name: Callable[[re.Match[str]], str]) -> str:
     """Replace Discord's markup; what becomes nothing takes the blanks before it along."""
     pieces: list[str] = []
     end = 0

@@ -61,10 +61,6 @@ class Schedule:
         self._numbers = count()
         self._waiting = 0
 
-    def __len__(self) -> int:
-        """How many buckets are remembered."""
-        return len(self._buckets)
-
     # --- what is known ---------------------------------------------------------------------------------------
 
     def bucket(self, rate_limit: RateLimit, now: float) -> Bucket:

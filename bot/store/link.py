@@ -114,6 +114,7 @@ class Link:
         """Return a subscription on a connection of its own; on a cluster any node hears what all publish."""
         if isinstance(self._client, RedisCluster):
             await self._client.initialize()
+            heed_cancellation()
             return self._client.pubsub(node=self._client.get_random_primary_node())
         return self._client.pubsub()
 
@@ -126,12 +127,15 @@ class Link:
         try:
             if isinstance(self._client, RedisCluster):
                 found = await self._client.info(target_nodes=RedisCluster.PRIMARIES)
-                return [found] if "redis_version" in found else list(found.values())
-            return [await self._client.info()]
+                infos = [found] if "redis_version" in found else list(found.values())
+            else:
+                infos = [await self._client.info()]
         except redis_errors.NoPermissionError:
             return []
         except FAILURES as error:
             raise self.unavailable(error) from None
+        heed_cancellation()
+        return infos
 
     async def close(self) -> None:
         """Let what is under way end, then close every connection."""
@@ -198,6 +202,17 @@ class Link:
             for i, answer in zip(again, await asyncio.gather(*single, return_exceptions=True), strict=True):
                 answers[i] = answer
         return answers
+
+
+def heed_cancellation() -> None:
+    """Raise CancelledError where the task has been told to end: after everything that it asked redis-py by itself.
+
+    redis-py sends by `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes in the moment in
+    which it has sent.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 _COMPLAINTS: Final = (

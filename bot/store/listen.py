@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from bot.backoff import growing
-from bot.store.link import FAILURES, Link
+from bot.store.link import FAILURES, Link, heed_cancellation
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ async def listen(link: Link, channels: Sequence[bytes]) -> AsyncGenerator[tuple[
         try:
             async with contextlib.aclosing(await link.pubsub()) as pubsub:
                 await pubsub.subscribe(*channels)
+                heed_cancellation()
                 confirmed, silent = 0, False
                 while True:
                     message = await pubsub.get_message(timeout=PING_AFTER)
@@ -39,6 +40,7 @@ async def listen(link: Link, channels: Sequence[bytes]) -> AsyncGenerator[tuple[
                             break
                         silent = True
                         await pubsub.ping()
+                        heed_cancellation()
                         continue
                     silent = False
                     if message["type"] == "message":

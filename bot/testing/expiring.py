@@ -23,6 +23,10 @@ class Expiring(Generic[_K, _V]):
         while self._entries[oldest := next(iter(self._entries))][0] <= now:
             del self._entries[oldest]
 
+    def __len__(self) -> int:
+        """How many entries are kept, those included whose time is over and that nothing was set after."""
+        return len(self._entries)
+
     def get(self, name: _K) -> _V | None:
         """The value, or None when there is none or its time is over."""
         until, value = self._entries.get(name, (0.0, None))

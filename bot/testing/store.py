@@ -56,6 +56,12 @@ class MemoryStore:
         self._directs: dict[str, dict[str, float]] = {}
         self._listeners: set[tuple[frozenset[str], asyncio.Queue[Signal]]] = set()
 
+    @property
+    def size(self) -> int:
+        """How many entries it keeps of all that it forgets in time."""
+        kept = (value for value in vars(self).values() if isinstance(value, Expiring))
+        return sum(map(len, kept)) + len(self._threads)
+
     async def submit(self, message: Message, *, alone: bool = False) -> bool:
         """See `TurnStore.submit`."""
         if self._seen.get((message.installation, message.id)):

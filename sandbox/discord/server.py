@@ -123,6 +123,11 @@ class DiscordServer(People, Service):
         """The application's id."""
         return self.world.application_id
 
+    @property
+    def connections(self) -> int:
+        """How many clients are connected to the gateway."""
+        return len(self._gateway.connections)
+
     def move_gateway(self, move: Callable[[str], str]) -> None:
         """Tell clients another address of the gateway: what `move` makes of its own."""
         self._gateway.url = move(self._gateway.url)
@@ -215,8 +220,8 @@ class DiscordServer(People, Service):
         return self.bot_token
 
     def advance(self, seconds: float) -> None:
-        """Put the stand-in's clock forward: messages age, windows end, nonces are forgotten."""
-        self._clock.ahead += seconds
+        """Put the clock forward: messages age, windows end, nonces are forgotten. Or back, and ids with it."""
+        self.world.advance(seconds)
 
     @property
     def latency(self) -> float:

@@ -145,8 +145,14 @@ class World:
         self.owner_id = self.add_user("owner", "Olive Owner")
         self.users[self.bot_id] = User(self.bot_id, bot_name, bot=True, roles=[role], joined_at=clock.now())
 
+    def advance(self, seconds: float) -> None:
+        """Put the clock forward, or back; ids follow it."""
+        self.clock.ahead += seconds
+        if seconds < 0:
+            self._last_snowflake = 0
+
     def snowflake(self) -> str:
-        """A new id, greater than all before; its upper bits are the time."""
+        """A new id, greater than all before unless the clock was put back; its upper bits are the time."""
         value = max((int(self.clock.now() * 1000) - EPOCH_MS) << 22, self._last_snowflake + 1)
         self._last_snowflake = value
         return str(value)

@@ -135,7 +135,7 @@ class SlackStage:
         bot = shown.author == space.bot.id
         names = {user.id: user.name for user in space.users.values()}
         names |= {channel.id: channel.name for channel in space.channels.values()}
-        text = shown.text if bot else _plain_slack(shown.text, names)
+        text = shown.text if bot else plain_slack(shown.text, names)
         post = space.channels[shown.channel].posts.get(shown.id)
         draw = drawing.slack_markdown if post is not None and post.markdown else drawing.mrkdwn
         author = names.get(shown.author, shown.author)
@@ -173,7 +173,8 @@ class SlackStage:
         return _mentioning(text, {user.name: user.id for user in self._slack.workspace.users.values()})
 
 
-def _plain_slack(text: str, names: Mapping[str, str]) -> str:
+def plain_slack(text: str, names: Mapping[str, str]) -> str:
+    """Return what a person typed on Slack as it is offered for an edit; `names` by id."""
     text = re.sub(r"<@([UW]\w++)[^<>]*+>", lambda found: f"@{names.get(found[1], found[1])}", text)
     text = re.sub(r"<!(channel|here|everyone)[^<>]*+>", r"@\1", text)
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cases import CASES, QUICK, Case, prose
-from benchmarks.policies import every
 from benchmarks.reader import PostedMessages, Run, measure
 from benchmarks.seen import Heard, squeeze
 from benchmarks.whole import our_bot, plain_bot, venue
+from tests.stages.policies import every
 
 
 def test_prose_is_cut_into_about_as_many_pieces_and_loses_nothing() -> None:

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from benchmarks.seen import Heard, Posted, look, max_lag, most_within, percentile, squeeze, steps
-from benchmarks.stage import Stream
-from benchmarks.traces import Trace
+from tests.stages.stage import Stream
+from tests.stages.traces import Trace
 
 
 def heard(*deltas: tuple[float, str]) -> Heard:

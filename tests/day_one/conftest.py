@@ -43,9 +43,15 @@ def without_intent(aside):
 
 
 @pytest.fixture(scope="module")
-def server(aside, tmp_path_factory):
+def data_dir(tmp_path_factory):
+    """Where somebody else's server keeps its data."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def server(aside, data_dir):
     """A server of somebody else's, and its address."""
-    server = EmbeddedServer(tmp_path_factory.mktemp("server"))
+    server = EmbeddedServer(data_dir)
     aside.do(server.__aenter__())
     yield server
     aside.do(server.__aexit__(None, None, None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import redis
@@ -119,9 +120,9 @@ def test_a_data_directory_that_cannot_be_written_to(bot: Callable[..., Outcome],
     refuses(bot(command, DATA_DIR=str(file / below)), rf"^DATA_DIR {file}.*name a directory")
 
 
-def test_a_data_directory_in_use(bot: Callable[..., Outcome], server: EmbeddedServer):
+def test_a_data_directory_in_use(bot: Callable[..., Outcome], server: EmbeddedServer, data_dir: Path):
     """A DATA_DIR that another process uses is shared with it, and its server outlives this one."""
-    assert bot("check", DATA_DIR=str(server._dir)) == (0, "everything needed works\n", "")
+    assert bot("check", DATA_DIR=str(data_dir)) == (0, "everything needed works\n", "")
     assert redis.Redis(unix_socket_path=server.url.removeprefix("unix://")).ping()
 
 

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from adapters.discord import DiscordAdapter
+from adapters.discord.calls import Calls
+from adapters.discord.gateway import Gateway, set_api, set_gateway
 from bot.conversation import FollowUps, Message, MessageRef, Place, ThreadKey
 from bot.errors import StoreUnavailable
 from sandbox.discord import DiscordServer
@@ -93,6 +95,19 @@ class Box:
 def adapter_for(server: DiscordServer, follow_ups: FollowUps = "all") -> DiscordAdapter:
     """An adapter that begins a new session without Discord's five seconds."""
     return DiscordAdapter(server.bot_token, api_url=server.url, follow_ups=follow_ups, identify_delay=0.0)
+
+
+@contextlib.asynccontextmanager
+async def client_of(server: DiscordServer) -> AsyncIterator[Gateway]:
+    """The adapter's own client, logged in."""
+    set_api(server.url)
+    client = Gateway(Calls().trace, message_content=True, identify_delay=0.0)
+    await client.login(server.bot_token)
+    await set_gateway(client.http)
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 @contextlib.asynccontextmanager

@@ -47,13 +47,14 @@ class Meddler:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         host, port = self._runner.addresses[0][:2]
-        self.address = self._server._gateway.url = f"ws://{host}:{port}/gateway"
+        self.address = f"ws://{host}:{port}/gateway"
+        self._server.move_gateway(lambda _: self.address)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close(1001)
         await self._runner.cleanup()
-        self._server._gateway.url = self._behind
+        self._server.move_gateway(lambda _: self._behind)
 
     async def until(self, condition: Callable[[], T]) -> T:
         """Wait until `condition()` is truthy and return it; looked at whenever a client connects, speaks or closes."""

@@ -60,7 +60,8 @@ async def test_an_api_that_is_not_there_is_named(url: str) -> None:
     adapter = DiscordAdapter("token", api_url=url)
     with pytest.raises(SettingsError, match="DISCORD_API_URL"):
         await adapter.start()
-    assert adapter._client.is_closed()
+    del adapter
+    gc.collect()  # what it left open would complain, and that fails a test
 
 
 async def test_answers_whose_type_names_a_charset_are_read(server: DiscordServer) -> None:
@@ -112,7 +113,7 @@ async def test_with_the_intent_even_replies_without_a_ping_can_be_read(server: D
     """Where the application has the intent it is used, whatever FOLLOW_UPS says."""
     async with listening(server, box, "mention"):
         (identified,) = server.journal.of("discord", "call", call="GATEWAY IDENTIFY")
-    assert discord.Intents._from_value(identified["intents"]).message_content
+    assert identified["intents"] & discord.Intents(message_content=True).value
 
 
 @pytest.mark.parametrize(("code", "named"), [(4004, "DISCORD_BOT_TOKEN"), (4011, "sharding"), (4013, "intents")])

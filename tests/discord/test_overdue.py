@@ -131,7 +131,7 @@ async def connected(discord: Discord, client: Gateway | None = None) -> AsyncIte
     """A client that stays connected to it, and ends within seconds."""
     if client is None:
         client = Gateway(aiohttp.TraceConfig(), message_content=True, identify_delay=DELAY)
-        await client._async_setup_hook()
+        await client.__aenter__()  # as a login does
         client.http = discord  # type: ignore[assignment]
     task = asyncio.create_task(client.stay_connected())
     try:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from adapters.discord.backfill import HOLD
+from adapters.discord.gateway import end
+from adapters.discord.intake import Intake
+from adapters.discord.own import OwnMessages
 from bot.conversation import Message
 from sandbox.discord import DiscordServer, payloads
 from sandbox.faults import Fault
-from tests.discord.harness import Box, ask, calls, listening
+from tests.discord.harness import Box, ask, calls, client_of, listening
 
 
 async def history_is_on_its_way(server: DiscordServer) -> None:
@@ -18,6 +22,11 @@ async def history_is_on_its_way(server: DiscordServer) -> None:
     server.latency = 0.3
     await server.journal.until(lambda: list(server.journal.of("discord", "answer", call="GET messages")))
     server.latency = 0.0
+
+
+def readings() -> set[asyncio.Task[object]]:
+    """What reads missed messages."""
+    return {task for task in asyncio.all_tasks() if task.get_name() == "discord history"}
 
 
 async def test_history_that_fails_once_is_read_again(server: DiscordServer, box: Box) -> None:
@@ -108,7 +117,7 @@ async def test_stopping_ends_the_reading_of_history(server: DiscordServer, box: 
         server.latency = 0.1
         await server.journal.until(lambda: calls(server, "GET messages"))
         await adapter.stop_intake()
-        await asyncio.wait(adapter._intake._backfill._tasks)  # type: ignore[union-attr]
+        await asyncio.wait(readings())
         assert calls(server, "GET messages") == 1
     server.latency = 0.0
     async with listening(server, box):
@@ -144,9 +153,8 @@ async def test_a_stop_while_one_channel_is_read_and_another_was(server: DiscordS
     server.faults.add(Fault("GET messages", "delay", seconds=0.3, when=lambda call: call["channel"] == random))
     async with listening(server, box) as adapter:
         await box.asked.wait()
-        reading = adapter._intake._backfill._tasks  # type: ignore[union-attr]
         stopping = asyncio.create_task(adapter.stop_intake())
-        await asyncio.wait({stopping, *reading}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stopping, *readings()}, return_when=asyncio.FIRST_COMPLETED)
         box.go.set()
         await stopping
     assert "in general" in box.texts()
@@ -157,23 +165,30 @@ async def test_a_stop_while_one_channel_is_read_and_another_was(server: DiscordS
 @pytest.mark.parametrize("turns", range(9))
 async def test_a_server_sent_right_after_ready_is_looked_into(server: DiscordServer, box: Box, turns: int) -> None:
     """However soon a server follows READY, its missed messages are read: discord.py tells of some servers never."""
-    async with listening(server, box) as adapter:
-        state = adapter._client._connection
-        state.parse_ready(
-            {
-                "v": 10,
-                "user": payloads.bot_user(server.world),
-                "guilds": [{"id": server.guild_id, "unavailable": True}],
-                "private_channels": [],
-                "session_id": "s",
-                "resume_gateway_url": server.gateway_url,
-                "shard": [0, 1],
-                "application": {"id": server.application_id, "flags": 1 << 18},
-            }
-        )
+    async with client_of(server) as client:
+        installation = f"discord:{server.application_id}"
+        client.intake = intake = Intake(client, installation, box, "all", OwnMessages())
+        await intake.start()
+        connection = asyncio.create_task(client.stay_connected())
+        await client.wait_until_ready()
+        ready = {
+            "v": 10,
+            "user": payloads.bot_user(server.world),
+            "guilds": [{"id": server.guild_id, "unavailable": True}],
+            "private_channels": [],
+            "session_id": "s",
+            "resume_gateway_url": server.gateway_url,
+            "shard": [0, 1],
+            "application": {"id": server.application_id, "flags": 1 << 18},
+        }
+        client.ws.established = False  # as a new connection is
+        await client.ws.received_message(json.dumps({"op": 0, "t": "READY", "s": 1, "d": ready}))
         for _ in range(turns):  # of the event loop, in which READY is handled step by step
             await asyncio.sleep(0)
-        state.parse_guild_create(payloads.guild_create(server.world, everybody=False))  # type: ignore[arg-type]
-        async with asyncio.timeout(2):
-            while adapter._intake._backfill.pending:  # type: ignore[union-attr]  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.01)
+        guild = payloads.guild_create(server.world, everybody=False)
+        await client.ws.received_message(json.dumps({"op": 0, "t": "GUILD_CREATE", "s": 2, "d": guild}))
+        asked = await ask(server, "after")
+        await box.until(lambda: box.cursors[installation] == asked)
+        await end([connection])
+        await intake.stop(1.0)
+        await intake.close()

@@ -10,7 +10,7 @@ from adapters.discord.intake import Intake
 from adapters.discord.own import OwnMessages
 from bot.ports import Content
 from sandbox.discord import DiscordServer
-from tests.discord.harness import Box, adapter_for, ask, calls, listening, logged_in
+from tests.discord.harness import Box, ask, calls, client_of, listening
 
 
 async def test_nothing_old_is_answered_at_the_first_start(server: DiscordServer, box: Box) -> None:
@@ -86,7 +86,6 @@ async def test_what_is_older_than_an_hour_is_let_be(server: DiscordServer, box: 
     """An hour after the question nobody waits for the answer any more."""
     box.cursors[f"discord:{server.application_id}"] = "1"
     server.advance(-2 * 3600)
-    server.world._last_snowflake = 0
     await ask(server, "two hours ago")
     server.advance(2 * 3600)
     await ask(server, "just now")
@@ -153,37 +152,38 @@ async def test_an_edit_made_while_the_store_is_down_is_not_lost(server: DiscordS
     assert [edit.text for edit in box.edits] == ["two?"]
 
 
-async def test_more_than_can_be_held_is_read_from_history(server: DiscordServer, box: Box) -> None:
+async def test_more_than_can_be_held_is_read_from_history(
+    server: DiscordServer, box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
     """When the store is down for so long that events no longer fit, they are fetched once it is back."""
-    adapter = adapter_for(server)
-    await adapter.start()
-    client = adapter._client
-    intake = Intake(client, adapter.installation, box, "all", OwnMessages(), capacity=3)
-    await intake.start()
-    client.intake = intake
-    connection = asyncio.create_task(client.stay_connected())
-    try:
-        await ask(server, "0")
-        await box.until(lambda: box.messages)
-        box.down = True
-        for number in range(1, 9):
-            await ask(server, str(number))
-        await box.until(lambda: intake._overflowed)
-        box.down = False
-        await box.until(lambda: len(box.messages) == 9)
-    finally:
-        connection.cancel()
-        await asyncio.gather(connection, return_exceptions=True)
-        await intake.stop(1.0)
-        await intake.close()
-        await adapter.close()
+    async with client_of(server) as client:
+        intake = Intake(client, f"discord:{server.application_id}", box, "all", OwnMessages(), capacity=3)
+        await intake.start()
+        client.intake = intake
+        connection = asyncio.create_task(client.stay_connected())
+        try:
+            await ask(server, "0")
+            await box.until(lambda: box.messages)
+            box.down = True
+            for number in range(1, 9):
+                await ask(server, str(number))
+            async with asyncio.timeout(5):
+                while "will be read again" not in caplog.text:  # noqa: ASYNC110 - nobody tells otherwise
+                    await asyncio.sleep(0.01)
+            box.down = False
+            await box.until(lambda: len(box.messages) == 9)
+        finally:
+            connection.cancel()
+            await asyncio.gather(connection, return_exceptions=True)
+            await intake.stop(1.0)
+            await intake.close()
     assert box.texts() == [str(number) for number in range(9)]
 
 
 async def test_a_stop_that_is_cut_short_leaves_no_task(server: DiscordServer, box: Box) -> None:
     """Who is told to go while it waits for the store hands nothing in any more."""
-    async with logged_in(server) as adapter:
-        intake = Intake(adapter._client, adapter.installation, box, "all", OwnMessages())
+    async with client_of(server) as client:
+        intake = Intake(client, f"discord:{server.application_id}", box, "all", OwnMessages())
         await intake.start()
         box.down = True
         intake.deleted(1, None, [2])

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import workers
-from benchmarks.virtual import run
 from bot.pacing.pacer import LiveReply, Pacer, Urgency
 from bot.ports import RateLimit
 from bot.ports.rate_limits import Act, Entry, Verdict
 from tests.pacing.stage import now
 from tests.pacing.together import FEW, UPDATE, Ledger, flood, together
+from tests.stages import workers
+from tests.stages.virtual import run
 
 
 async def crowded_out(pacers: list[Pacer]) -> tuple[LiveReply, asyncio.Future[None]]:

@@ -9,8 +9,6 @@ from typing import get_args
 
 import pytest
 
-from benchmarks import workers
-from benchmarks.virtual import run
 from bot.pacing.pacer import Pacer, Urgency
 from bot.pacing.sharing import GRACE
 from bot.ports import RateLimit
@@ -18,6 +16,8 @@ from bot.ports.rate_limits import Act, Entry, Verdict
 from sandbox.limits import Counting
 from tests.pacing.stage import now
 from tests.pacing.together import FEW, UPDATE, Ledger, flood, refused, together
+from tests.stages import workers
+from tests.stages.virtual import run
 
 
 @pytest.mark.parametrize("counting", get_args(Counting))

@@ -7,14 +7,15 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import get_args
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.virtual import run
 from bot.pacing.pacer import Pacer, Urgency
 from bot.ports import RateLimit
 from sandbox.limits import Counting, Limiter
 from tests.pacing.stage import ARRIVALS, ONE, SLACK, emptied, now, order_of, reply
+from tests.stages.virtual import run
 
 
 @given(st.lists(ARRIVALS, min_size=1, max_size=6), st.sampled_from(get_args(Counting)))
@@ -182,16 +183,24 @@ def test_a_crowd_is_more_live_replies_than_the_burst() -> None:
 
 def test_nothing_is_left_when_nobody_waits() -> None:
     """Idle replies have no timer and no task."""
+    idle: list[float] = []
 
-    async def main() -> tuple[object, int]:
+    async def main() -> None:
         pacer = Pacer()
         live_replies = [pacer.live_reply(SLACK) for _ in range(100)]
         for live_reply in live_replies:
             live_reply.received(5)
         await pacer.admit(SLACK, live_replies[0])
-        return pacer._timer, len(asyncio.all_tasks())
+        assert len(asyncio.all_tasks()) == 1
+        idle.append(now())
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            idle.append(now())
 
-    assert run(main()) == (None, 1)
+    with pytest.raises(RuntimeError, match="nothing is scheduled"):
+        run(main())
+    assert idle[0] == idle[1], "a timer went off"
 
 
 def test_many_random_waiters_all_go() -> None:

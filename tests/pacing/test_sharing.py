@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import workers
-from benchmarks.simulate import staggered
-from benchmarks.stage import DISCORD, SLACK, Platform
-from benchmarks.traces import steady
 from bot.pacing.pacer import Pacer, Urgency
 from bot.ports import RateLimit
 from bot.ports.rate_limits import DEMAND_LASTS, Act
 from sandbox.limits import Counting
 from tests.pacing.stage import ARRIVALS, now, reply
 from tests.pacing.together import CHANNEL, UPDATE, Ledger, flood, refused, together, typing
+from tests.stages import workers
+from tests.stages.measure import staggered
+from tests.stages.stage import DISCORD, SLACK, Platform
+from tests.stages.traces import steady
 
 
 @given(

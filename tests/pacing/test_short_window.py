@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from benchmarks.policies import ours
-from benchmarks.stage import DISCORD, Platform, play
-from benchmarks.traces import steady
-from benchmarks.virtual import run
-from benchmarks.yardstick import one_stream
 from bot.pacing.bucket import Bucket
 from bot.pacing.pacer import Pacer
 from bot.ports import Observed, RateLimit
+from tests.stages.policies import ours
+from tests.stages.stage import DISCORD, Platform, play
+from tests.stages.traces import steady
+from tests.stages.virtual import run
+from tests.stages.yardstick import one_stream
 
 EDIT = RateLimit("edit", 5, 5.0, 3)
 POST = RateLimit("post", 5, 5.0, 4)

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from benchmarks.virtual import run
 from bot.pacing.pacer import LiveReply, Pacer
 from tests.pacing.stage import SLACK, now, reply
+from tests.stages.virtual import run
 
 
 def test_the_first_text_goes_at_once() -> None:

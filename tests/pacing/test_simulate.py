@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import get_args
-from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks.draw import staircase
-from benchmarks.policies import PLAIN, ours, ours_with_valve
-from benchmarks.simulate import measure, staggered
-from benchmarks.stage import DISCORD, SLACK, Limits, Platform, play
-from benchmarks.traces import bursty, recorded, stalled, steady
-from benchmarks.yardstick import best_placement, many_streams, one_stream
 from sandbox.limits import Counting
+from tests.stages.measure import measure, staggered
+from tests.stages.policies import PLAIN, ours, ours_with_valve
+from tests.stages.stage import DISCORD, SLACK, Limits, Platform, play
+from tests.stages.traces import bursty, recorded, steady
+from tests.stages.yardstick import best_placement, many_streams, one_stream
 
 
 @pytest.mark.parametrize("counting", get_args(Counting))
@@ -74,10 +72,3 @@ def test_a_recorded_trace_is_read(tmp_path: Path) -> None:
     path = tmp_path / "answer.json"
     path.write_text("[[5.0, 3], [5.5, 4]]")
     assert recorded(path).deltas == ((0.0, 3), (0.5, 4))
-
-
-def test_the_drawing_is_well_formed() -> None:
-    """The staircase is XML with one line for each policy."""
-    trace = stalled(10.0)
-    root = ET.fromstring(staircase(trace, [("a & b", [(1.0, 10), (9.0, trace.chars)])], "t"))  # noqa: S314 our own
-    assert len(root.findall(".//{*}polyline")) == 1

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
-from benchmarks.virtual import run
+from bot.pacing.bucket import Bucket
 from bot.pacing.pacer import Pacer, Urgency
 from bot.ports import Observed, RateLimit
 from sandbox.limits import Limiter
 from tests.pacing.stage import ONE, SLACK, emptied, now, reply
+from tests.stages.virtual import run
 
 
 def test_room_is_kept_for_endings() -> None:
@@ -105,10 +107,10 @@ def test_cancelled_waiters_spend_nothing() -> None:
         cancelled[0].cancel()
         asyncio.get_running_loop().call_at(begin + 10.2, cancelled[1].cancel)
         # The first timer to fire at the moment of the grant: it cancels before the task has run.
-        original = pacer._look
+        leaving = pacer.live_reply()
 
         def let_go_then_cancel() -> None:
-            original()
+            leaving.close()  # whereupon the pacer looks who may go
             cancelled[1].cancel()
             cancelled[2].cancel()
 
@@ -210,11 +212,16 @@ def test_a_window_is_used_up_by_interim_edits_only_shortly_before_its_end() -> N
 def test_buckets_that_nobody_uses_are_forgotten() -> None:
     """Ten thousand channels written to once each leave a handful of buckets behind."""
 
+    def buckets() -> int:
+        gc.collect()
+        return sum(isinstance(each, Bucket) for each in gc.get_objects())
+
     async def main() -> int:
+        before = buckets()
         pacer = Pacer()
         for number in range(10_000):
             await pacer.admit((RateLimit(f"channel{number}", 5, 5.0, 2),), Urgency.FIRST)
             await asyncio.sleep(0.5)
-        return len(pacer._schedule)
+        return buckets() - before
 
     assert run(main()) <= 40

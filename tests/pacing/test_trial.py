@@ -6,14 +6,14 @@ from typing import get_args
 
 import pytest
 
-from benchmarks.policies import ours_with_valve
-from benchmarks.simulate import measure
-from benchmarks.stage import DISCORD, SLACK, Limits, Platform, play
-from benchmarks.traces import steady
 from bot.pacing.bucket import Bucket
 from bot.pacing.probe import LimitProbe
 from bot.ports import RateLimit
 from sandbox.limits import Counting
+from tests.stages.measure import measure
+from tests.stages.policies import ours_with_valve
+from tests.stages.stage import DISCORD, SLACK, Limits, Platform, play
+from tests.stages.traces import steady
 
 TEN = RateLimit("ten", 10, 60.0, 9)
 

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from benchmarks.virtual import run
 from bot.pacing.pacer import Pacer, Urgency
 from bot.ports import RateLimit
 from tests.pacing.stage import ONE, SLACK, emptied, now
+from tests.stages.virtual import run
 
 
 def test_the_valve_prefers_the_first_way() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.traces import Trace
-from benchmarks.yardstick import best_placement, many_streams, one_stream
+from tests.stages.traces import Trace
+from tests.stages.yardstick import best_placement, many_streams, one_stream
 
 STEP = 0.5
 LATENCY = 1.0

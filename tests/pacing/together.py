@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from benchmarks import workers
-from benchmarks.virtual import run
 from bot.errors import StoreUnavailable
 from bot.pacing.pacer import Pacer, Urgency
 from bot.ports import RateLimit
 from bot.ports.rate_limits import Act, Entry, Verdict
 from sandbox.limits import Counting, Limiter
 from tests.pacing.stage import now, reply
+from tests.stages import workers
+from tests.stages.virtual import run
 
 T = TypeVar("T")
 

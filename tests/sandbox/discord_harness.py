@@ -109,14 +109,14 @@ class Http:
 
     def __init__(self, server: DiscordServer, session: aiohttp.ClientSession) -> None:
         self._server = server
-        self._session = session
+        self.session = session
 
     async def __call__(
         self, method: str, path: str, *, token: str | None = None, **kwargs: Any
     ) -> tuple[int, Any, dict[str, str]]:
         """Status, JSON (None when there is none) and headers."""
         headers = {"Authorization": f"Bot {token or self._server.bot_token}"}
-        async with self._session.request(method, self._server.url + path, headers=headers, **kwargs) as answer:
+        async with self.session.request(method, self._server.url + path, headers=headers, **kwargs) as answer:
             body = await answer.json() if answer.content_type == "application/json" else None
             return answer.status, body, dict(answer.headers)
 

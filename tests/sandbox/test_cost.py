@@ -25,7 +25,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "whom a message on Discord mentions": lambda text: mentions.read(
         text, None, users=["1"], roles={"2": True}, may_mention_all=True
     ),
-    "the text that is offered for an edit": lambda text: stages._plain_slack(text, NAMES),
+    "the text that is offered for an edit": lambda text: stages.plain_slack(text, NAMES),
     "a message on Discord, drawn": lambda text: drawing.discord(text, NAMES),
     "a markdown block, drawn": lambda text: drawing.slack_markdown(text, NAMES),
     "a message on Slack, drawn": lambda text: drawing.mrkdwn(text, NAMES),

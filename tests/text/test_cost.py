@@ -14,6 +14,8 @@ from tests.fuzz.cost import grows_too_fast
 from tests.fuzz.hostile import KNOWN, repeated, units
 from tests.fuzz.text import DIALECTS, WAYS, whole
 
+pytestmark = pytest.mark.time_limit(240)  # computing alone, on a machine that others may use, too
+
 RANDOM = list(units(20, 7))[-20:]
 
 

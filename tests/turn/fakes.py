@@ -53,6 +53,10 @@ class FakePlatform:
     def fail(self, call: str, error: PlatformError, *, times: int = 1, lost: bool = False) -> None:
         self._faults.setdefault(call, deque()).extend([(error, lost)] * times)
 
+    def heal(self) -> None:
+        """Fail no more."""
+        self._faults.clear()
+
     def dialect(self, place: Place) -> Dialect:
         return Dialect("fake", self.limit, len, str)
 

@@ -75,5 +75,5 @@ async def dies(house: House, hold: HeldClaim, after: float) -> None:
     await asyncio.sleep(after)
     dying.cancel()
     await asyncio.wait({dying})
-    house.platform._faults.clear()
+    house.platform.heal()
     await expire()

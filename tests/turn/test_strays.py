@@ -364,7 +364,7 @@ async def test_what_failed_for_good_stays_as_it_last_looked(delivered: str):
         await asyncio.sleep(20)
         dying.cancel()
         await asyncio.wait({dying})
-        house.platform._faults.clear()
+        house.platform.heal()
         await expire()
         hold = await house.claim(None)
         assert hold.claim.outcome is not None

@@ -64,8 +64,8 @@ async def serving(app: App) -> None:
 
 async def gone(side: Side) -> None:
     """Wait until the bot listens no more."""
-    connections = side.server.sockets.connections if isinstance(side, Slack) else side.server._gateway.connections
-    await side.house.until(lambda: not connections, "the end of listening")
+    server = side.server.sockets if isinstance(side, Slack) else side.server
+    await side.house.until(lambda: not server.connections, "the end of listening")
 
 
 # --- what it says of itself -------------------------------------------------------------------------------------

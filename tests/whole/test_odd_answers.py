@@ -16,6 +16,7 @@ async def test_odd_answers_lose_no_question(platform: str) -> None:
     assert await answers.fuzz(platform, 3, seed=3, years=False, at_once=2) == []
 
 
+@pytest.mark.time_limit(120)
 async def test_a_rest_of_years_is_told(slack: Slack) -> None:
     """A platform that asks for a rest of years makes the bot rest for minutes, and `/readyz` says so."""
     async with slack.house.bot(drain_seconds=0.0) as app:

@@ -85,7 +85,7 @@ def ways_in(side: Side) -> int:
 async def only_one_listens(discord: Discord) -> None:
     """Wait until all but one have hung up, which the journal does not tell."""
     async with asyncio.timeout(PATIENCE):
-        while len(discord.server._gateway.connections) != 1:  # noqa: ASYNC110
+        while discord.server.connections != 1:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 

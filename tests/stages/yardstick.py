@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from benchmarks.traces import Trace
+from tests.stages.traces import Trace
 
 _NEVER = -math.inf
 

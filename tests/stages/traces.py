@@ -46,7 +46,7 @@ class Trace:
 
 def steady(seconds: float, tokens_per_second: float = 30.0, seed: int = 0) -> Trace:
     """Tokens of varying length at nearly even times."""
-    random_ = random.Random(seed)
+    random_ = random.Random(seed)  # noqa: S311 - no secret
     gap = 1.0 / tokens_per_second
     deltas = [
         (max(0.0, index * gap + random_.uniform(-0.3, 0.3) * gap), random_.randint(1, 2 * CHARACTERS_PER_TOKEN - 1))
@@ -57,7 +57,7 @@ def steady(seconds: float, tokens_per_second: float = 30.0, seed: int = 0) -> Tr
 
 def bursty(seconds: float, tokens_per_second: float = 30.0, seed: int = 0) -> Trace:
     """Pauses of 0.2 to 1.5 s, and after each what was written meanwhile, all at once."""
-    random_ = random.Random(seed)
+    random_ = random.Random(seed)  # noqa: S311 - no secret
     deltas: list[tuple[float, int]] = []
     at, pause = 0.0, 0.1
     while at < seconds:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from benchmarks.stage import Platform, Policy, Stream
 from bot.pacing.pacer import Pacer
+from tests.stages.stage import Platform, Policy, Stream
 
 PATIENCE = 0.5
 """Seconds after which a final that waits goes out as a new message, where the platform counts those apart."""

@@ -8,11 +8,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 
 from adapters.discord.limits import BURSTS, CALLS, WINDOW
-from benchmarks.traces import Trace
-from benchmarks.virtual import run
 from bot.pacing.pacer import LiveReply, Pacer
 from bot.ports import Observed, RateLimit, Write
 from sandbox.limits import Counting, Limiter
+from tests.stages.traces import Trace
+from tests.stages.virtual import run
 
 
 @dataclass(frozen=True, slots=True)
