@@ -22,9 +22,9 @@ PYTEST += ["-p", "no:cacheprovider", "-p", "no:randomly", "--no-header", "--tb=n
 BASELINE_LIMIT = 900.0
 """Seconds that all tests of a file may take without a fault."""
 
-START, SLOWER, GRACE = 30.0, 4.0, 10.0
-"""Seconds that pytest may take to start; how many times longer than without a fault the tests may take; seconds from
-being told to end until being killed."""
+START, LEAST, SLOWER, GRACE = 30.0, 10.0, 4.0, 10.0
+"""Seconds that pytest may take to start, and any test at least; how many times longer than without a fault tests may
+take; seconds from being told to end until being killed."""
 
 Touched = dict[str, tuple[float, list[int]]]
 
@@ -92,9 +92,10 @@ class Trial:
         if not tests:
             return "unrun"
         file = self._tree / mutant.path
+        each = max(LEAST, SLOWER * max(tests.values()))
         try:
             file.write_text(mutant.applied(source), encoding="utf-8")
-            code = self._pytest(sorted(tests, key=tests.__getitem__), START + SLOWER * sum(tests.values()))
+            code = self._pytest(sorted(tests, key=tests.__getitem__), START + SLOWER * sum(tests.values()), each=each)
         finally:
             file.write_text(source, encoding="utf-8")
         return {None: "timeout", 0: "survived"}.get(code, "killed")
@@ -109,14 +110,16 @@ class Trial:
             self._touched[path] = json.loads(report.read_text(encoding="utf-8"))
         return self._touched[path]
 
-    def _pytest(self, tests: Sequence[str], limit: float, more: dict[str, str] | None = None) -> int | None:
-        """Run tests; return the exit status, None when that took too long."""
+    def _pytest(
+        self, tests: Sequence[str], limit: float, more: dict[str, str] | None = None, *, each: float = 0.0
+    ) -> int | None:
+        """Run tests, one of which may take `each` seconds; return the exit status, None when that took too long."""
         # A test's name may be anything: by file it is read as it is.
         names = self._tree / "chosen.txt"
         names.write_text("\n".join(tests), encoding="utf-8")
         environment = {**os.environ, **(more or {}), "PYTHONDONTWRITEBYTECODE": "1"}
         process = subprocess.Popen(  # noqa: S603
-            [*PYTEST, f"@{names}"],
+            [*PYTEST, "--time-limit", str(each), f"@{names}"],
             cwd=self._tree,
             env=environment,
             stdout=subprocess.DEVNULL,
