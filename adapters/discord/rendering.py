@@ -28,6 +28,7 @@ TABLE_WIDTH = 80
 
 _DEEPEST_HEADING = 3
 _SPECIAL = ("||", "__", "[", "<br", "<BR", ">>>", "####")
+_MOST_SPECIAL = 150  # of these in one message; one with more is noise, and is shown as it is written
 _UNDERLINE = re.compile(r"\n[ \t>]*+(?:=++|-++)[ \t]*+(?:\n|\Z)")
 _QUOTE_TO_THE_END = re.compile(r"^([ \t]*+)(?=>>>[ \t])", re.MULTILINE)
 _TASK = re.compile(r"([\s>]*+(?:[-*+]|\d{1,9}+[.)])[ \t]++)\[([ xX])\](?=[ \t])")
@@ -46,7 +47,8 @@ def rendered(markdown: str) -> str:
 
 def _translated(markdown: str) -> str:
     """Return `markdown` with what means something else to Discord, code left alone."""
-    if not any(mark in markdown for mark in _SPECIAL) and not _UNDERLINE.search(markdown):
+    special = sum(map(markdown.count, _SPECIAL))
+    if special > _MOST_SPECIAL or (not special and not _UNDERLINE.search(markdown)):
         return markdown
     structure = outline(markdown)
     pieces: list[str] = []

@@ -163,7 +163,7 @@ class AnswerReader:
                     break
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             self.failure = error
-        if not texts:
+        if not texts and not (self.whole and self._return):
             return ""
         text = self._with_line_feeds(whole_characters("".join(texts)))
         self._text.append(text)
@@ -174,8 +174,8 @@ class AnswerReader:
         if "\r" not in text and not self._return:
             return text
         text = self._return + text
-        self._return = "\r" if text.endswith("\r") else ""
-        return text.removesuffix("\r").replace("\r\n", "\n")
+        self._return = "\r" if text.endswith("\r") and not self.whole else ""
+        return text[: len(text) - len(self._return)].replace("\r\n", "\n")
 
     def _is_json(self, chunk: bytes) -> bool:
         """Whether the answer is one JSON object and no stream, as some gateways answer; then the chunk is kept."""

@@ -19,10 +19,11 @@ from bot.store.codec import capped
 from bot.store.mailbox import Edit, Flight, Standing, Thread
 from bot.testing.expiring import Expiring
 from bot.testing.line import Line
+from bot.testing.presence import MemoryPresence
 from bot.testing.rate_limits import MemoryRateLimits
 
 
-class MemoryStore:
+class MemoryStore(MemoryPresence):
     """See `bot.ports.TurnStore`.
 
     Args:
@@ -38,7 +39,8 @@ class MemoryStore:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._clock, self._monotonic = clock, monotonic
+        super().__init__(clock)
+        self._monotonic = monotonic
         self.rate_limits = MemoryRateLimits(clock)
         self._threads: dict[tuple[str, ThreadKey], Thread] = {}
         self._history: Expiring[tuple[str, ThreadKey], list[Turn]] = Expiring(clock, history_ttl)
@@ -51,16 +53,13 @@ class MemoryStore:
         self._fences: Expiring[str, str] = Expiring(clock, rules.FENCE_TTL)
         self._cursors: Expiring[str, str] = Expiring(clock, rules.CURSOR_TTL)
         self._lines: defaultdict[str, Line] = defaultdict(Line)
-        self._workers: dict[str, dict[str, float]] = {}
-        self._leads: dict[str, tuple[str, float]] = {}
         self._directs: dict[str, dict[str, float]] = {}
         self._listeners: set[tuple[frozenset[str], asyncio.Queue[Signal]]] = set()
 
     @property
     def size(self) -> int:
         """How many entries it keeps of all that it forgets in time."""
-        kept = (value for value in vars(self).values() if isinstance(value, Expiring))
-        return sum(map(len, kept)) + len(self._threads)
+        return sum(len(it) for it in vars(self).values() if isinstance(it, Expiring)) + len(self._threads)
 
     async def submit(self, message: Message, *, alone: bool = False) -> bool:
         """See `TurnStore.submit`."""
@@ -308,29 +307,6 @@ class MemoryStore:
         new, stored = rules.decimal(value), self._cursors.get(installation)
         if stored is None or new > rules.decimal(stored):
             self._cursors[installation] = value
-
-    async def attend(self, installations: Collection[str], worker: str, lasts: float) -> int:
-        """See `TurnStore.attend`."""
-        now = self._clock()
-        for installation in installations:
-            alive = self._workers.setdefault(installation, {})
-            alive[worker] = now + lasts
-            self._workers[installation] = {name: until for name, until in alive.items() if until > now}
-        return max((len(self._workers[installation]) for installation in installations), default=0)
-
-    async def lead(self, installation: str, candidate: str, lasts: float) -> bool:
-        """See `ChoosesLeader.lead`."""
-        leader, until = self._leads.get(installation, (candidate, 0.0))
-        if leader != candidate and self._clock() < until:
-            return False
-        if lasts > 0:
-            self._leads[installation] = (candidate, self._clock() + lasts)
-        else:
-            self._leads.pop(installation, None)
-        return lasts > 0
-
-    async def ping(self, installation: str) -> None:
-        """See `TurnStore.ping`."""
 
     async def check(self) -> list[str]:
         """See `TurnStore.check`."""

@@ -8,7 +8,7 @@ from bot.text.blocks import Kind, outline
 from bot.text.inline import MARK
 
 _PUNCTUATION = re.compile(r"[!#$%+\-:=>@^{}]")  # where markdown-it stops to look, besides at marks
-_STOPS_A_MARK = 3  # such looks cost as much as a mark
+_STOPS_A_MARK = 2  # such looks cost as much as a mark
 
 
 def effort(markdown: str) -> int:

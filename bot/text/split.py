@@ -16,6 +16,7 @@ _AFTER_CUT = re.compile(r"[ \t]*+\n(?:[ \t]*+\n)*+")
 _LONGEST_EMPHASIS = 200  # characters; emphasis longer than that is closed at the cut and opened again
 _MOST_GUESSES = 6  # of where a page is full, before its place is found by halving
 _MOST_LINES = 200  # lines looked at from the end of a half page: what people write has fewer
+_MOST_TRIED = 200  # ends of words that are tried before a page is cut between any two characters
 _LABEL_SHARE = 2  # what was begun further back than this part of a page will not end soon
 
 # Ranks of a line's beginning, the best first.
@@ -41,7 +42,7 @@ def cuts(outline: Outline, floor: int, ceiling: int) -> Iterator[int]:
     early = _Whole(outline, floor, ceiling, ceiling - floor)
     below = {outline.starts[number] for number in _lines(outline, floor + 1, half - 1)}
     below.update(cut for pattern in (_SENTENCE, _WORD) for cut in _ends(outline, pattern, floor, half))
-    for cut in sorted(below, reverse=True):
+    for cut in sorted(below, reverse=True)[:_MOST_TRIED]:
         if not early.holds(cut) and is_boundary(outline.text, cut):
             yield cut
     cut = _character_cut(outline, floor, half, early)
@@ -174,7 +175,8 @@ def _rank(outline: Outline, number: int) -> int:
 
 def _text_cuts(outline: Outline, pattern: re.Pattern[str], low: int, high: int) -> Iterator[int]:
     """Yield the ends of matches in [`low`, `high`] that part no character, the last one first."""
-    return (cut for cut in _ends(outline, pattern, low, high) if is_boundary(outline.text, cut))
+    ends = _ends(outline, pattern, low, high)[:_MOST_TRIED]
+    return (cut for cut in ends if is_boundary(outline.text, cut))
 
 
 def _ends(outline: Outline, pattern: re.Pattern[str], low: int, high: int) -> list[int]:

@@ -48,8 +48,9 @@ class Actions:
         components: Sequence[Json] = (),
         kind: int | None = None,
         interaction: Json | None = None,
+        id_: str | None = None,
     ) -> Message:
-        """Post a message; in an archived thread this un-archives it."""
+        """Post a message; in an archived thread this un-archives it. The first of a forum post has the post's id."""
         world = self.world
         target = world.find_message(reference["channel_id"], reference["message_id"]) if reference else None
         found = self._mentions(channel, author, content, allowed, target.author if target else None)
@@ -58,7 +59,7 @@ class Actions:
                 self.update_thread(channel, archived=False)
             self.join(channel, author)
         message = Message(
-            id=world.snowflake(),
+            id=id_ or world.snowflake(),
             channel=channel.id,
             author=author,
             content=content,

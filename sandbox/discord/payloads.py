@@ -7,7 +7,7 @@ import hashlib
 from typing import Any
 
 from .permissions import Permission
-from .world import DM, THREAD, Channel, Message, Role, User, World
+from .world import DM, FORUM, THREAD, Channel, Message, Role, User, World
 
 Json = dict[str, Any]
 
@@ -115,7 +115,7 @@ def channel(world: World, one: Channel) -> Json:
             {"id": o.id, "type": o.kind, "allow": str(int(o.allow)), "deny": str(int(o.deny))}
             for o in one.overwrites.values()
         ],
-    }
+    } | ({"available_tags": [], "default_forum_layout": 0, "default_sort_order": None} if one.kind == FORUM else {})
 
 
 def thread(world: World, one: Channel) -> Json:

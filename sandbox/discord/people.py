@@ -10,12 +10,12 @@ from . import payloads
 from .actions import Actions
 from .permissions import Overwrite, Permission, named
 from .sessions import Intent
-from .world import DM, TEXT, THREAD, Channel, Message, Upload, World
+from .world import DM, FORUM, TEXT, THREAD, Channel, Message, Upload, World
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A channel as a page lists it. `kind` is "text", "thread" or "dm"; `user` is whose direct messages it holds."""
+    """A channel as a page lists it: "text", "forum", "thread" or "dm"; `user` is whose direct messages it holds."""
 
     id: str
     name: str
@@ -45,7 +45,7 @@ class People:
 
     def channels(self) -> list[Place]:
         """Every channel, thread and direct message there is, in the order of their making."""
-        kinds = {TEXT: "text", THREAD: "thread", DM: "dm"}
+        kinds = {TEXT: "text", THREAD: "thread", DM: "dm", FORUM: "forum"}
         return [
             Place(
                 id=each.id,
@@ -151,6 +151,17 @@ class People:
         parent = self.world.channels[channel]
         root = None if message is None else parent.messages[message]
         return self.actions.open_thread(parent, user, name, message=root).id
+
+    def add_forum(self, name: str) -> str:
+        """A new forum; returns the id."""
+        channel = self.world.add_channel(name, FORUM)
+        self.actions.tell_channel("CHANNEL_CREATE", channel)
+        return channel.id
+
+    async def open_post(self, forum: str, user: str, title: str, text: str) -> str:
+        """Write a new post in a forum: a thread with a title, whose first message has its id. Returns the id."""
+        post = self.actions.open_thread(self.world.channels[forum], user, title)
+        return self.actions.post(post, self.world.users[user].id, text, id_=post.id).id
 
     async def archive(self, thread: str) -> None:
         """Archive a thread. Writing in it un-archives it."""

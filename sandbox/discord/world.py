@@ -13,7 +13,7 @@ from .permissions import EVERYONE, IN_DM, NOTHING, Overwrite, Permission, resolv
 EPOCH_MS = 1_420_070_400_000
 """The first millisecond of 2015, from which snowflakes count."""
 
-TEXT, DM, THREAD = 0, 1, 11
+TEXT, DM, THREAD, FORUM = 0, 1, 11, 15
 """Channel types: a guild's text channel, a direct message, a public thread."""
 
 
@@ -102,7 +102,7 @@ class Message:
 
 @dataclass(slots=True, kw_only=True)
 class Channel:
-    """A text channel, a thread or a direct message. `messages` are in the order of their ids."""
+    """A text channel, a forum, a thread or a direct message. `messages` are in the order of their ids."""
 
     id: str
     kind: int
@@ -180,9 +180,9 @@ class World:
         self.roles[id_] = Role(id_, name, permissions, len(self.roles), mentionable=mentionable, managed_by=managed_by)
         return id_
 
-    def add_channel(self, name: str) -> Channel:
-        """A new text channel."""
-        channel = Channel(id=self.snowflake(), kind=TEXT, name=name, position=len(self.channels))
+    def add_channel(self, name: str, kind: int = TEXT) -> Channel:
+        """A new channel, for text or a forum."""
+        channel = Channel(id=self.snowflake(), kind=kind, name=name, position=len(self.channels))
         self.channels[channel.id] = channel
         return channel
 

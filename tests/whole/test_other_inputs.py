@@ -164,3 +164,19 @@ async def test_a_bot_that_may_ask_is_answered_three_times_a_minute(side: Side):
         await side.ask("and me?")
         await side.house.until(lambda: side.texts.count("An answer.") == 4)
     assert side.texts.count(phrases.LOOP) == 1
+
+
+async def test_the_title_of_a_forum_post_is_told(discord: Discord):
+    """People leave the question in the title of a post; it is part of what its first message says, and only of that."""
+    discord.house.box.claude.answer("By the kubelet.", times=2)
+    forum = discord.server.add_forum("questions")
+    async with discord.house.bot():
+        post = await discord.server.open_post(
+            forum, discord.person, "How do pods restart?", f"<@{discord.bot}> see the title"
+        )
+        await discord.shows_text("By the kubelet.")
+        await discord.server.say(post, discord.person, f"<@{discord.bot}> and nodes?")
+        await discord.house.until(lambda: len(discord.answers()) == 2)
+    first, second = [asked["messages"][-1]["content"] for asked in discord.house.box.claude.asked()]
+    assert "How do pods restart?" in first
+    assert "How do pods restart?" not in second
