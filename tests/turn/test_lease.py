@@ -101,6 +101,17 @@ async def test_who_slept_and_still_holds_its_turn_writes_on():
             await hold.fence()
 
 
+async def test_a_nap_within_the_lease_holds_no_reader_up():
+    """Who was stopped for less than its lease has lost nothing: while the store is away it writes on."""
+    scene = Scene()
+    async with scene.holding() as hold:
+        scene.store.away = True
+        scene.slept += LEASE / 4
+        await asyncio.sleep(LEASE / 2)
+        async with asyncio.timeout(PATIENCE + 0.1):
+            await hold.fence()
+
+
 async def test_who_slept_while_it_asked_writes_nothing_either():
     """A process that is stopped while the store is asked, and then hears nothing, does not write."""
     scene = Scene()

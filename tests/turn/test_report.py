@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from bot.app.settings import Settings
-from bot.conversation import MessageRef, Place
-from bot.errors import Busy, Interrupted, RateLimited, Unavailable
+from bot.conversation import Finished, MessageRef, Place, StopReason, Usage
+from bot.errors import Busy, Interrupted, RateLimited, StoreUnavailable, Unavailable
+from bot.testing.store import MemoryStore
 from bot.turn.lease import Order
 from bot.turn.services import Policy
 from tests.turn.fakes import FakePlatform
@@ -27,11 +29,19 @@ def line(caplog: pytest.LogCaptureFixture) -> dict[str, object]:
 async def test_the_line_tells_what_a_turn_took(caplog: pytest.LogCaptureFixture):
     """Seconds until the first text and in all, writes, tokens, and who answered."""
     caplog.set_level("INFO")
-    house = House([1.0, "the ", 2.0, "whole ", 2.0, "answer"])
+    end = Finished(
+        text="the whole answer",
+        stop=StopReason.END_TURN,
+        usage=Usage(1, 2),
+        model="m",
+        request_id="r",
+        first_token=0.1236,
+    )
+    house = House([1.0, "the ", 2.0, "whole ", 2.0, "answer", end])
     await house.ask()
     told = line(caplog)
     assert told["first_text_s"] == pytest.approx(1.1, abs=0.1)
-    assert told["first_token_s"] == 0.1
+    assert told["first_token_s"] == 0.124
     assert told["total_s"] == pytest.approx(5.2, abs=0.3)
     assert (told["posts"], told["edits"]) == (1, len(house.platform.messages["1"].versions) - 1)
     assert (told["refused"], told["repeated"], told["waits"], told["attempts"]) == (0, 0, 0, 1)
@@ -80,8 +90,15 @@ async def test_who_waited_for_long_is_told_of_the_answer(takes: float, after: fl
 
 @in_virtual_time
 async def test_a_turn_leaves_no_task_behind():
-    """Whatever became of it: also where its records could not be written any more."""
+    """Also where another worker took it over while its records could not be written."""
+
+    class Forgetful(MemoryStore):
+        async def record(self, *_args, **_more):
+            raise StoreUnavailable("away")
+
     house = House(["the ", 100.0])
+    house.store = store = Forgetful(history_ttl=1e6, clock=asyncio.get_running_loop().time)
+    house.services = replace(house.services, store=store)
     hold = await house.claim()
     running = asyncio.create_task(house.run(hold))
     await asyncio.sleep(3)
