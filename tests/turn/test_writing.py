@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from bot.conversation import StopReason
+from bot.conversation import Place, StopReason
 from bot.errors import (
     Interrupted,
     PlaceClosed,
+    RateLimited,
     Unavailable,
 )
-from bot.ports import Content
+from bot.ports import Content, RateLimit, Write
 from bot.turn.lease import HeldClaim
 from bot.turn.run import RETURN_DELAY
 from bot.turn.writer import PATIENCE
@@ -109,3 +110,23 @@ async def test_a_write_is_given_up_after_minutes_of_failures(call: str):
     assert "503" in house.services.alerts.of("fake:T")
     await asyncio.sleep(RETURN_DELAY + 1)
     assert await house.store.claim(["fake:T"], "w", 15.0) is not None
+
+
+@pytest.mark.parametrize(("named", "rest"), [("two", {"two"}), ("of another", {"one", "two"}), ("", {"one", "two"})])
+async def test_a_refusal_rests_the_limit_that_it_names(named: str, rest: set[str]):
+    """The other limits of the same write go on; without a name of ours all rest, without a time for a second."""
+
+    class Twice(FakePlatform):
+        def rate_limits(self, write: Write, place: Place) -> tuple[RateLimit, ...]:
+            return tuple(RateLimit(name, 50, 60.0, 10) for name in ("one", "two"))
+
+    house = House(["the whole answer"])
+    house.platform = Twice()
+    house.platform.fail("post", RateLimited("429", bucket=named))
+    running = asyncio.create_task(house.ask())
+    await asyncio.sleep(0.1)
+    resting = house.services.pacer.resting(0.0)
+    assert set(resting) == rest
+    assert all(seconds == pytest.approx(0.95, abs=0.05) for seconds in resting.values())
+    await running
+    assert house.platform.shown == ["the whole answer"]
