@@ -241,6 +241,15 @@ def test_headers_that_leave_more_are_not_believed() -> None:
     assert not bucket.has(1.0, 0.05)
 
 
+@pytest.mark.parametrize(("limit", "more"), [(6, True), (5, False), (4, False), (1, False), (0, False)])
+def test_who_waits_is_looked_at_again_when_a_limit_is_raised(limit: int, more: bool) -> None:
+    """A limit that headers name as it was known, or lower, lets nobody go sooner; none at all is none."""
+    bucket = Bucket(RateLimit("discord", 5, 5.0, 2), 1, 0.0)
+    rate = bucket.rate
+    assert bucket.observe(Observed("discord", limit, 0, 5.0), 0.0) is more
+    assert (bucket.rate > rate, bucket.rate < rate) == (limit > 5, 0 < limit < 5)
+
+
 @given(st.integers(1, 20), WAITS)
 @settings(max_examples=60, deadline=None)
 def test_a_limit_learned_from_headers_is_kept(limit: int, waits: list[float]) -> None:

@@ -12,8 +12,12 @@ class Stream:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.live_reply = LiveReply(lambda: self.now, lambda _: None, lambda _: None)
+        self.told = 0
+        self.live_reply = LiveReply(lambda: self.now, self._tell, lambda _: None)
         self.live_reply.received(10)
+
+    def _tell(self, _live_reply: LiveReply) -> None:
+        self.told += 1
 
     def delta(self, after: float, times: int = 1) -> None:
         for _ in range(times):
@@ -42,3 +46,22 @@ def test_some_pauses_make_no_stream_slow() -> None:
         stream.delta(2.0)
     assert stream.gap < 0.1
     assert stream.live_reply.silence(stream.now)[2] > 1.0
+
+
+def test_a_clump_is_measured_from_its_beginning() -> None:
+    """What came before the last pause is no part of it."""
+    stream = Stream()
+    stream.delta(0.05, times=40)
+    stream.delta(2.0)
+    stream.delta(0.01, times=20)
+    seconds = 0.2 + 2.0 * stream.gap
+    assert stream.live_reply.clumped() == pytest.approx(210 / seconds, rel=0.06)
+
+
+def test_who_waits_is_told_when_text_was_shown() -> None:
+    """What an edit has shown need not be shown again: whatever waits for this reply is looked at anew."""
+    stream = Stream()
+    before = stream.told
+    stream.live_reply.shown(10)
+    assert stream.told == before + 1
+    assert stream.live_reply.unseen == 0
