@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from typing import get_args
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.pacing.pacer import Pacer, Urgency
-from bot.ports import RateLimit
+from bot.ports import Observed, RateLimit
 from sandbox.limits import Counting, Limiter
 from tests.pacing.stage import ARRIVALS, ONE, SLACK, emptied, now, order_of, reply
 from tests.stages.virtual import run
@@ -221,3 +222,55 @@ def test_many_random_waiters_all_go() -> None:
         return len(writes)
 
     assert run(main()) == 200
+
+
+def test_it_tells_what_rests_for_long() -> None:
+    """For an operator: the limits on which a platform asked for a rest that is not over, and how long it lasts yet."""
+
+    async def main() -> list[dict[str, float]]:
+        pacer = Pacer()
+        await pacer.admit((*SLACK, *ONE), Urgency.FIRST)
+        pacer.refused(SLACK, 90.0)
+        pacer.refused(ONE, 5.0)
+        told = [pacer.resting(10.0), pacer.resting(0.0)]
+        await asyncio.sleep(30)
+        return [*told, pacer.resting(10.0), pacer.resting(70.0)]
+
+    assert run(main()) == [{"update": 90.0}, {"update": 90.0, "one": 5.0}, {"update": 60.0}, {}]
+
+
+def test_who_waits_goes_when_headers_name_a_higher_limit() -> None:
+    """What a platform allows more than was known is used at once, and not with the next token by the old count."""
+
+    async def main() -> float:
+        pacer = Pacer()
+        await emptied(pacer, ONE)
+        begin = now()
+        waiting = asyncio.ensure_future(pacer.admit(ONE, Urgency.ENDING))
+        await asyncio.sleep(1)
+        pacer.observe(Observed("one", 20, 19, 10.0))
+        await waiting
+        return now() - begin
+
+    assert run(main()) <= 2.0
+
+
+def test_who_waits_for_long_costs_nothing_meanwhile() -> None:
+    """However often a waiting write is looked at anew, nothing of that is kept."""
+
+    async def main() -> int:
+        pacer = Pacer()
+        await emptied(pacer, ONE)
+        waiting = asyncio.ensure_future(pacer.admit(ONE, Urgency.ENDING))
+        await asyncio.sleep(1)
+        tracemalloc.start()
+        for _ in range(200):
+            for _ in range(100):
+                pacer.share(1)
+            await asyncio.sleep(0)  # the event loop has timers to forget, too
+        kept, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        await waiting
+        return kept
+
+    assert run(main()) < 200_000
