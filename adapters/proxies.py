@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from adapters.texts import LOOPBACK
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def proxy_for(url: str) -> str | None:
