@@ -6,13 +6,16 @@ Read is only what the platform keeps: from the hosts the adapter names, without 
 from __future__ import annotations
 
 import asyncio
+import codecs
 import logging
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from adapters.proxies import LOOPBACK, proxy_for
 from bot.conversation import Attachment, Message
 from bot.text import LONGEST_MESSAGE, bounded, wellformed
 
@@ -27,7 +30,7 @@ MOST = 10
 WITHIN = 10.0
 """Seconds for all of them: the answer waits for it."""
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_CHARSET = re.compile(r"(?:utf|iso|windows|cp|koi8|big5|gb|euc|shift)[\w-]{0,20}", re.IGNORECASE)
 
 
 def is_text(file: Attachment) -> bool:
@@ -42,7 +45,7 @@ class TextFiles:
         session: makes the requests.
         hosts: from which they may be read.
         headers: of every request; they may hold a credential, which no other host ever sees.
-        proxy: what is asked through, if anything.
+        within: seconds for all files together.
     """
 
     def __init__(
@@ -50,12 +53,14 @@ class TextFiles:
         session: aiohttp.ClientSession,
         hosts: Collection[str],
         headers: Mapping[str, str] | None = None,
-        proxy: str | None = None,
+        *,
+        within: float = WITHIN,
     ) -> None:
         self._session = session
         self._hosts = frozenset(hosts)
-        self._headers = dict(headers or {})
-        self._proxy = proxy
+        # What is packed may unpack to any size at once.
+        self._headers = {"Accept-Encoding": "identity", **(headers or {})}
+        self._within = within
 
     async def complete(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """Return the messages with the texts of their files; a file that cannot be read stays a file. Never raises."""
@@ -64,7 +69,7 @@ class TextFiles:
             return tuple(messages)
         reading = {file: asyncio.create_task(self._read(file), name="text file") for file in wanted}
         try:
-            await asyncio.wait(reading.values(), timeout=WITHIN)
+            await asyncio.wait(reading.values(), timeout=self._within)
         finally:
             for task in reading.values():
                 task.cancel()
@@ -81,10 +86,11 @@ class TextFiles:
             return None
         try:
             async with self._session.get(
-                file.url, headers=self._headers, proxy=self._proxy, allow_redirects=False
+                file.url, headers=self._headers, proxy=proxy_for(file.url), allow_redirects=False
             ) as response:
                 # Where a credential is not enough, Slack answers with its login page.
-                if response.status != 200 or response.content_type == "text/html":
+                packed = response.headers.get("Content-Encoding", "identity") != "identity"
+                if response.status != 200 or response.content_type == "text/html" or packed:
                     log.info("a text file cannot be read", extra={"status": response.status})
                     return None
                 body = bytearray()
@@ -95,7 +101,7 @@ class TextFiles:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             log.info("a text file cannot be read", extra={"error": type(error).__name__})
             return None
-        return wellformed(body.decode("utf-8-sig", "replace"))
+        return _decoded(bytes(body), response.charset)
 
     def _allowed(self, url: str) -> bool:
         try:
@@ -106,6 +112,20 @@ class TextFiles:
         except ValueError:
             return False
         return host in self._hosts
+
+
+def _decoded(body: bytes, charset: str | None) -> str:
+    """Return a text in the encoding that its first bytes tell, in UTF-8, or in the one named. Does not raise."""
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return wellformed(body.decode("utf-16", "replace"))
+    try:
+        return wellformed(body.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        named = charset if charset and _CHARSET.fullmatch(charset) else "utf-8"
+    try:
+        return wellformed(body.decode(named, "replace"))
+    except LookupError:
+        return wellformed(body.decode("utf-8", "replace"))
 
 
 def _with_texts(message: Message, texts: Mapping[Attachment, str | None]) -> Message:

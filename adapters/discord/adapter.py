@@ -18,7 +18,7 @@ from adapters.discord.gateway import FINAL, INTENT_CURE, Gateway, end, set_api, 
 from adapters.discord.intake import Intake
 from adapters.discord.leader import Leadership
 from adapters.discord.own import OwnMessages
-from adapters.proxies import proxy_for
+from adapters.proxies import proxy_for, proxy_of
 from bot.conversation import FollowUps
 from bot.errors import SettingsError
 from bot.ports import Inbox, Platform
@@ -31,6 +31,9 @@ CHECK_WITHIN = 10.0
 STORE_GRACE = 5.0
 """Seconds in which what was taken in must reach the store when intake stops."""
 
+
+_FROM_PROXIES = ("HTTP 407", "HTTP 502", "HTTP 504")
+"""Answers that come from a proxy rather than from what is behind it."""
 
 GLANCE = 0.5
 """Seconds between two looks at whether there is a connection."""
@@ -286,6 +289,16 @@ class DiscordAdapter:
         if isinstance(error, discord.LoginFailure):
             return SettingsError(FINAL[4004])
         what = f"HTTP {error.status}" if isinstance(error, discord.HTTPException) else type(error).__name__
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            what = f"HTTP {error.status}"
+        proxy = proxy_of(self._api_url or Route.BASE)
+        if proxy is not None and (
+            isinstance(error, (aiohttp.ClientConnectionError, aiohttp.ClientHttpProxyError)) or what in _FROM_PROXIES
+        ):
+            return SettingsError(
+                f"{proxy.variable}: Discord cannot be reached through the proxy at {proxy.host} ({what}): check its "
+                "address, user and password, and whether it lets Discord through"
+            )
         if self._api_url is not None:
             return SettingsError(f"DISCORD_API_URL: no Discord API answers at {self._api_url} ({what})")
         return SettingsError(f"Discord cannot be reached ({what}): check the network, and discordstatus.com")

@@ -21,8 +21,8 @@ from adapters.discord.refusals import Answer, ReplyForbidden, length_allowed, re
 from adapters.discord.rendering import rendered
 from adapters.discord.threads import ThreadOpener
 from adapters.discord.typing import Typing
-from adapters.proxies import proxy_for
-from adapters.texts import LOOPBACK, TextFiles, is_text
+from adapters.proxies import LOOPBACK
+from adapters.texts import TextFiles, is_text
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, RateLimited, TooLong
 from bot.ports import Content, Posted, RateLimit, Receipt, Write
@@ -156,10 +156,9 @@ class Delivery:
         """Return the messages with the texts that came as files, as a long paste does. Does not raise."""
         if not any(is_text(file) for message in messages for file in message.attachments):
             return tuple(messages)
-        own = urlsplit(Route.BASE).hostname or ""
-        hosts = {*FILE_HOSTS, own} if own in LOOPBACK else FILE_HOSTS
+        hosts = FILE_HOSTS | LOOPBACK if urlsplit(Route.BASE).hostname in LOOPBACK else FILE_HOSTS
         async with aiohttp.ClientSession(timeout=FILE_TIMEOUT) as session:
-            return await TextFiles(session, hosts, proxy=proxy_for(Route.BASE)).complete(messages)
+            return await TextFiles(session, hosts).complete(messages)
 
     # --- within ---------------------------------------------------------------------------------------------
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import discord
 
-from adapters.discord.markup import attachments_of, name_of, text_of
+from adapters.discord.markup import attachments_of, name_of, text_of, titled
 from adapters.discord.payloads import OddFrame
-from adapters.discord.reading import ORDINARY
+from adapters.discord.reading import ORDINARY, replied_to
 from bot.conversation import Author, Message, MessageRef, Place
 from bot.ports import Posted
 
@@ -25,6 +26,9 @@ LOOK_BACK = 60.0
 
 EPOCH = discord.utils.DISCORD_EPOCH / 1000 + LOOK_BACK
 """Unix seconds at which Discord's ids begin, with room to look back."""
+
+ANSWERS_OF_APPS = frozenset({discord.MessageType.chat_input_command, discord.MessageType.context_menu_command})
+"""What apps answer to commands: nobody asks us by one, but people ask about them."""
 
 REPLY_CHAIN = 5
 """Messages read of a chain of replies that ends in a mention of the bot."""
@@ -44,7 +48,37 @@ async def thread_before(client: discord.Client, message: Message) -> tuple[Messa
         found = await _chain(channel, int(message.id))
     spoken = [said for item in found if (said := _spoken(item)) is not None]
     names = await _names(client, guild_id, spoken)
-    return tuple(read for said in spoken if (read := _read(said, client, message, names)) is not None)
+    read = [told for said in spoken if (told := _read(said, client, message, names)) is not None]
+    if message.place.thread is None or any(item.type is discord.MessageType.thread_starter_message for item in found):
+        return tuple(read)  # what a thread was opened from says more than its title, which is made of that mostly
+    return tuple(await _with_title(client, message, read))
+
+
+async def _with_title(client: discord.Client, asked: Message, read: list[Message]) -> list[Message]:
+    """Return what was said in a thread after its title, where that was not told with the question."""
+    id_ = int(asked.place.thread or 0)
+    try:
+        thread = client.get_channel(id_) or await client.fetch_channel(id_)
+    except (discord.Forbidden, discord.NotFound):
+        return read
+    if not isinstance(thread, discord.Thread) or (title := titled(thread)) in asked.text:
+        return read
+    if read and read[0].id == str(id_):  # the post that begins it
+        return [replace(read[0], text=f"{title}\n{read[0].text}".strip()), *read[1:]]
+    names = {said.author.id: said.author.name for said in (*read, asked)}
+    owner = Author(str(thread.owner_id), names.get(str(thread.owner_id), ""))
+    began = discord.utils.snowflake_time(id_).timestamp()
+    first = Message(
+        key=asked.key,
+        installation=asked.installation,
+        id=str(id_),
+        author=owner,
+        text=title,
+        sent_at=began,
+        place=Place(asked.place.channel, thread=asked.place.thread),
+        addressed=False,
+    )
+    return [first, *read]
 
 
 async def _names(client: discord.Client, guild_id: int, found: Sequence[discord.Message]) -> dict[int, str]:
@@ -109,7 +143,7 @@ async def _thread(channel: discord.PartialMessageable, before: int) -> list[disc
 
 async def _chain(channel: discord.PartialMessageable, last: int) -> list[discord.Message]:
     found: list[discord.Message] = []
-    with contextlib.suppress(OddFrame):  # what cannot be read is where the chain begins
+    with contextlib.suppress(OddFrame, discord.NotFound):  # what cannot be read, or is gone, is where the chain begins
         await _climb(channel, last, found)
     found.reverse()
     return found
@@ -117,9 +151,9 @@ async def _chain(channel: discord.PartialMessageable, last: int) -> list[discord
 
 async def _climb(channel: discord.PartialMessageable, last: int, found: list[discord.Message]) -> None:
     current = await channel.fetch_message(last)
-    while len(found) < REPLY_CHAIN and current.reference and current.reference.channel_id == channel.id:
-        resolved, id_ = current.reference.resolved, current.reference.message_id
-        if isinstance(resolved, discord.DeletedReferencedMessage) or id_ is None:
+    while len(found) < REPLY_CHAIN and (id_ := replied_to(current)) is not None and current.reference:
+        resolved = current.reference.resolved
+        if isinstance(resolved, discord.DeletedReferencedMessage) or current.reference.channel_id != channel.id:
             break
         # Discord sends along the message referred to, but not the one that refers to in turn.
         current = resolved or await channel.fetch_message(id_)
@@ -131,7 +165,7 @@ def _spoken(said: discord.Message) -> discord.Message | None:
     if said.type is discord.MessageType.thread_starter_message and said.reference:
         # The thread's opening: what it was opened from stands in the parent channel.
         return said.reference.resolved if isinstance(said.reference.resolved, discord.Message) else None
-    return said if said.type in ORDINARY else None
+    return said if said.type in ORDINARY | ANSWERS_OF_APPS else None
 
 
 def _read(said: discord.Message, client: discord.Client, asked: Message, names: Mapping[int, str]) -> Message | None:

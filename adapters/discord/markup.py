@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import mimetypes
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 import discord
@@ -29,30 +30,41 @@ _MARKUP = re.compile(
 def text_of(message: discord.Message, own_id: int, known: Mapping[int, str] | None = None) -> str:
     """Return the text of a message as Claude should read it.
 
-    Mentions become `@name`, channels `#name`, custom emoji `:name:`; the bot's own mention goes. Stickers, polls and
-    forwarded messages are described in brackets, the embeds and components of apps are read, previews of links are left
-    out. `known` are names of channels and roles, by id, that the message's own server does not know (the bot's own role
-    has none).
+    Mentions become `@name`, channels `#name`, custom emoji `:name:`; the bot's own mention goes. Stickers, polls,
+    descriptions of files and forwarded messages stand in brackets, the embeds and components of apps are read, previews
+    of links are left out. `known` are names of channels and roles, by id, that the message's own server does not know
+    (the bot's own role has none).
     """
     guild = message.guild if isinstance(message.guild, discord.Guild) else None
     names = _names(message, own_id, guild, known or {})
-    text = plain(message.content, names)
-    parts = [_post_title(message), text]
-    parts += [plain(said, names) for said in (embeds_text(message.embeds), components_text(message.components))]
-    parts += [f"[sticker: {sticker.name}]" for sticker in message.stickers]
+    parts = [_post_title(message), *_shown(message, names)]
     if message.poll is not None:
-        answers = " / ".join(answer.text for answer in message.poll.answers)
-        parts.append(f"[poll: {message.poll.question} {answers}]")
+        parts.append(_poll(message.poll))
     for forwarded in message.message_snapshots:
-        said = (forwarded.content, embeds_text(forwarded.embeds), components_text(forwarded.components))
-        shown = [plain(part, names) for part in said if part]
-        files = " ".join(f"[file: {item.filename}]" for item in forwarded.attachments)
-        parts.append("\n".join(part for part in ("[forwarded message]", *shown, files) if part))
+        parts += ["[forwarded message]", *_shown(forwarded, names)]
     return bounded(wellformed("\n".join(part for part in parts if part)).strip())
 
 
+def _shown(message: discord.Message | discord.MessageSnapshot, names: Callable[[re.Match[str]], str]) -> Iterator[str]:
+    """Yield what a message shows beside its files, a part for each kind; parts may be empty."""
+    for said in (message.content, embeds_text(message.embeds), components_text(message.components)):
+        yield plain(said, names)
+    for sticker in message.stickers:
+        yield f"[sticker: {sticker.name}]"
+    for file in message.attachments:
+        if file.description:
+            yield f"[{file.filename}: {file.description}]"
+
+
+def _poll(poll: discord.Poll) -> str:
+    """A poll in one line, with the votes where there are any."""
+    counted = any(answer.vote_count for answer in poll.answers)
+    answers = (f"{answer.text} ({answer.vote_count})" if counted else answer.text for answer in poll.answers)
+    return f"[poll: {poll.question} {' / '.join(answers)}]"
+
+
 def _post_title(message: discord.Message) -> str:
-    """The title of the forum post that a message begins; people often leave the question there."""
+    """The title of the forum post that a message begins, see `titled`."""
     post = message.channel
     if (
         not isinstance(post, discord.Thread)
@@ -60,15 +72,26 @@ def _post_title(message: discord.Message) -> str:
         or not isinstance(post.parent, discord.ForumChannel)
     ):
         return ""
-    return f"[post: {post.name}]"
+    return titled(post)
+
+
+def titled(thread: discord.Thread) -> str:
+    """Say a thread's title; people often leave the question there, above all in forums."""
+    return wellformed(f"[title: {thread.name}]")
 
 
 def attachments_of(message: discord.Message) -> tuple[Attachment, ...]:
-    """Describe the files sent along."""
+    """Describe the files sent along, those of forwarded messages included."""
+    forwarded = (item for snapshot in message.message_snapshots for item in snapshot.attachments)
     return tuple(
-        Attachment(wellformed(item.filename[:LONGEST_NAME]), item.content_type or UNKNOWN_MIME, item.size, item.url)
-        for item in message.attachments
+        Attachment(wellformed(item.filename[:LONGEST_NAME]), _mime(item), item.size, item.url)
+        for item in (*message.attachments, *forwarded)
     )
+
+
+def _mime(file: discord.Attachment) -> str:
+    """A file's type as Discord says; by its name where Discord says nothing."""
+    return file.content_type or mimetypes.guess_type(file.filename)[0] or UNKNOWN_MIME
 
 
 def name_of(user: discord.abc.User) -> str:

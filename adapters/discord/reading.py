@@ -5,6 +5,7 @@ Asks nobody: what only the store knows (which conversation one of the bot's mess
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -13,10 +14,14 @@ import discord
 from adapters.discord.for_us import Sighting
 from adapters.discord.markup import attachments_of, name_of, text_of
 from bot.conversation import Author, Message, Place, ThreadKey
+from bot.text import bounded
 
 ORDINARY = frozenset({discord.MessageType.default, discord.MessageType.reply})
 DIRECT = "@me"
 """The tenant of direct messages, as Discord's own links write it."""
+
+_QUOTED = re.compile(r"^[ ]*+>(?:>> [\s\S]*+| [^\n]*+)", re.MULTILINE)
+_MENTION = re.compile(r"<@[!&]?+(\d{1,20})>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +85,24 @@ def sighting_of(
 ) -> Sighting:
     """What `is_for_us` has to know of a message; `bots` are the ids of other bots that are answered."""
     spot = spot_of(message)
-    own_roles = {role.id for role in message.role_mentions if role.tags and role.tags.bot_id == own_id}
+    quoted = _quoted_alone(message.content)
+    users = {user.id for user in message.mentions} - quoted
+    roles = [role for role in message.role_mentions if role.id not in quoted]
+    own_roles = {role.id for role in roles if role.tags and role.tags.bot_id == own_id}
     answered = author_replied_to(message)
     not_others = {own_id, message.author.id}  # a reply to one's own message mentions oneself
     return Sighting(
-        human=_may_ask(message.author, bots) and (message.webhook_id is None or str(message.author.id) in bots),
+        human=_may_ask(message, own_id, bots),
         ordinary=message.type in ORDINARY,
         direct=spot.guild is None,
-        mentions_bot=any(user.id == own_id for user in message.mentions) or bool(own_roles),
+        mentions_bot=own_id in users or bool(own_roles),
         replies_to_bot=replies_to_bot,
         in_thread=spot.thread is not None,
         takes_part=takes_part,
         addresses_others=(
             message.mention_everyone
-            or any(user.id not in not_others for user in message.mentions)
-            or any(role.id not in own_roles for role in message.role_mentions)
+            or bool(users - not_others)
+            or any(role.id not in own_roles for role in roles)
             or (answered is not None and answered.id not in not_others)
         ),
     )
@@ -137,18 +145,40 @@ def message_of(
         installation=installation,
         id=id_,
         author=Author(str(message.author.id), name_of(message.author)),
-        text=text_of(message, own_id),
+        text=text_of(message, own_id) if mid_thread else _with_app_s_words(message, own_id),
         sent_at=message.created_at.timestamp(),
         place=place,
         attachments=attachments_of(message),
         addressed=addressed,
         mid_thread=mid_thread,
-        from_bot=message.author.bot,
+        from_bot=_is_bot(message),
     )
 
 
-def _may_ask(author: discord.abc.User, bots: Collection[str]) -> bool:
-    return str(author.id) in bots if author.bot else not _is_system(author)
+def _with_app_s_words(message: discord.Message, own_id: int) -> str:
+    """The text of a message; after it, that of another bot's which it answers: no conversation of ours holds that."""
+    text, about = text_of(message, own_id), message.reference and message.reference.resolved
+    if not isinstance(about, discord.Message) or not _is_bot(about) or about.author.id == own_id:
+        return text
+    return bounded(f"{text}\n[in reply to {name_of(about.author)}]\n{text_of(about, own_id)}")
+
+
+def _quoted_alone(content: str) -> set[int]:
+    """Ids that a message mentions in quotes alone: quoted words speak to nobody."""
+    if ">" not in content:
+        return set()
+    return set(map(int, _MENTION.findall(content))) - set(map(int, _MENTION.findall(_QUOTED.sub("", content))))
+
+
+def _may_ask(message: discord.Message, own_id: int, bots: Collection[str]) -> bool:
+    author = message.author
+    if _is_bot(message):
+        return str(author.id) in bots and author.id != own_id
+    return not _is_system(author)
+
+
+def _is_bot(message: discord.Message) -> bool:
+    return message.author.bot or message.webhook_id is not None
 
 
 def _is_system(author: discord.abc.User) -> bool:

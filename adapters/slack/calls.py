@@ -19,8 +19,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from adapters.answers import BoundedResponse, no_redirections
+from adapters.proxies import LOOPBACK
 from adapters.slack.refusals import refusal
-from adapters.texts import LOOPBACK, TextFiles
+from adapters.texts import TextFiles
 from bot.errors import OutcomeUnknown, PlatformError, Unavailable
 
 SLACK_API_URL = "https://slack.com/api/"
@@ -92,7 +93,7 @@ class Api:
         """Reads texts that came as files; they lie on Slack's own hosts, or beside another API's address."""
         own = urlsplit(self.base_url).hostname or ""
         hosts = {*FILE_HOSTS, own} if own in LOOPBACK else FILE_HOSTS
-        return TextFiles(self.session, hosts, {"Authorization": f"Bearer {self._token}"}, self.proxy)
+        return TextFiles(self.session, hosts, {"Authorization": f"Bearer {self._token}"})
 
     @property
     def proxy(self) -> str | None:

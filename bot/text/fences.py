@@ -23,7 +23,8 @@ def three_backticks(markdown: str) -> str:
 
     Tildes and longer runs become three backticks, runs of three inside the code are parted by U+200B, the info
     string is cut to the language, and a fence that its list item or the text ends without a closing line gets
-    one. Runs of three backticks in running text that pair with nothing on their line are parted as well.
+    one. One without content gets a U+200B: Discord would take its end for content, and all up to the next fence with
+    it. Runs of three backticks in running text that pair with nothing on their line are parted as well.
     """
     if "~~~" not in markdown and _plain(markdown):
         return markdown
@@ -42,6 +43,8 @@ def three_backticks(markdown: str) -> str:
         for number in content:
             lines[number] = inside(lines[number])
         indent = continued(lead)
+        if not "".join(lines[block.first + 1 : block.last - block.closed]).strip("> \t\n"):
+            lines[block.first] += f"{indent}{_ZERO_WIDTH_SPACE}\n"
         if block.closed:
             last = lines[block.last - 1]
             lines[block.last - 1] = last.rstrip().rstrip("`~") + "```" + ("\n" if last.endswith("\n") else "")
@@ -57,5 +60,8 @@ def three_backticks(markdown: str) -> str:
 
 def _plain(markdown: str) -> bool:
     """Return whether the text has only such fences already: most have, and then it need not be parsed."""
-    languages = _PLAIN.findall(markdown)
-    return markdown.count("```") == len(languages) and len(languages) % 2 == 0 and not any(languages[1::2])
+    fences = list(_PLAIN.finditer(markdown))
+    if markdown.count("```") != len(fences) or len(fences) % 2 or any(end[1] for end in fences[1::2]):
+        return False
+    pairs = zip(fences[::2], fences[1::2], strict=True)
+    return all(markdown[begin.end() : end.start()].strip() for begin, end in pairs)

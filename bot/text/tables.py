@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from wcwidth import wcswidth, width
@@ -127,17 +128,26 @@ def _aligned(table: _Table, most: int) -> list[str]:
         for row in shown
     ]
     rule = _CROSSING.join("-" * size for size in widths)
-    links = " · ".join(
-        dict.fromkeys(link for row in [table.head, *table.rows] for cell in row for link in _links(cell))
-    )
-    return ["```", *map(inside, [lines[0], rule, *lines[1:]]), "```", *([links] if links else [])]
+    links = _links(table)
+    return ["```", *map(inside, [lines[0], rule, *lines[1:]]), "```", *([" · ".join(links)] if links else [])]
 
 
-def _links(cell: str) -> list[str]:
-    """Return the links of a cell, for below the table: in a fence none can be followed."""
-    if "](" not in cell:
-        return []
-    return [cell[atom.start : atom.end] for atom in scan(cell).atoms if atom.kind in ("link", "image")]
+def _links(table: _Table) -> list[str]:
+    """Return the links of a table, for below it: in a fence none can be followed.
+
+    Those of one label are told apart by the first cell of their row.
+    """
+    found: dict[str, str] = {}  # each link, with the first cell of its row
+    for row in [table.head, *table.rows]:
+        for cell in row:
+            if "](" in cell:
+                links = (cell[atom.start : atom.end] for atom in scan(cell).atoms if atom.kind in ("link", "image"))
+                found.update((link, row[0]) for link in links if link not in found)
+    labels = Counter(link.rpartition("](")[0] for link in found)
+    return [
+        f"{first}: {link}" if labels[link.rpartition("](")[0]] > 1 and first and link not in first else link
+        for link, first in found.items()
+    ]
 
 
 def _padded(text: str, size: int, align: str) -> str:

@@ -49,6 +49,7 @@ class Actions:
         kind: int | None = None,
         interaction: Json | None = None,
         id_: str | None = None,
+        extra: Json | None = None,
     ) -> Message:
         """Post a message; in an archived thread this un-archives it. The first of a forum post has the post's id."""
         world = self.world
@@ -75,6 +76,7 @@ class Actions:
             flags=flags,
             reference=reference,
             interaction=interaction,
+            extra=extra or {},
         )
         channel.messages[message.id] = message
         channel.last_message = message.id

@@ -194,7 +194,7 @@ def message(world: World, one: Message, *, with_content: bool = True, resolve_re
         data["thread"] = thread(world, world.channels[one.id])
     if one.position is not None:
         data["position"] = one.position
-    return data
+    return data | (one.extra if shown else {})
 
 
 def message_event(world: World, one: Message, *, with_content: bool) -> Json:

@@ -72,7 +72,8 @@ class Upload:
 class Message:
     """A message. `mentions`, `mention_roles` and `mention_everyone` are those of its newest version.
 
-    `position` counts a thread's messages from 0; None elsewhere.
+    `position` counts a thread's messages from 0; None elsewhere. `extra` holds fields that only some messages have, as
+    Discord writes them: a poll, what was forwarded.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Message:
     reference: dict[str, Any] | None = None
     reactions: dict[str, list[str]] = field(default_factory=dict)
     interaction: dict[str, Any] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
 
     def replies_to(self) -> str | None:
         """The id of the message this one refers to."""

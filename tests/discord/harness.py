@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import TypeVar
 
 from adapters.discord import DiscordAdapter
@@ -92,9 +92,9 @@ class Box:
             raise StoreUnavailable("down")
 
 
-def adapter_for(server: DiscordServer, follow_ups: FollowUps = "all") -> DiscordAdapter:
+def adapter_for(server: DiscordServer, follow_ups: FollowUps = "all", *, bots: Collection[str] = ()) -> DiscordAdapter:
     """An adapter that begins a new session without Discord's five seconds."""
-    return DiscordAdapter(server.bot_token, api_url=server.url, follow_ups=follow_ups, identify_delay=0.0)
+    return DiscordAdapter(server.bot_token, api_url=server.url, follow_ups=follow_ups, bots=bots, identify_delay=0.0)
 
 
 @contextlib.asynccontextmanager
@@ -122,9 +122,11 @@ async def logged_in(server: DiscordServer) -> AsyncIterator[DiscordAdapter]:
 
 
 @contextlib.asynccontextmanager
-async def listening(server: DiscordServer, box: Box, follow_ups: FollowUps = "all") -> AsyncIterator[DiscordAdapter]:
+async def listening(
+    server: DiscordServer, box: Box, follow_ups: FollowUps = "all", *, bots: Collection[str] = ()
+) -> AsyncIterator[DiscordAdapter]:
     """An adapter that hands messages to `box`."""
-    adapter = adapter_for(server, follow_ups)
+    adapter = adapter_for(server, follow_ups, bots=bots)
     await adapter.start()
     try:
         async with asyncio.timeout(5):

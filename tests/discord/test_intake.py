@@ -151,7 +151,7 @@ async def test_a_mention_in_the_midst_of_a_thread_brings_what_was_said(server: D
         await server.say(thread, ada, f"second, <@{server.user('ben')}>")  # history knows no nicknames
         channel = server.world.channels[thread]
         server.actions.post(channel, ada, "another name", kind=4)
-        server.actions.post(channel, ada, "", embeds=[{"title": "a preview"}])
+        server.actions.post(channel, ada, "", embeds=[{"type": "link", "title": "a preview"}])
         await server.say(thread, ada, mention(server, "what do you think?"))
         await box.until(lambda: box.messages)
         await server.say(thread, ada, "and later")

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import re
+import shutil
+import signal
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from tests.whole.house import Discord, Side
+from tests.store.test_tls import Files, over_tls
+from tests.whole.house import Discord, Side, start_process
 
 CREDENTIALS = "ada:pass%40word"
 
@@ -22,6 +28,10 @@ class Proxy:
         self.asked: list[str] = []
         self.unauthorised = 0
         self._ports: dict[bytes, int] = {}
+
+    def lead(self, host: str, port: int) -> None:
+        """Know under which port a host is found here, whatever port it is asked for at."""
+        self._ports[host.encode()] = port
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection: a tunnel after CONNECT, else the request as it is, which names its host."""
@@ -87,6 +97,42 @@ async def test_all_goes_through_the_proxy(side: Side, proxy: Proxy, caplog: pyte
     assert proxy.unauthorised == 0
     assert "pass%40word" not in caplog.text
     assert "pass@word" not in caplog.text
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Files:
+    """A certificate for the hosts of the company that signs itself, and its key."""
+    openssl = shutil.which("openssl")
+    assert openssl is not None, "openssl makes the certificate: install it"
+    made = Files(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=company"]
+    where = ["-addext", "subjectAltName=DNS:*.company.invalid", "-keyout", str(made.key), "-out", str(made.certificate)]
+    subprocess.run([openssl, *words, *where], check=True, capture_output=True)  # noqa: S603
+    return made
+
+
+async def test_discord_is_reached_through_tunnels(discord: Discord, proxy: Proxy, certificate: Files, tmp_path: Path):
+    """Over TLS, as Discord's own addresses are, the API and the gateway are reached by CONNECT."""
+    api, gateway = "discord.company.invalid", "gateway.company.invalid"
+    discord.house.box.claude.answer("Through a tunnel.")
+    async with over_tls(discord.server.url, certificate) as port:
+        proxy.lead(api, port)
+        proxy.lead(gateway, port)
+        discord.server.move_gateway(lambda url: f"wss://{gateway}/gateway")
+        process = await start_process(
+            discord,
+            tmp_path,
+            DISCORD_API_URL=f"https://{api}/api/v10",
+            HTTPS_PROXY=os.environ["HTTPS_PROXY"],
+            SSL_CERT_FILE=str(certificate.certificate),
+        )
+        await discord.ask("are you there?")
+        await discord.shows_text("Through a tunnel.")
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    assert {f"CONNECT {api}", f"CONNECT {gateway}"} == set(proxy.asked)
+    assert proxy.unauthorised == 0
+    assert b"pass" not in await process.said  # type: ignore[attr-defined]
 
 
 async def test_what_is_exempt_is_asked_directly(side: Side, proxy: Proxy):
