@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 
 import pytest
@@ -19,6 +20,18 @@ def clean_environment():
     hidden = {name: os.environ.pop(name) for name in names}
     yield
     os.environ.update(hidden)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was():
+    """Leave the process's log as it was: a level or a handler of one test would decide what the next one hears."""
+    root = logging.getLogger()
+    handlers = root.handlers[:]
+    levels = {name: logging.getLogger(name).level for name in ("", "bot", "adapters", "sandbox")}
+    yield
+    root.handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture(scope="session", autouse=True)

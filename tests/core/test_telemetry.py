@@ -10,16 +10,6 @@ import pytest
 from bot.app.logs import Redactor, clean, set_up
 
 
-@pytest.fixture(autouse=True)
-def root_logger():
-    """Leave the process's logging as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_secrets_are_struck_out(form, capsys):
     """Known secrets and token-shaped words go from messages, fields and tracebacks."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,16 +10,6 @@ from bot.app.logs import set_up
 from sandbox.discord import DiscordServer
 from sandbox.faults import Fault
 from tests.discord.harness import Box, listening
-
-
-@pytest.fixture(autouse=True)
-def root_logger() -> Iterator[None]:
-    """Leave the process's logging as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 async def test_a_lost_connection_is_one_line(

@@ -205,22 +205,19 @@ async def test_8_secrets_are_nowhere(side: Side, capfd):
     """No token is in a log line, an error or a message, however the services fail."""
     settings = side.house.settings()
     set_up("debug", "json", settings.secrets)
-    try:
-        claude = side.house.box.claude
-        claude.fault("bad_key", message=f"invalid key {claude.api_key}")
-        claude.fault("server_error", message=f"error with {claude.api_key}")
-        claude.answer("Fine.")
-        side.server.faults.add(Fault("*", "status", times=2, skip=12, status=500))
-        async with side.house.bot():
-            root = await side.ask("Well?")
-            await side.shows_text("could not be asked")
-            await side.follow_up(root, "Again?")
-            await side.shows_text("Fine.", timeout=30)
-        logging.getLogger("bot").error("tokens: %s", settings.secrets)
-        out = "".join(capfd.readouterr())
-        everything = out + repr(side.journal.messages(side.name)) + repr(settings)
-        assert "[secret]" in out
-        for secret in settings.secrets:
-            assert secret not in everything
-    finally:
-        logging.getLogger().handlers.clear()
+    claude = side.house.box.claude
+    claude.fault("bad_key", message=f"invalid key {claude.api_key}")
+    claude.fault("server_error", message=f"error with {claude.api_key}")
+    claude.answer("Fine.")
+    side.server.faults.add(Fault("*", "status", times=2, skip=12, status=500))
+    async with side.house.bot():
+        root = await side.ask("Well?")
+        await side.shows_text("could not be asked")
+        await side.follow_up(root, "Again?")
+        await side.shows_text("Fine.", timeout=30)
+    logging.getLogger("bot").error("tokens: %s", settings.secrets)
+    out = "".join(capfd.readouterr())
+    everything = out + repr(side.journal.messages(side.name)) + repr(settings)
+    assert "[secret]" in out
+    for secret in settings.secrets:
+        assert secret not in everything
