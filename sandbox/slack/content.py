@@ -30,6 +30,7 @@ class Rules:
         stream_text: characters of one streamed message (measured by others: 11,977 shown, then `msg_too_long`).
         stream_seconds: how long a streamed message lives.
         status_seconds: how long a status stays without a message.
+        page: messages of one page of a history or a thread; 15 where Slack cuts an app down (documentation).
     """
 
     update_text: int = 4_000
@@ -45,6 +46,7 @@ class Rules:
     stream_text: int = 11_977
     stream_seconds: float = 300.0
     status_seconds: float = 120.0
+    page: int = 999
 
 
 @dataclass(slots=True)

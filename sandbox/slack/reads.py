@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sandbox.slack import payloads
 from sandbox.slack.backend import Answer, Backend, instant
 from sandbox.slack.call import Call, Refusal
+from sandbox.slack.scopes import TYPES
 from sandbox.slack.world import Channel, Post, micros
 
 T = TypeVar("T")
@@ -19,7 +20,7 @@ _FOREVER = 1 << 62
 
 def _page(call: Call, items: Sequence[T], *, default: int, most: int = 1000) -> tuple[list[T], str]:
     """One page of `items` and the cursor of the next; the cursor is empty on the last page."""
-    limit = call.number("limit", default, most=most)
+    limit = call.number("limit", min(default, most), most=most)
     start = 0
     if cursor := call.text("cursor"):
         try:
@@ -48,7 +49,7 @@ def _messages(call: Call, back: Backend, posts: Sequence[Post], cursor: str) -> 
 def history(call: Call, back: Backend) -> Answer:
     """conversations.history: newest first, without the replies in threads."""
     channel = back.room(call)
-    posts, cursor = _page(call, _between(call, channel.listed())[::-1], default=100, most=999)
+    posts, cursor = _page(call, _between(call, channel.listed())[::-1], default=100, most=back.rules.page)
     return _messages(call, back, posts, cursor) | {"pin_count": 0}
 
 
@@ -63,7 +64,7 @@ def replies(call: Call, back: Backend) -> Answer:
     if root is None and not thread:
         raise Refusal("thread_not_found")
     wanted = ([root] if root is not None else []) + _between(call, thread)
-    posts, cursor = _page(call, wanted, default=1000)
+    posts, cursor = _page(call, wanted, default=1000, most=back.rules.page)
     return _messages(call, back, posts, cursor)
 
 
@@ -73,11 +74,10 @@ def info(call: Call, back: Backend) -> Answer:
 
 
 def _visible(call: Call, back: Backend) -> list[Channel]:
-    types = {"public_channel": "channel", "private_channel": "group", "mpim": "mpim", "im": "im"}
     asked = [name.strip() for name in (call.text("types") or "public_channel").split(",")]
-    if unknown := set(asked) - set(types):
+    if unknown := set(asked) - set(TYPES):
         raise Refusal("invalid_types", provided=",".join(sorted(unknown)))
-    kinds = {types[name] for name in asked}
+    kinds = {TYPES[name] for name in asked}
     bot = back.workspace.bot.id
     channels = [c for c in back.workspace.channels.values() if c.kind in kinds]
     seen = [c for c in channels if c.kind == "channel" or bot in c.members]

@@ -25,12 +25,17 @@ _HOST = "applink-sandbox-1"
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """One open WebSocket. `transport` is what must be cut to drop it; a silent one answers and sends nothing."""
+    """One open WebSocket.
+
+    `transport` is what must be cut to drop it; a silent one answers and sends nothing; a deaf one answers pings, and
+    what it should bring is lost.
+    """
 
     number: int
     socket: web.WebSocketResponse
     transport: asyncio.Transport | None
     silent: bool = False
+    deaf: bool = False
     retiring: bool = False
     pinger: asyncio.Task[None] | None = None
 
@@ -154,7 +159,8 @@ class SocketMode:
                     self._arrived.clear()
                     await self._arrived.wait()
                 connection = connections[next(self._turn) % len(connections)]
-                await self._send(connection, envelope)
+                if not connection.deaf:
+                    await self._send(connection, envelope)
                 await self._waiting[identity]
         except TimeoutError:
             return Outcome(acked=False, reason="timeout")
@@ -202,6 +208,11 @@ class SocketMode:
         """Make one connection (or all) dead but open: nothing is sent, no ping answered, no acknowledgement heard."""
         for connection in self._chosen(number):
             connection.silent = True
+
+    def deafen(self, number: int | None = None) -> None:
+        """Bring no more events over one connection (or all that stand now), which lives on otherwise."""
+        for connection in self._chosen(number):
+            connection.deaf = True
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)

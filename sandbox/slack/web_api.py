@@ -112,7 +112,7 @@ class WebApi:
                 )
                 return self._respond(call.method, {"error": "ratelimited"}, status=429, retry_after=wait)
             channel = self._back.find_channel(call.text("channel") or call.text("channel_id") or "")
-            scopes.check(call.method, channel, granted)
+            scopes.check(call.method, channel, granted, call.text("types") or "")
             if call.method == OPEN:
                 return self._respond(call.method, {"ok": True, "url": self._sockets.ticket(address)})
             return self._respond(call.method, {"ok": True, **METHODS[call.method](call, self._back)})

@@ -119,6 +119,8 @@ class Workspace:
         self.bot_id = "B0SANDBOX"
         self.users: dict[str, User] = {}
         self.channels: dict[str, Channel] = {}
+        self.behind = 0.0
+        """Seconds by which what happens now is dated back: a test makes the past with it, oldest first."""
         self._made = 0
         self._last_ts = 0
         self.bot = self.add_user(bot_name, real_name=bot_name, is_bot=True)
@@ -136,7 +138,7 @@ class Workspace:
 
     def ts(self) -> str:
         """The current time as Slack's message ids have it: seconds, a dot, six digits; unique and increasing."""
-        self._last_ts = max(self._last_ts + 1, time.time_ns() // 1000)
+        self._last_ts = max(self._last_ts + 1, time.time_ns() // 1000 - int(self.behind * 1_000_000))
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
     def add_user(self, name: str, *, real_name: str = "", display_name: str = "", is_bot: bool = False) -> User:

@@ -95,6 +95,45 @@ async def test_missing_scope_names_what_is_needed(web: AsyncWebClient, slack: Sl
     assert data["needed"] == "im:history"
 
 
+@pytest.mark.parametrize("types", ["im", "public_channel,im"])
+async def test_a_list_of_conversations_needs_the_scope_of_each_kind(
+    web: AsyncWebClient, slack: SlackServer, types: str
+) -> None:
+    """One kind without its scope refuses the whole list, and is named."""
+    slack.tokens.bot_scopes = ("channels:read",)
+    assert (await refusal(web.users_conversations(types=types)))["needed"] == "im:read"
+    assert (await web.users_conversations(types="public_channel"))["channels"]
+
+
+async def test_an_app_that_slack_cuts_down_gets_small_pages(
+    web: AsyncWebClient, slack: SlackServer, general: str
+) -> None:
+    """Whatever it asks for, a page holds fifteen messages, and the next one is named."""
+    slack.rules.page = 15
+    root = await slack.say("general", "ada", "root")
+    for n in range(20):
+        await slack.say("general", "ada", f"message {n}")
+        await slack.say("general", "ada", f"reply {n}", thread=root)
+    for page in (
+        await web.conversations_history(channel=general, limit=200),
+        await web.conversations_replies(channel=general, ts=root, limit=200),
+    ):
+        assert len(page["messages"]) == 15
+        assert page["has_more"]
+        assert page["response_metadata"]["next_cursor"]
+
+
+async def test_the_past_can_be_made(slack: SlackServer, web: AsyncWebClient, general: str) -> None:
+    """Messages can be dated back, oldest first; what comes later is newer."""
+    slack.workspace.behind = 1200.0
+    earlier = await slack.say("general", "ada", "twenty minutes ago")
+    slack.workspace.behind = 0.0
+    now = await slack.say("general", "ada", "now")
+    assert 1199 < float(now) - float(earlier) < 1205
+    messages = (await web.conversations_history(channel=general))["messages"]
+    assert [message["ts"] for message in messages] == [now, earlier]
+
+
 async def test_token_is_not_in_the_journal(slack: SlackServer, general: str) -> None:
     """No token a client sends is noted anywhere."""
     form = {"token": slack.bot_token, "channel": general, "text": "t"}

@@ -310,6 +310,29 @@ async def test_silent_socket_is_noticed_by_its_pings(slack: SlackServer, connect
     await slack.journal.until(lambda: len(list(slack.journal.of("slack", "connected"))) == 2)
 
 
+async def test_a_deaf_connection_lives_and_brings_nothing(slack: SlackServer) -> None:
+    """It answers pings, but an event that goes its way is not acknowledged; a connection opened later brings events."""
+    web = AsyncWebClient(base_url=slack.url, retry_handlers=[])
+
+    async def connect(session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
+        socket = await session.ws_connect((await web.apps_connections_open(app_token=slack.app_token))["url"])
+        assert json.loads((await socket.receive(timeout=2)).data)["type"] == "hello"
+        return socket
+
+    async with aiohttp.ClientSession() as session:
+        deaf = await connect(session)
+        slack.sockets.deafen()
+        assert not (await slack.sockets.deliver({}, 0, "", 0.1)).acked
+        hears = await connect(session)
+        for _ in range(2):  # each connection in turn
+            await slack.sockets.deliver({}, 0, "", 0.1)
+        assert json.loads((await hears.receive(timeout=2)).data)["type"] == "events_api"
+        await deaf.ping()
+        with pytest.raises(TimeoutError):
+            await deaf.receive(timeout=0.1)
+        assert not deaf.closed
+
+
 async def test_server_pings(slack: SlackServer) -> None:
     """The server pings a connection by itself."""
     slack.sockets.ping_interval = 0.01
