@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from aiohttp import web
 
 from adapters.slack import check
+from adapters.slack.backfill import Backfill
 from adapters.slack.calls import Api
 from adapters.slack.delivery import Delivery
 from adapters.slack.events import Identity
 from adapters.slack.intake import EventsEndpoint, Intake
-from adapters.slack.sockets import Sockets
+from adapters.slack.missed import Missed
+from adapters.slack.sockets import QUIET, Sockets
 from bot.conversation import FollowUps
 from bot.errors import PlatformError
 from bot.ports import Inbox, Platform
@@ -36,6 +39,8 @@ class SlackAdapter:
         follow_ups: which messages of a thread it takes part in are answered: "all", or those that "mention" it.
         bots: ids of other bots that are answered.
         listens: whether it is to take events in; else neither app-level token nor signing secret is needed or used.
+        clock: Unix seconds.
+        quiet: seconds in which a connection must bring what we write ourselves, or it is replaced.
     """
 
     def __init__(
@@ -48,6 +53,8 @@ class SlackAdapter:
         follow_ups: FollowUps = "all",
         bots: Collection[str] = (),
         listens: bool = True,
+        clock: Callable[[], float] = time.time,
+        quiet: float = QUIET,
     ) -> None:
         self._bot_token = bot_token.strip()
         self._listens = listens
@@ -60,9 +67,12 @@ class SlackAdapter:
         self._scopes: frozenset[str] | None = None
         self._delivery: Delivery | None = None
         self._installations: dict[str, Platform] = {}
+        self._clock, self._quiet = clock, quiet
         self._sockets: Sockets | None = None
+        self._backfill: Backfill | None = None
         self._listening = False
-        self._endpoint = EventsEndpoint(self._signing_secret) if self._signing_secret and not self._app_token else None
+        over_http = self._signing_secret if not self._app_token else None
+        self._endpoint = EventsEndpoint(over_http, clock=clock) if over_http else None
 
     # --- life -----------------------------------------------------------------------------------------------
 
@@ -90,8 +100,14 @@ class SlackAdapter:
         for warning in check.check_scopes(self._scopes):
             log.warning(warning)
         intake = Intake(self._identity, inbox, self._follow_ups, self.platform.channels)
+        missed = Missed(self._api, self._identity, self._scopes, intake.missed, inbox.takes_part, clock=self._clock)
+        self._backfill = backfill = Backfill(self.installation, inbox, missed, clock=self._clock)
+        intake.on_taken = backfill.heard
+        intake.on_refused, intake.on_late = backfill.begin, backfill.late
         if self._app_token is not None:
-            self._sockets = Sockets(self._api, self._app_token, intake.envelope)
+            self._sockets = Sockets(self._api, self._app_token, intake.envelope, quiet=self._quiet)
+            self._sockets.on_away = backfill.hold
+            self._sockets.on_back = lambda deaf: backfill.begin(surely=deaf)
             intake.on_echo = self._sockets.heard_ourselves
             if self._delivery is not None:
                 self._delivery.on_write = self._sockets.wrote
@@ -101,6 +117,7 @@ class SlackAdapter:
                 raise check.app_token_refused(error) from error
         elif self._endpoint is not None:
             self._endpoint.intake = intake
+        backfill.begin()
         self._listening = True
 
     async def closed(self) -> None:
@@ -114,6 +131,8 @@ class SlackAdapter:
             await self._sockets.stop()
         if self._endpoint is not None:
             await self._endpoint.finish()
+        if self._backfill is not None:
+            await self._backfill.stop()
 
     async def close(self) -> None:
         """Close every connection."""

@@ -26,7 +26,9 @@ from bot.errors import OutcomeUnknown, PlatformError, Unavailable
 
 SLACK_API_URL = "https://slack.com/api/"
 
-READS = frozenset({"chat.getPermalink", "conversations.history", "conversations.replies", "users.info"})
+READS = frozenset(
+    {"chat.getPermalink", "conversations.history", "conversations.replies", "users.conversations", "users.info"}
+)
 STRUCTURED = frozenset({"assistant.threads.setStatus", "chat.postMessage", "chat.update"})
 """Methods sent as GET with a query, and those sent as JSON; all others are a POST with a query, as in slack_sdk."""
 

@@ -24,6 +24,10 @@ OPTIONAL: Mapping[str, str] = {
     "groups:history": "in private channels it hears nothing but mentions and cannot read the thread it is called into",
     "im:history": "it does not hear direct messages",
     "mpim:history": "in group messages it hears nothing but mentions",
+    "channels:read": "it does not read what was written in public channels while it was away",
+    "groups:read": "it does not read what was written in private channels while it was away",
+    "im:read": "it does not read the first direct message of somebody new that was written while it was away",
+    "mpim:read": "it does not read what was written in group messages while it was away",
     "users:read": "it knows people by their ids, not by their names",
     "files:read": "it may not learn the names of files sent along",
 }

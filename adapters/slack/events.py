@@ -85,6 +85,11 @@ def is_heard_bot(message: Event, us: Identity) -> bool:
     return is_bot(message) and not us.answers.isdisjoint(field(message, name) for name in ("bot_id", "app_id", "user"))
 
 
+def is_written(message: Event, us: Identity) -> bool:
+    """Whether somebody who may ask said something with it: a person's message whose text may be edited."""
+    return field(message, "subtype") in ORDINARY and may_ask(message, us) and is_time(field(message, "ts"))
+
+
 def is_addressed(event: Event, us: Identity) -> bool:
     """Whether it is written to the bot itself: directly, or with a mention."""
     return is_direct(event) or field(event, "type") == "app_mention" or mentions(words_of(event), us.user)
@@ -214,11 +219,7 @@ def edit_of(event: Event, us: Identity) -> Event | None:
     new, old = event.get("message"), event.get("previous_message")
     if field(event, "subtype") != "message_changed" or not isinstance(new, Mapping):
         return None
-    if (
-        field(new, "subtype") not in ORDINARY
-        or not may_ask({**new, "hidden": None}, us)
-        or not is_time(field(new, "ts"))
-    ):
+    if not is_written({**new, "hidden": None}, us):
         return None
     if isinstance(old, Mapping) and written_in(new) == written_in(old):
         return None

@@ -39,11 +39,13 @@ from adapters.slack.events import (
     edit_of,
     field,
     in_thread,
+    is_addressed,
     is_direct,
     is_external,
     is_for_us,
     is_ours,
     is_time,
+    is_written,
     message_id,
     opens_channel,
     surely_concerns,
@@ -66,6 +68,9 @@ BODY_WITHIN = 10.0
 
 ORDINARY_BODY = 64 << 10
 """Bytes that every body may have; what is larger shares one room, which strangers cannot grow."""
+
+LATE = frozenset({"2", "3"})
+"""Numbers of a delivery that has failed for a minute and more."""
 
 ROOM_FOR_BODIES = 64 << 20
 """Bytes of the larger bodies that are being read, together."""
@@ -109,6 +114,12 @@ class Intake:
         self._order: WeakValueDictionary[ThreadKey, asyncio.Lock] = WeakValueDictionary()
         self.on_echo: Callable[[], object] | None = None
         """Told when Slack tells of something that we wrote."""
+        self.on_taken: Callable[[str], object] | None = None
+        """Told the ts of each event that was taken in."""
+        self.on_refused: Callable[[], object] | None = None
+        """Told when an event could not be taken in because the store is away."""
+        self.on_late: Callable[[], object] | None = None
+        """Told when an event comes that Slack could not deliver for a minute and more."""
         self._app = self._bolt_app()
 
     def _bolt_app(self) -> AsyncApp:
@@ -149,6 +160,8 @@ class Intake:
         """Take an HTTP request whose signature was checked; any status but 200 makes Slack deliver again."""
         if headers.get("Content-Type", "").startswith(FORM):
             return web.Response()  # Slack's look at the certificate, or a press of a button that is none of ours
+        if self.on_late is not None and headers.get("X-Slack-Retry-Num", "") in LATE:
+            self.on_late()
         try:
             payload = typed(read_json(body))
         except OddPayload as error:
@@ -166,6 +179,16 @@ class Intake:
         event = body.get("event")
         if body.get("type") != "event_callback" or not isinstance(event, dict):
             return
+        try:
+            await self._receive(event, body)
+        except StoreUnavailable:
+            if self.on_refused is not None:
+                self.on_refused()
+            raise
+        if self.on_taken is not None:
+            self.on_taken(field(event, "event_ts") or field(event, "ts"))
+
+    async def _receive(self, event: Event, body: Event) -> None:
         if self.on_echo is not None and is_ours(event, self._us):
             self.on_echo()
         event = {**event, "external": is_external(body, self._us)}
@@ -179,6 +202,20 @@ class Intake:
             await self._in_order(gone, partial(self._deleted, sure=surely_concerns(event, self._us)))
         elif is_for_us(event, self._us, follow_ups=self._follow_ups, takes_part=True):
             await self._in_order(event, self._asked)
+
+    async def missed(self, event: Event, edited_at: str, asks: bool) -> None:
+        """Hand in a message that was read from a history. Raises StoreUnavailable.
+
+        Args:
+            event: as its `message` event would be.
+            edited_at: the ts of an edit that may have been missed; empty where there was none.
+            asks: whether it may be a question; else only an earlier one's new text is handed in.
+        """
+        if asks and is_for_us(event, self._us, follow_ups=self._follow_ups, takes_part=True):
+            await self._in_order(event, self._asked)
+        if edited_at and is_written(event, self._us):
+            changed = {**event, "event_ts": edited_at}
+            await self._in_order(changed, partial(self._edited, sure=is_addressed(event, self._us)))
 
     async def _in_order(self, event: Event, take: Callable[[Event], Awaitable[None]]) -> None:
         """One thread's events one after the other, or a quick follow-up would find a bot that takes no part yet."""

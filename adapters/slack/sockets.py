@@ -65,13 +65,16 @@ LARGEST = 16 << 20
 class Connection:
     """One WebSocket from its ticket to its end."""
 
-    def __init__(self, handler: Handler, heartbeat: float = HEARTBEAT) -> None:
+    def __init__(self, handler: Handler, heartbeat: float = HEARTBEAT, quiet: float = QUIET) -> None:
+        self.deaf = False
+        """Whether it is left because it brought nothing that it should have brought."""
         self.leaving = asyncio.Event()
         """Set when it wants to be replaced: told to leave, closed or broken."""
         self._greeted = asyncio.Event()
         self._closing = False
         self._handler = handler
         self._heartbeat = heartbeat
+        self._quiet = quiet
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._reader: asyncio.Task[None] | None = None
         self._handlers: set[asyncio.Task[None]] = set()
@@ -85,14 +88,15 @@ class Connection:
             self._quiet_since = loop.time()
         self._echoes_missed += 1
         if self._echoes_missed == ECHOES:
-            loop.call_at(self._quiet_since + QUIET, self._judge, self._quiet_since)
+            loop.call_at(self._quiet_since + self._quiet, self._judge, self._quiet_since)
         elif self._echoes_missed > ECHOES:
             self._judge(self._quiet_since)
 
     def _judge(self, quiet_since: float) -> None:
         """Leave a connection that has been quiet since that time for too long."""
         still = self._echoes_missed >= ECHOES and self._quiet_since == quiet_since
-        if still and self.alive and asyncio.get_running_loop().time() >= quiet_since + QUIET:
+        if still and self.alive and asyncio.get_running_loop().time() >= quiet_since + self._quiet:
+            self.deaf = True
             log.warning("Slack tells nothing over a connection that stands; it is replaced")
             self.leaving.set()
 
@@ -184,13 +188,17 @@ class Sockets:
         app_token: the app-level token.
         handler: what is done with an envelope.
         heartbeat: seconds between pings.
+        quiet: see `QUIET`.
     """
 
-    def __init__(self, api: Api, app_token: str, handler: Handler, *, heartbeat: float = HEARTBEAT) -> None:
+    def __init__(
+        self, api: Api, app_token: str, handler: Handler, *, heartbeat: float = HEARTBEAT, quiet: float = QUIET
+    ) -> None:
         self._api = api
         self._token = app_token
         self._handler = handler
         self._heartbeat = heartbeat
+        self._quiet = quiet
         self._keepers: set[asyncio.Task[None]] = set()
         self._live: set[Connection] = set()
         self._retiring: set[asyncio.Task[None]] = set()
@@ -198,6 +206,11 @@ class Sockets:
         self.problem = ""
         self.echoes = False
         """Whether Slack tells us of what we write ourselves: it has done so."""
+        self.on_away: Callable[[], object] | None = None
+        """Told when events may be missing from now on: no connection stands, or one was deaf."""
+        self.on_back: Callable[[bool], object] | None = None
+        """Told when they can come in again, and whether a connection was deaf: Slack may not deliver those again."""
+        self._away = self._was_deaf = False
 
     def wrote(self) -> None:
         """Something was posted or edited: where Slack tells of that, it should be heard soon."""
@@ -235,16 +248,31 @@ class Sockets:
             connection = await self._connect()
             opened = time.monotonic()
             await connection.leaving.wait()
+            self._note_gap(connection)
             self._retire(connection)
             if time.monotonic() - opened >= STABLE:
                 pauses = growing(BACKOFF, BACKOFF_CAP)
             else:
                 await asyncio.sleep(next(pauses))
 
+    def _note_gap(self, connection: Connection) -> None:
+        """Tell of events that may be missing now that a connection is left."""
+        if not connection.deaf and self.connected:
+            return
+        self._away = True
+        self._was_deaf |= connection.deaf
+        if self.on_away is not None:
+            self.on_away()
+
+    def _note_return(self) -> None:
+        if self._away and self.on_back is not None:
+            self.on_back(self._was_deaf)
+        self._away = self._was_deaf = False
+
     async def _connect(self) -> Connection:
         pauses = growing(BACKOFF, BACKOFF_CAP)
         while True:
-            connection = Connection(self._handler, self._heartbeat)
+            connection = Connection(self._handler, self._heartbeat, self._quiet)
             self._live.add(connection)
             try:
                 await connection.open(self._api, self._token)
@@ -255,6 +283,7 @@ class Sockets:
                 await asyncio.sleep(error.retry_after or next(pauses))
             else:
                 self.problem = ""
+                self._note_return()
                 if self._first is not None and not self._first.done():
                     self._first.set_result(None)
                 return connection
