@@ -21,7 +21,6 @@ from typing import Protocol
 
 from adapters.slack.events import is_time
 from adapters.slack.history import LOOK_BACK
-from adapters.slack.missed import REACH
 from adapters.slack.retrying import until_stored
 from bot.errors import StoreUnavailable
 from bot.log_limit import LimitedLog
@@ -49,7 +48,7 @@ class Reads(Protocol):
     """What reads Slack's history: `missed.Missed`."""
 
     async def read(self, since: float, directs: Iterable[str]) -> None:
-        """Hand on what was written after `since` (Unix s). Raises nothing."""
+        """Hand on what was written after `since` (Unix s), as far back as is answered. Raises nothing."""
         ...
 
 
@@ -148,7 +147,7 @@ class Backfill:
     async def _fill(self, surely: bool) -> None:
         """Read what is missing, unless Slack delivers it again or another process has read it meanwhile."""
         while (cursor := await self._cursor()) is not None:
-            if not surely and self._clock() - cursor < REDELIVERED:
+            if not (surely or self._is_old(cursor)):
                 return
             if await self._lead():
                 try:
@@ -162,12 +161,12 @@ class Backfill:
     async def _fill_as_leader(self, surely: bool) -> bool:
         """Read while we lead; returns whether it was done to its end."""
         cursor, began = await self._cursor() or 0.0, self._clock()
-        if not surely and began - cursor < REDELIVERED:
+        if not (surely or self._is_old(cursor)):
             return True
         log.info("reading what was missed", extra={"seconds": round(began - cursor)})
         directs = self._inbox.directs if isinstance(self._inbox, KnowsDirects) else None
         known = await until_stored(lambda: directs(self._installation)) if directs else ()
-        since = max(cursor if cursor.is_integer() else cursor - OVERLAP, began - REACH)
+        since = cursor if cursor.is_integer() else cursor - OVERLAP
         reading = asyncio.create_task(self._missed.read(since, known))
         keeping = asyncio.create_task(self._keep_leading())
         try:
@@ -183,6 +182,9 @@ class Backfill:
         self._from = self._before_silence = None
         await self._move(f"{began - LOOK_BACK:.6f}")
         return True
+
+    def _is_old(self, cursor: float) -> bool:
+        return self._clock() - cursor >= REDELIVERED
 
     async def _lead(self) -> bool:
         leader = self._leader

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from adapters.slack.backfill import OVERLAP, REDELIVERED
-from adapters.slack.missed import AGAIN
+from adapters.slack.missed import AGAIN, EDITED_WITHIN, REACH
 from bot.conversation import ThreadKey
 from sandbox.faults import Fault
 from tests.slack.outage import MINUTE, town
@@ -31,7 +31,8 @@ async def test_an_outage_of_twenty_minutes() -> None:
         await it.say(general, "a follow-up", thread=root)
         await it.say(general, "@bot in a thread of others", thread=others)
         await it.say(general, "among themselves", thread=others, user="grace")
-        await it.say(direct, "directly")
+        asked = await it.say(direct, "directly")
+        await it.say(direct, "directly, in a thread", thread=asked)
         await it.say(it.slack.direct("grace"), "somebody new", user="grace")
         await it.edit(general, remark, "@bot a remark that became a question")
         taken_back = await it.say(general, "@bot taken back")
@@ -47,6 +48,7 @@ async def test_an_outage_of_twenty_minutes() -> None:
             "a remark that became a question",
             "among themselves",
             "directly",
+            "directly, in a thread",
             "in a channel",
             "in a thread of others",
             "somebody new",
@@ -174,6 +176,32 @@ async def test_a_follow_up_from_before_the_bot_was_called_is_left_to_people() ->
             assert it.inbox.texts == ["and quickly"]
             await it.caught_up()
         assert it.inbox.texts == ["and quickly", "join us", "what do you think?"]
+
+
+async def test_edits_that_ask_nothing() -> None:
+    """No question is what an edit made of a direct message or of a remark to others, or of a message from yesterday."""
+    async with town() as it:
+        it.deliver(events=False)
+        yesterday = await it.say("general", "yesterday")
+        await asyncio.sleep(EDITED_WITHIN)
+        direct = it.slack.direct("ada")
+        missed = await it.say(direct, "missed for good")
+        await asyncio.sleep(REACH + OVERLAP)
+        it.deliver(events=True)
+        async with it.adapter():
+            root = await it.say("general", "@bot before")
+            aside = await it.say("general", f"<@{it.slack.workspace.user('grace').id}> lunch?", thread=root)
+            await asyncio.sleep(OVERLAP + MINUTE)
+            await it.say("general", "something later")
+            await it.slack.events.idle()
+        await it.outage()
+        await it.edit("general", yesterday, "@bot yesterday")
+        await it.edit(direct, missed, "missed, and edited")
+        await it.edit("general", aside, "lunch?")
+        await it.say("general", "more", thread=root)
+        async with it.adapter():
+            await it.caught_up()
+        assert it.inbox.texts == ["before", "more"]
 
 
 async def test_an_edit_of_a_question_that_still_waits() -> None:

@@ -55,6 +55,21 @@ async def test_an_app_that_slack_cuts_down() -> None:
         assert 0 < len(refused) <= len(calls), "after each refusal it waits as long as it was told"
 
 
+async def test_threads_in_which_the_bot_takes_part_come_first() -> None:
+    """Where Slack allows few calls, questions are more likely there than in threads of others."""
+    async with town() as it:
+        async with it.adapter():
+            others = await it.say("general", "a talk of others")
+            own = await it.say("random", "@bot before")
+            await it.slack.events.idle()
+        await it.outage()
+        await it.say("general", "among themselves", thread=others)
+        await it.say("random", "a follow-up", thread=own)
+        async with it.adapter():
+            await it.caught_up()
+        assert [call["arguments"]["ts"] for call in it.calls("conversations.replies")] == [own, others]
+
+
 async def test_a_limit_is_waited_out() -> None:
     """A 429 costs the seconds it names, and no message."""
     async with town() as it:
@@ -123,10 +138,17 @@ async def test_a_missing_scope(caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.WARNING)
         async with it.adapter():
             await it.caught_up()
+            it.slack.sockets.refusing = "internal_error"
+            it.slack.sockets.drop()
+            await asyncio.sleep(20 * MINUTE)
+            it.slack.sockets.refusing = ""
+            await it.caught_up()
+        assert len(it.calls("users.conversations")) == 4, "it was read twice"
         assert it.inbox.texts == ["of somebody known", "in a public one"]
         told = [record for record in caplog.records if record.name == "adapters.slack.missed"]
         assert [record.__dict__["lacking"] for record in told] == ["groups:read, im:read"]
-        assert not [answer for answer in it.journal.of("slack", "answer") if answer["error"]]
+        answers = it.journal.of("slack", "answer")
+        assert not [answer for answer in answers if answer["error"] and answer["method"] in READS]
 
 
 async def test_a_scope_that_was_taken_away_since(caplog: pytest.LogCaptureFixture) -> None:

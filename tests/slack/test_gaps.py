@@ -13,6 +13,7 @@ from adapters.slack import SlackAdapter
 from adapters.slack.backfill import OVERLAP, SAVE_EVERY
 from bot.conversation import Place
 from bot.ports import Content
+from sandbox.faults import Fault
 from tests.slack.outage import MINUTE, town
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -85,6 +86,33 @@ async def test_connections_that_were_away_for_long() -> None:
             await it.say("general", "@bot afterwards")
             await it.slack.events.idle()
         assert it.inbox.texts == ["before", "meanwhile", "afterwards"]
+
+
+async def test_the_cursor_waits_while_what_was_missed_is_read() -> None:
+    """A bot that ends before it has read all reads it after its next start, whatever it heard meanwhile."""
+    async with town() as it:
+        async with it.adapter():
+            await it.say("general", "hello")
+            await it.slack.events.idle()
+            await asyncio.sleep(2 * SAVE_EVERY)
+            it.slack.sockets.refusing = "internal_error"
+            it.slack.sockets.drop()
+            it.deliver(events=False)
+            await it.say("general", "@bot missed")
+            await asyncio.sleep(20 * MINUTE)
+            before = it.inbox.position
+            it.slack.faults.add(Fault("users.conversations", "status", status=503, times=None))
+            it.deliver(events=True)
+            it.slack.sockets.refusing = ""
+            await it.say("general", "@bot heard")
+            await it.slack.events.idle()
+            await asyncio.sleep(MINUTE)
+        assert it.inbox.texts == ["heard"]
+        assert it.inbox.position == before
+        it.slack.faults.clear()
+        async with it.adapter():
+            await it.caught_up()
+        assert it.inbox.texts == ["heard", "missed"]
 
 
 async def test_connections_that_were_deaf() -> None:

@@ -146,6 +146,25 @@ async def test_connections_that_stand_and_tell_nothing_are_replaced_within_a_min
         assert sockets.connected
 
 
+@pytest.mark.parametrize("deaf", [False, True])
+async def test_that_events_may_be_missing_is_told(deaf: bool):
+    """When no connection stands, or one was deaf, that is told first, and then that events can come in again."""
+    wire, told = Wire(), list[object]()
+    async with connected(wire) as sockets:
+        sockets.on_away = lambda: told.append("away")
+        sockets.on_back = told.append
+        if deaf:
+            sockets.heard_ourselves()
+            for _ in range(6):
+                sockets.wrote()
+        else:
+            wire.hang_up()
+        await asyncio.sleep(60)
+    assert told[0] == "away"
+    assert told[-1] is deaf
+    assert set(told) == {"away", deaf}
+
+
 async def test_it_is_found_though_nothing_more_is_written():
     """A burst of edits is enough: half a minute later the connections are replaced, and those after left alone."""
     wire = Wire()
