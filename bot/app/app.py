@@ -236,6 +236,7 @@ class App:
         role: what this process does.
         model: asked in place of the Claude that `settings` name; closed by whoever built it.
         waits: how long to wait before asking Claude again, as `Services.backoff`.
+        build: makes the adapters.
     """
 
     def __init__(
@@ -245,13 +246,11 @@ class App:
         role: Role = Role.ALL,
         model: Model | None = None,
         waits: Callable[[int, float | None], float] = jittered,
+        build: Callable[[Settings, Role], list[Adapter]] = adapters,
     ) -> None:
-        self._settings = settings
-        self._role = role
-        self._model = model
-        self._waits = waits
-        self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._settings, self._role = settings, role
+        self._model, self._waits, self._build = model, waits, build
+        self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._stopped_by: int | None = None
         self._asking: asyncio.Timeout | None = None
         self.http_port = 0
@@ -275,7 +274,7 @@ class App:
             raise WrongSettings(problems)
         for line in doubtful():
             log.warning(line)
-        built = adapters(self._settings, self._role)
+        built = self._build(self._settings, self._role)
         with self._signals():
             async with AsyncExitStack() as stack:
                 model: Model | None = None

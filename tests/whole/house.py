@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.app.app import App, jittered
+from bot.app.app import App, adapters, jittered
 from bot.app.roles import Role
 from bot.app.settings import Settings, read
-from bot.ports import Model
+from bot.ports import Adapter, Model
 from sandbox.app import Sandbox
 from sandbox.journal import Shown
 
@@ -39,10 +39,11 @@ class House:
         role: Role = Role.ALL,
         model: Model | None = None,
         waits: Callable[[int, float | None], float] = jittered,
+        build: Callable[[Settings, Role], list[Adapter]] = adapters,
         **overrides: Any,
     ) -> AsyncIterator[App]:
         """Run the bot until the end of the block, then shut it down in order."""
-        app = App(self.settings(**overrides), role=role, model=model, waits=waits)
+        app = App(self.settings(**overrides), role=role, model=model, waits=waits, build=build)
         running = asyncio.create_task(app.run())
         ready = asyncio.create_task(app.ready.wait())
         try:
