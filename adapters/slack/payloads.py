@@ -94,6 +94,7 @@ class Frame(_Typed):
     type: Text = ""
     envelope_id: Text = ""
     reason: Text = ""
+    num_connections: Any = None
     payload: Annotated[dict[str, Any], _or_default({})] = {}
 
 

@@ -30,8 +30,8 @@ odd = LimitedLog(log)
 Handler = Callable[[SocketModeRequest], Awaitable[bool]]
 """Takes an envelope; returns whether it may be acknowledged. Slack delivers what is not acknowledged again."""
 
-CONNECTIONS = 2
-"""Slack allows 10; each event goes to one of them."""
+CONNECTIONS, MOST_CONNECTIONS = 2, 10
+"""How many are kept, and how many Slack allows an app, of all its processes; each event goes to one of them."""
 
 HEARTBEAT = 10.0
 """Seconds between our pings. A connection on which nothing has come back half of that later is dead."""
@@ -51,6 +51,9 @@ STABLE = 10.0
 ECHOES, QUIET = 6, 30.0
 """Our own posts and edits that Slack should have told us of, and the seconds since the first, after which a connection
 that brought nothing is deaf: it answers pings, and Slack forgot it. Each event goes to one of the connections."""
+
+EACH = 3
+"""Such posts and edits for each connection of the app, where it has more than a few: one event in ten may come here."""
 
 AT_ONCE = 50
 """Envelopes of one connection that are handled at once; the next are read when one is done."""
@@ -79,7 +82,9 @@ class Connection:
         self._reader: asyncio.Task[None] | None = None
         self._handlers: set[asyncio.Task[None]] = set()
         self._echoes_missed = 0
+        self._echoes_due = ECHOES
         self._quiet_since = 0.0
+        self._event_at = 0.0
 
     def wrote(self) -> None:
         """Slack was told something that it tells again: by this connection, or by another one."""
@@ -87,18 +92,22 @@ class Connection:
         if not self._echoes_missed:
             self._quiet_since = loop.time()
         self._echoes_missed += 1
-        if self._echoes_missed == ECHOES:
+        if self._echoes_missed == self._echoes_due:
             loop.call_at(self._quiet_since + self._quiet, self._judge, self._quiet_since)
-        elif self._echoes_missed > ECHOES:
+        elif self._echoes_missed > self._echoes_due:
             self._judge(self._quiet_since)
 
     def _judge(self, quiet_since: float) -> None:
         """Leave a connection that has been quiet since that time for too long."""
-        still = self._echoes_missed >= ECHOES and self._quiet_since == quiet_since
+        still = self._echoes_missed >= self._echoes_due and self._quiet_since == quiet_since
         if still and self.alive and asyncio.get_running_loop().time() >= quiet_since + self._quiet:
             self.deaf = True
             log.warning("Slack tells nothing over a connection that stands; it is replaced")
             self.leaving.set()
+
+    def heard_while_quiet(self, other: Connection) -> bool:
+        """Whether an event came by this connection since the other one should have brought one."""
+        return self._event_at > other._quiet_since
 
     @property
     def alive(self) -> bool:
@@ -147,10 +156,13 @@ class Connection:
             return
         self._greeted.set()
         self._echoes_missed = 0
-        if frame.type == "disconnect":
+        if frame.type == "hello" and isinstance(frame.num_connections, int):
+            self._echoes_due = max(ECHOES, EACH * min(frame.num_connections, MOST_CONNECTIONS))
+        elif frame.type == "disconnect":
             log.info("Slack asks for a new connection", extra={"reason": frame.reason})
             self.leaving.set()
         elif frame.type not in {"", "hello"} and frame.envelope_id and not self._closing:
+            self._event_at = asyncio.get_running_loop().time()
             task = asyncio.create_task(self._handle(socket, frame), name="slack envelope")
             self._handlers.add(task)
             task.add_done_callback(self._handlers.discard)
@@ -207,7 +219,7 @@ class Sockets:
         self.echoes = False
         """Whether Slack tells us of what we write ourselves: it has done so."""
         self.on_away: Callable[[], object] | None = None
-        """Told when events may be missing from now on: no connection stands, or one was deaf."""
+        """Told when events may be missing from now on: no connection stands, or one was deaf and no other heard any."""
         self.on_back: Callable[[bool], object] | None = None
         """Told when they can come in again, and whether a connection was deaf: Slack may not deliver those again."""
         self._away = self._was_deaf = False
@@ -257,10 +269,14 @@ class Sockets:
 
     def _note_gap(self, connection: Connection) -> None:
         """Tell of events that may be missing now that a connection is left."""
-        if not connection.deaf and self.connected:
+        # What one deaf connection of several did not bring is not acknowledged, and comes again by another one.
+        deaf = connection.deaf and not any(
+            it.heard_while_quiet(connection) for it in self._live if it is not connection
+        )
+        if not deaf and self.connected:
             return
         self._away = True
-        self._was_deaf |= connection.deaf
+        self._was_deaf |= deaf
         if self.on_away is not None:
             self.on_away()
 

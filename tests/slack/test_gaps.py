@@ -88,6 +88,23 @@ async def test_connections_that_were_away_for_long() -> None:
         assert it.inbox.texts == ["before", "meanwhile", "afterwards"]
 
 
+async def test_one_deaf_connection_of_two_misses_nothing() -> None:
+    """It is replaced; what it did not bring comes again by the other one, so nothing is read."""
+    async with town() as it, it.adapter() as adapter:
+        await asyncio.sleep(MINUTE)
+        await it.say("general", "@bot before")
+        await it.slack.events.idle()
+        await write(adapter, it.inbox.messages[0].place, 1)
+        await it.slack.events.idle()
+        it.slack.sockets.deafen(1)
+        await it.say("general", "@bot unheard")
+        await write(adapter, it.inbox.messages[0].place, 10)
+        await asyncio.sleep(2 * MINUTE)
+        assert it.inbox.texts == ["before", "unheard"]
+        assert len(list(it.journal.of("slack", "connected"))) == 3
+        assert not it.calls()
+
+
 async def test_the_cursor_waits_while_what_was_missed_is_read() -> None:
     """A bot that ends before it has read all reads it after its next start, whatever it heard meanwhile."""
     async with town() as it:
