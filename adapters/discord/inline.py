@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from bot.text import Block, Inline, Kind, Outline, scan
 
@@ -213,14 +214,21 @@ def _img(written: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    return _ENTITY.sub(lambda match: html.unescape(match[0]), text) if "&" in text else text
+    return _ENTITY.sub(lambda match: _unescaped(match[0]), text) if "&" in text else text
 
 
 def _character(text: str, start: int, end: int) -> str:
     """Return what an entity stands for; as an escape where that would be more than a character to Discord."""
-    char = html.unescape(text[start:end])
-    begins_line = not text[text.rfind("\n", 0, start) + 1 : start].strip(" \t>")
-    begins_more = char == "<" and _BEGINS_TOKEN.match(text, end)
-    if char in _MARKS or begins_more or (begins_line and char in _AT_THE_BEGINNING):
+    char = _unescaped(text[start:end])
+    if (
+        char in _MARKS
+        or (char == "<" and _BEGINS_TOKEN.match(text, end))
+        or (char in _AT_THE_BEGINNING and not text[text.rfind("\n", 0, start) + 1 : start].strip(" \t>"))
+    ):
         return f"\\{char}"
     return char
+
+
+@lru_cache(maxsize=256)
+def _unescaped(entity: str) -> str:
+    return html.unescape(entity)

@@ -18,14 +18,14 @@ TABLE_WIDTH = 80
 """Columns of a table that a desktop client shows in a fence without wrapping; wider ones become lists."""
 
 _DEEPEST_HEADING = 3
-_MOST_SPECIAL, _MOST_LINES = 400, 100
+_MOST_SPECIAL, _MOST_LINES = 300, 100
 """Characters that may mean something in one message, and lines with such; one with more is shown as it is written.
 
 Most of what people write Discord draws by itself; noise would cost a hundred times what words cost.
 """
 
 _SPECIAL = re.compile(r"[\\`*_~|\[<&]")
-_SPECIAL_REST = re.compile(r"[\\`*_~|\[<&][^\n]*+")
+_SPECIAL_REST = re.compile(r"(?:[\\`*_~|\[<&]|^[ \t]*+[>#+-])[^\n]*+", re.MULTILINE)
 _SPECIAL_LINE = re.compile(
     r"^[ \t]*+(?:#{4}|-#|=++[ \t]*+$|-{2,}+[ \t]*+$|-[ \t]*+-)|^[ \t]*+(?:(?:[-*]|\d{1,9}+[.)])[ \t]++)*+[>+]",
     re.MULTILINE,

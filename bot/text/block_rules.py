@@ -21,7 +21,7 @@ _OPENING = re.compile(r"(`{3,}|~{3,})([^\n]*)")
 _UNDERLINE = re.compile(r"(?:=++|-++)[ \t]*+\Z")
 _BREAK = re.compile(r"([-*_])[ \t]*+(?:\1[ \t]*+){2,}+\Z")
 _BEGINNING = re.compile(r"`{3}|~{3}|>|(?:[-*+]|\d{1,9}+[.)]|\#{1,6}+)(?:[ \t]|\Z)|([-*_])[ \t]*+(?:\1[ \t]*+){2,}+\Z")
-_BEGINNERS, _RULERS = frozenset("`~>-*+#=_0123456789"), frozenset("|-:")
+_BEGINNERS, _UNDERLINES, _RULERS = frozenset("`~>-*+#_=0123456789"), frozenset("=-"), frozenset("|-:")
 """First characters of lines that could begin another block, or be the rule below a table's head: no other line is."""
 _RULE = re.compile(r"[|\-:][|\-: \t]*+\Z")
 
@@ -110,10 +110,12 @@ def _paragraph(state: StateBlock, first: int, end: int, silent: bool) -> bool:
         if begins in _BEGINNERS or below in _RULERS:
             indent = state.sCount[line]
             if 0 <= indent <= state.blkIndent + 3:  # below 0: a line of a quote that went on without its mark
-                if indent >= state.blkIndent and _matches(_UNDERLINE, state, line):
+                if begins in _UNDERLINES and indent >= state.blkIndent and _matches(_UNDERLINE, state, line):
                     kind = "heading"
                     break
-                if _table(state, line, end, True) or _ends_before(state, line, end, "paragraph"):
+                if (below in _RULERS and _table(state, line, end, True)) or (
+                    begins in _BEGINNERS and _ends_before(state, line, end, "paragraph")
+                ):
                     break
         line, begins = line + 1, below
     state.parentType = parent

@@ -27,7 +27,7 @@ from bot.text.links import end_of_link
 CODE_REACH: Final = 1000
 """Characters after which a backtick without a partner is taken for a stray one."""
 
-MOST_MARKS: Final = 300
+MOST_MARKS: Final = 200
 """Characters that may mean something in one paragraph. One with more is noise, and is shown as it is written: people
 write one such character in twenty, and a message holds 11,000."""
 
