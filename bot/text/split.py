@@ -212,13 +212,14 @@ def highest(overflow: Callable[[int], int], floor: int, ceiling: int) -> int:
     `overflow` says by how much a page that ends at an offset is over the limit (0 or less: it fits). Fitting is
     taken to be monotone; what is not (a table that grows narrower) costs a shorter page, never one too long.
     """
-    over = overflow(ceiling)
+    over: float = overflow(ceiling)
     if over <= 0:
         return ceiling
-    guess = ceiling - over
+    guess = ceiling - int(over)
     if guess > floor + (ceiling - floor) * 7 // 8 and overflow(guess) <= 0:
         return guess
-    low, under, high = floor, min(-1, overflow(floor)), ceiling
+    low, high = floor, ceiling
+    under: float = min(-1, overflow(floor))
     near, tries = max(1, (ceiling - floor) // 64), 0
     fits: bool | None = None
     while high - low > near:
