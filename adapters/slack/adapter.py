@@ -12,7 +12,7 @@ from aiohttp import web
 from adapters.slack import check
 from adapters.slack.calls import Api
 from adapters.slack.delivery import Delivery
-from adapters.slack.events import Identity
+from adapters.slack.fields import Identity
 from adapters.slack.intake import EventsEndpoint, Intake
 from adapters.slack.sockets import Sockets
 from bot.conversation import FollowUps
