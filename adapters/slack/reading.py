@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapters.slack.blocks import files_of, name_of, shown_by, written_in
+from adapters.slack.blocks import files_of, name_of, shown_by, transcript_of, written_in
 from adapters.slack.fields import Event, Identity, field, is_direct, is_time
 from adapters.slack.for_us import ORDINARY, is_addressed, is_bot, may_ask
 from adapters.slack.markup import readable
@@ -63,7 +63,10 @@ def author_of(message: Event) -> Author:
 
 
 def attachments_of(message: Event) -> list[Attachment]:
-    """The files sent along, and those of shared messages. Of one from another company only the id is known."""
+    """The files sent along, and those of shared messages. Of one from another company only the id is known.
+
+    The transcript of a voice message is a text file beside it where the message shows only its beginning.
+    """
     found = []
     for file in files_of(message):
         if field(file, "mode") != "tombstone":
@@ -72,6 +75,9 @@ def attachments_of(message: Event) -> list[Attachment]:
             name = wellformed(name_of(file)[:LONGEST_NAME])
             url = field(file, "url_private_download") or field(file, "url_private")
             found.append(Attachment(name, mime, size if isinstance(size, int) else 0, url[:LONGEST_URL]))
+            _, more = transcript_of(file)
+            if more and (transcript := field(file, "vtt")):
+                found.append(Attachment(f"{name} (transcript)", "text/plain", 0, transcript[:LONGEST_URL]))
     return found
 
 
