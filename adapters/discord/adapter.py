@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 
 import aiohttp
@@ -13,14 +12,14 @@ from aiohttp import web
 from discord.http import Route
 
 from adapters.discord.calls import Calls
+from adapters.discord.check import INTENT_CURE, check_form, not_accepted
 from adapters.discord.delivery import Delivery
-from adapters.discord.gateway import FINAL, INTENT_CURE, Gateway, end, set_api, set_gateway
+from adapters.discord.gateway import Gateway, end, set_api, set_gateway
 from adapters.discord.intake import Intake
 from adapters.discord.leader import Leadership
 from adapters.discord.own import OwnMessages
-from adapters.proxies import proxy_for, proxy_of
+from adapters.proxies import proxy_for
 from bot.conversation import FollowUps
-from bot.errors import SettingsError
 from bot.ports import Inbox, Platform
 
 log = logging.getLogger(__name__)
@@ -31,21 +30,11 @@ CHECK_WITHIN = 10.0
 STORE_GRACE = 5.0
 """Seconds in which what was taken in must reach the store when intake stops."""
 
-
-_FROM_PROXIES = ("HTTP 407", "HTTP 502", "HTTP 504")
-"""Answers that come from a proxy rather than from what is behind it."""
-
 GLANCE = 0.5
 """Seconds between two looks at whether there is a connection."""
 
 GIVE_WAY = 2.5
 """Seconds for which a process that gave its place up leaves it to others, who look every second."""
-
-
-def check_form(token: str) -> None:
-    """Raise SettingsError for a token that cannot be one."""
-    if not re.fullmatch(r"[!-~]+", token):
-        raise SettingsError("DISCORD_BOT_TOKEN is no token: copy it, without 'Bot', from your application's Bot page")
 
 
 class DiscordAdapter:
@@ -122,7 +111,7 @@ class DiscordAdapter:
             ValueError,
         ) as error:
             await self._client.close()
-            raise self._not_accepted(error) from None
+            raise not_accepted(error, self._api_url) from None
         self._platform = Delivery(self._client, self._calls, self.installation, self._own)
         self._installations[self.installation] = self._platform
 
@@ -284,21 +273,3 @@ class DiscordAdapter:
         self._over.set()
         if not listening.cancelled():
             listening.exception()  # fetched here, raised by `closed`
-
-    def _not_accepted(self, error: Exception) -> SettingsError:
-        if isinstance(error, discord.LoginFailure):
-            return SettingsError(FINAL[4004])
-        what = f"HTTP {error.status}" if isinstance(error, discord.HTTPException) else type(error).__name__
-        if isinstance(error, aiohttp.ClientHttpProxyError):
-            what = f"HTTP {error.status}"
-        proxy = proxy_of(self._api_url or Route.BASE)
-        if proxy is not None and (
-            isinstance(error, (aiohttp.ClientConnectionError, aiohttp.ClientHttpProxyError)) or what in _FROM_PROXIES
-        ):
-            return SettingsError(
-                f"{proxy.variable}: Discord cannot be reached through the proxy at {proxy.host} ({what}): check its "
-                "address, user and password, and whether it lets Discord through"
-            )
-        if self._api_url is not None:
-            return SettingsError(f"DISCORD_API_URL: no Discord API answers at {self._api_url} ({what})")
-        return SettingsError(f"Discord cannot be reached ({what}): check the network, and discordstatus.com")

@@ -15,6 +15,7 @@ import yarl
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import HTTPClient, Route
 
+from adapters.discord.check import FINAL
 from adapters.discord.intake import Intake
 from adapters.discord.odd import tell_left_out, told
 from adapters.discord.pages import leave_odd_messages_out
@@ -24,21 +25,6 @@ from bot.errors import SettingsError
 from bot.log_limit import LimitedLog
 
 log = logging.getLogger(__name__)
-
-INTENT_CURE = (
-    "discord.com/developers/applications, your application, Bot, Privileged Gateway Intents, switch on "
-    "'Message Content Intent'; or set FOLLOW_UPS=mention, which does without it"
-)
-
-FINAL: dict[int, str] = {
-    4004: "DISCORD_BOT_TOKEN is not accepted by Discord: copy the token from the Bot page of your application",
-    4010: "Discord refused the connection: invalid shard (4010)",
-    4011: "this bot is in too many servers for one connection (4011): Discord asks for sharding from 2,500",
-    4012: "Discord refused the connection: its gateway no longer speaks this version (4012); update discord.py",
-    4013: "Discord refused the connection: invalid intents (4013)",
-    4014: f"DISCORD_BOT_TOKEN belongs to an application whose Message Content Intent is switched off: {INTENT_CURE}",
-}
-"""Close codes after which connecting again is useless (Developer Docs, "Gateway Close Event Codes")."""
 
 CONNECTED_WITHIN = 20.0
 """Seconds for a connection to stand."""

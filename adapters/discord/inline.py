@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from bot.text import Block, Inline, Kind, Outline, scan
 
@@ -28,6 +29,9 @@ _MARKS = "\\`*_~|["
 _AT_THE_BEGINNING = "#>-+"
 _LONGEST = 2  # characters of a mark; a longer run of backticks is a fence's matter
 
+_Run = tuple[int, str, bool]
+"""A mark: where it stands, its one or two characters, and whether it begins code."""
+
 Change = tuple[int, int, str]
 """[start, end) of a paragraph, and what is written there."""
 
@@ -38,13 +42,15 @@ class Inlines:
     def __init__(self, structure: Outline) -> None:
         self._structure = structure
         self._found: dict[int, Inline] = {}
+        self._runs: dict[int, list[_Run]] = {}
         self._last: dict[str, int] = {}  # where a mark of each kind stands last on the page
         for block in structure.blocks:
             if block.kind in (Kind.TEXT, Kind.HEADING):
                 text = self._text(block)
                 self._found[block.first] = found = scan(text)
-                for start, mark in _runs(text, found):
-                    self._last[mark] = structure.starts[block.first] + start
+                self._runs[block.first] = runs = _runs(text, found)
+                at = structure.starts[block.first]
+                self._last.update((mark, at + start) for start, mark, _ in runs)
 
     def written(self, block: Block, *, begin: int, line_break: str) -> str:
         """Return a paragraph or a heading in Discord's form.
@@ -74,9 +80,11 @@ class Inlines:
         ends = {place for pair in found.pairs for place in _ends(pair.start, pair.end, len(pair.kind))}
         strays = [
             (start, mark)
-            for start, mark in _runs(text, found, code=False)
-            if not ends & {*range(start, start + len(mark))}
+            for start, mark, code in self._runs[block.first]
+            if not code and start not in ends and start + len(mark) - 1 not in ends
         ]
+        if not strays:
+            return
         meant = _meant(text, strays)
         for start, mark in strays:
             lonely = self._last[mark] == at + start
@@ -90,15 +98,22 @@ def _ends(start: int, end: int, width: int) -> Iterator[int]:
     yield from range(end - width, end)
 
 
-def _runs(text: str, found: Inline, *, code: bool = True) -> Iterator[tuple[int, str]]:
-    """Yield where marks stand, and which: one character, or two where there are more; those of code too, if wanted."""
-    for run in _RUN.finditer(text):
-        start, mark = run.start(), run[0][:_LONGEST]
-        if mark[0] == "|" or (mark[0] == "`" and len(run[0]) > _LONGEST):
+def _runs(text: str, found: Inline) -> list[_Run]:
+    """Return the marks of a paragraph, those that begin code as well; what else stands in an atom is none."""
+    runs: list[_Run] = []
+    atoms = iter(found.atoms)
+    atom = next(atoms, None)
+    for run in () if found.noise else _RUN.finditer(text):
+        start, mark = run.start(), run[0]
+        if mark[0] == "|" or (mark[0] == "`" and len(mark) > _LONGEST):
             continue
-        atom = found.atom_at(start)
-        if atom is None or (code and atom.kind == "code" and atom.start == start):
-            yield start, mark
+        while atom is not None and atom.end <= start:
+            atom = next(atoms, None)
+        if atom is None or start < atom.start:
+            runs.append((start, mark[:_LONGEST], False))
+        elif atom.start == start and atom.kind == "code":
+            runs.append((start, mark[:_LONGEST], True))
+    return runs
 
 
 def _meant(text: str, strays: list[tuple[int, str]]) -> set[int]:
@@ -132,7 +147,7 @@ def _pairs(text: str, found: Inline) -> Iterator[Change]:
         and not (text[pair.start - 1 : pair.start].isalnum() and text[pair.end : pair.end + 1].isalnum())
         for place in (pair.start, pair.end - 2)
     }
-    for run in _RUN.finditer(text):
+    for run in _RUN.finditer(text) if "||" in text and not found.noise else ():
         if run[0][0] == "|" and run.start() not in spoilers and found.atom_at(run.start()) is None:
             yield run.start(), run.end(), "\\|" * len(run[0])
 
@@ -199,14 +214,21 @@ def _img(written: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    return _ENTITY.sub(lambda match: html.unescape(match[0]), text) if "&" in text else text
+    return _ENTITY.sub(lambda match: _unescaped(match[0]), text) if "&" in text else text
 
 
 def _character(text: str, start: int, end: int) -> str:
     """Return what an entity stands for; as an escape where that would be more than a character to Discord."""
-    char = html.unescape(text[start:end])
-    begins_line = not text[text.rfind("\n", 0, start) + 1 : start].strip(" \t>")
-    begins_more = char == "<" and _BEGINS_TOKEN.match(text, end)
-    if char in _MARKS or begins_more or (begins_line and char in _AT_THE_BEGINNING):
+    char = _unescaped(text[start:end])
+    if (
+        char in _MARKS
+        or (char == "<" and _BEGINS_TOKEN.match(text, end))
+        or (char in _AT_THE_BEGINNING and not text[text.rfind("\n", 0, start) + 1 : start].strip(" \t>"))
+    ):
         return f"\\{char}"
     return char
+
+
+@lru_cache(maxsize=256)
+def _unescaped(entity: str) -> str:
+    return html.unescape(entity)

@@ -18,10 +18,14 @@ TABLE_WIDTH = 80
 """Columns of a table that a desktop client shows in a fence without wrapping; wider ones become lists."""
 
 _DEEPEST_HEADING = 3
-_MOST_SPECIAL = 400
-"""Characters that may mean something in one message; one with more is noise, and is shown as it is written."""
+_MOST_SPECIAL, _MOST_LINES = 300, 100
+"""Characters that may mean something in one message, and lines with such; one with more is shown as it is written.
+
+Most of what people write Discord draws by itself; noise would cost a hundred times what words cost.
+"""
 
 _SPECIAL = re.compile(r"[\\`*_~|\[<&]")
+_SPECIAL_REST = re.compile(r"(?:[\\`*_~|\[<&]|^[ \t]*+[>#+-])[^\n]*+", re.MULTILINE)
 _SPECIAL_LINE = re.compile(
     r"^[ \t]*+(?:#{4}|-#|=++[ \t]*+$|-{2,}+[ \t]*+$|-[ \t]*+-)|^[ \t]*+(?:(?:[-*]|\d{1,9}+[.)])[ \t]++)*+[>+]",
     re.MULTILINE,
@@ -41,8 +45,9 @@ def rendered(markdown: str) -> str:
 
 def _translated(markdown: str) -> str:
     """Return `markdown` with what means something else to Discord, code left alone."""
-    special = len(list(islice(_SPECIAL.finditer(markdown), _MOST_SPECIAL + 1)))
-    if special > _MOST_SPECIAL or not (special or _SPECIAL_LINE.search(markdown)):
+    if not (_SPECIAL.search(markdown) or _SPECIAL_LINE.search(markdown)):
+        return markdown
+    if _more(_SPECIAL, markdown, _MOST_SPECIAL) or _more(_SPECIAL_REST, markdown, _MOST_LINES):
         return markdown
     structure = outline(markdown)
     inlines = Inlines(structure)
@@ -64,6 +69,10 @@ def _translated(markdown: str) -> str:
                 pieces.append(_quotes(code) if ">" in lead_of(structure.line(block.first)) else code)
     pieces.append(_lines(markdown[structure.starts[done] :]))
     return "".join(pieces)
+
+
+def _more(pattern: re.Pattern[str], text: str, most: int) -> bool:
+    return any(islice(pattern.finditer(text), most, None))
 
 
 def _lines(text: str) -> str:

@@ -14,7 +14,7 @@ from adapters.slack import check
 from adapters.slack.backfill import Backfill
 from adapters.slack.calls import Api
 from adapters.slack.delivery import Delivery
-from adapters.slack.events import Identity
+from adapters.slack.fields import Identity
 from adapters.slack.intake import EventsEndpoint, Intake
 from adapters.slack.missed import Missed
 from adapters.slack.sockets import QUIET, Sockets

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from adapters.slack.events import is_time
+from adapters.slack.fields import is_time
 from adapters.slack.history import LOOK_BACK
 from adapters.slack.retrying import until_stored
 from bot.errors import StoreUnavailable

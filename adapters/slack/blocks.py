@@ -37,9 +37,9 @@ def words_of(message: Payload) -> str:
 
 
 def shown_by(message: Payload) -> str:
-    """Return all that a message shows: what its writer says, then what stands in its attachments."""
+    """Return all that a message shows: what its writer says, in text or voice, then what stands in its attachments."""
     words = words_of(message)
-    return "\n\n".join(part for part in (words, *_attachments(message, words)) if part)
+    return "\n\n".join(part for part in (words, *_transcripts(message), *_attachments(message, words)) if part)
 
 
 def written_in(message: Payload) -> str:
@@ -52,6 +52,22 @@ def files_of(message: Payload) -> list[Payload]:
     """Return the files of a message and of the messages it shares."""
     shared = [file for it in objects(message.get("attachments")) for file in objects(it.get("files"))]
     return objects(message.get("files")) + shared
+
+
+def transcript_of(file: Payload) -> tuple[str, bool]:
+    """Return what Slack heard in a voice message or a clip, and whether there is more; nothing where it has not yet."""
+    transcription = file.get("transcription")
+    preview = transcription.get("preview") if isinstance(transcription, Mapping) else None
+    if not isinstance(preview, Mapping):
+        return "", False
+    return _string(preview, "content").strip(), preview.get("has_more") is True
+
+
+def _transcripts(message: Payload) -> Iterator[str]:
+    for file in objects(message.get("files")):
+        said, more = transcript_of(file)
+        if said:
+            yield f"[said in {escaped(name_of(file))}] {escaped(said)}{'…' if more else ''}"
 
 
 def objects(value: object) -> list[Payload]:

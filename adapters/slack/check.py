@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 
 from adapters.slack.calls import SLACK_API_URL, Answer, Api
-from adapters.slack.events import Identity
+from adapters.slack.fields import Identity
 from adapters.slack.refusals import OPEN
 from bot.errors import BadCredentials, OutcomeUnknown, PlatformError, RateLimited, SettingsError, Unavailable
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from adapters.slack.calls import Answer, Api
 from adapters.slack.closed import ClosedChannels
-from adapters.slack.events import Identity
+from adapters.slack.fields import Identity
 from adapters.slack.history import find_part, find_parts, read_before
+from adapters.slack.limits import rate_limits
 from adapters.slack.people import People
 from adapters.slack.refusals import BLOCKS_REFUSED, TEXT_TOO_LONG, ChannelClosed, NoChannel
 from adapters.slack.rendering import MARKDOWN, MRKDWN, SHORT_MARKDOWN, content, stored_text
@@ -82,23 +83,10 @@ class Delivery:
         return self._dialect
 
     def rate_limits(self, write: Write, place: Place) -> tuple[RateLimit, ...]:
-        """The rate limits one such call spends from.
-
-        chat.update and chat.delete: Tier 3, 50 a minute for the workspace. chat.postMessage: about one a second and
-        channel; "short bursts" are tolerated, but no number is published, so none is used. The workspace's own cap on
-        posts is "several hundred a minute".
-        """
-        team = self._us.installation
-        if write is Write.OPEN or self.closed(place):
+        """The rate limits that one such call spends from: see `limits`."""
+        if self.closed(place):
             return ()
-        if write is Write.EDIT:
-            return (RateLimit(f"{team}:chat.update", 50, 60.0, 10),)
-        if write is Write.DELETE:
-            return (RateLimit(f"{team}:chat.delete", 50, 60.0, 10),)
-        return (
-            RateLimit(f"{team}:chat.postMessage:{place.channel}", 55, 60.0, 1),
-            RateLimit(f"{team}:chat.postMessage", 300, 60.0, 100),
-        )
+        return rate_limits(self._us.installation, write, place.channel)
 
     def closed(self, place: Place) -> str:
         """Why nothing can be written there now, as far as is known; empty when it may be."""

@@ -12,8 +12,10 @@ from typing import Any
 
 from adapters.slack.blocks import files_of, shown_by
 from adapters.slack.calls import Api
-from adapters.slack.events import ORDINARY, Event, Identity, field, is_time, to_message
+from adapters.slack.fields import Event, Identity, field, is_time
+from adapters.slack.for_us import ORDINARY
 from adapters.slack.markup import readable
+from adapters.slack.reading import to_message
 from adapters.slack.rendering import stored_text
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import PlatformError

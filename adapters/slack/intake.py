@@ -31,28 +31,19 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.calls import library_logger
 from adapters.slack.closed import ClosedChannels
-from adapters.slack.events import (
-    Event,
-    Identity,
+from adapters.slack.fields import Event, Identity, field, in_thread, is_direct, is_time
+from adapters.slack.for_us import (
     calls_us_now,
-    deletion_of,
-    edit_of,
-    field,
-    in_thread,
     is_addressed,
-    is_direct,
     is_external,
     is_for_us,
     is_ours,
-    is_time,
     is_written,
-    message_id,
     opens_channel,
     surely_concerns,
-    thread_key,
-    to_message,
 )
 from adapters.slack.payloads import OddPayload, read_json, typed
+from adapters.slack.reading import deletion_of, edit_of, message_id, thread_key, to_message
 from bot.conversation import FollowUps, ThreadKey
 from bot.errors import StoreUnavailable
 from bot.log_limit import LimitedLog

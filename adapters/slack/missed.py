@@ -18,20 +18,10 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from adapters.slack.calls import Answer, Api
-from adapters.slack.events import (
-    Event,
-    Identity,
-    field,
-    in_thread,
-    is_addressed,
-    is_direct,
-    is_external,
-    is_ours,
-    is_time,
-    may_ask,
-    thread_key,
-)
+from adapters.slack.fields import Event, Identity, field, in_thread, is_direct, is_time
+from adapters.slack.for_us import is_addressed, is_external, is_ours, may_ask
 from adapters.slack.payloads import OddPayload, read_event
+from adapters.slack.reading import thread_key
 from adapters.slack.retrying import until_stored
 from bot.backoff import growing
 from bot.conversation import ThreadKey

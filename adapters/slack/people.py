@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from adapters.slack.calls import Api
-from adapters.slack.events import field
+from adapters.slack.fields import field
 from bot.conversation import Author, Message
 from bot.errors import BadCredentials, OutcomeUnknown, PlatformError, RateLimited, Unavailable
 from bot.log_limit import LimitedLog

@@ -48,7 +48,7 @@ def wrong(settings: Settings, role: Role = Role.ALL, *, asks: bool = True) -> li
             with trying():
                 look()
     if settings.discord_bot_token:
-        from adapters.discord.adapter import check_form  # noqa: PLC0415 - discord.py is imported only where it is used
+        from adapters.discord.check import check_form  # noqa: PLC0415 - discord.py is imported only where it is used
 
         with trying():
             check_form(settings.discord_bot_token.get_secret_value())

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
 from bot.conversation import Message, ThreadKey
 from bot.intake.access import Access
 from bot.intake.commands import Kind, classify
-from bot.intake.loops import LoopBreaker, Verdict
-from bot.ports import Mailbox, Presence
+from bot.ports import Admission, Mailbox, Presence, Quota, Throttle
+
+BOTS = Quota(most=3, within=60.0, silence=600.0)
+"""How often another bot is answered in a channel: two bots that answer each other would never end."""
 
 
 def _aside(message: Message) -> Message:
@@ -26,8 +26,8 @@ def _aside(message: Message) -> Message:
     return replace(message, key=key, place=place)
 
 
-class Incoming(Mailbox, Presence, Protocol):
-    """Where the door leads to: the mailboxes, and who listens."""
+class Incoming(Mailbox, Presence, Throttle, Protocol):
+    """Where messages go: the mailboxes, who listens, and who asks how often."""
 
 
 class Reception:
@@ -36,21 +36,20 @@ class Reception:
     Args:
         store: where they go.
         access: who may ask.
-        clock: seconds that never go back.
     """
 
-    def __init__(self, store: Incoming, access: Access, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: Incoming, access: Access) -> None:
         self._store = store
         self._access = access
-        self._loops = LoopBreaker(clock)
 
     async def submit(self, message: Message) -> bool:
         """See `bot.ports.Inbox.submit`. A stranger is told once in a thread and then passed over in silence."""
         if message.from_bot:
-            verdict = self._loops.judge(message.author.id, message.place.channel, message.id)
-            if verdict is Verdict.IGNORE:
+            pair = f"{message.author.id}@{message.place.channel}"
+            admission = await self._store.admit(message.installation, pair, message.id, BOTS)
+            if admission is Admission.SILENCED:
                 return False
-            message = replace(message, looping=verdict is Verdict.SAY_SO)
+            message = replace(message, looping=admission is Admission.REFUSED)
         kind = classify(message, self._access)
         if kind is Kind.STRANGER:
             aside = _aside(message)

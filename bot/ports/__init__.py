@@ -26,6 +26,7 @@ from bot.ports.platform import (
 )
 from bot.ports.rate_limits import ANEW, DEMAND_LASTS, MOMENT, Act, Draw, Entry, News, Room, SharedRateLimits, Verdict
 from bot.ports.store import Presence, TurnStore
+from bot.ports.throttle import Admission, Quota, Throttle
 
 __all__ = [
     "ANEW",
@@ -33,6 +34,7 @@ __all__ = [
     "MOMENT",
     "Act",
     "Adapter",
+    "Admission",
     "ChoosesLeader",
     "Claim",
     "Claims",
@@ -54,6 +56,7 @@ __all__ = [
     "Platform",
     "Posted",
     "Presence",
+    "Quota",
     "RateLimit",
     "ReadsOwn",
     "ReadsThread",
@@ -65,6 +68,7 @@ __all__ = [
     "ShowsStatus",
     "Signal",
     "StoredAnswer",
+    "Throttle",
     "TurnStore",
     "Verdict",
     "Write",

@@ -8,6 +8,7 @@ from typing import Protocol
 from bot.ports.claims import Claims
 from bot.ports.history import History
 from bot.ports.mailbox import Mailbox
+from bot.ports.throttle import Throttle
 
 
 class Presence(Protocol):
@@ -29,7 +30,7 @@ class Presence(Protocol):
         ...
 
 
-class TurnStore(Mailbox, Claims, History, Presence, Protocol):
+class TurnStore(Mailbox, Claims, History, Presence, Throttle, Protocol):
     """All of it. `check` raises StoreUnavailable, too."""
 
     async def check(self) -> list[str]:

@@ -19,15 +19,15 @@ from bot.ports import Claim, Lease, Part, Signal, StoredAnswer
 from bot.store import codec, keys, replies, rules
 from bot.store.address import Client
 from bot.store.advice import advice
-from bot.store.bots import Bots
 from bot.store.codec import to_bytes, to_text
 from bot.store.link import Argument, Link, Run, script
 from bot.store.listen import listen
+from bot.store.presence import RedisPresence, ms
 from bot.store.rate_limits import RedisRateLimits
 from bot.store.restoring import restoration, restoring
 
 
-class RedisStore:
+class RedisStore(RedisPresence):
     """See `bot.ports.TurnStore`. One object serves a whole process; it belongs to one event loop.
 
     Args:
@@ -41,10 +41,7 @@ class RedisStore:
     """
 
     def __init__(self, target: str | Client, *, history_ttl: float, prefix: str = keys.PREFIX) -> None:
-        self.clock_offset = 0
-        self._link = Link(target)
-        self._keys = keys.Keys(prefix)
-        self._bots = Bots(self._link, self._keys)
+        super().__init__(Link(target), keys.Keys(prefix))
         self.rate_limits = RedisRateLimits(self._link, self._keys, lambda: self.clock_offset)
         self._history_ttl = history_ttl
         self._lease = 0.0  # of the last claim, s
@@ -63,12 +60,12 @@ class RedisStore:
                 repr(message.sent_at),
                 (b"!" if alone else b".") + codec.message_to_bytes(message),
                 secrets.token_hex(8),
-                _ms(rules.SEEN_TTL),
+                ms(rules.SEEN_TTL),
                 to_bytes(json.dumps(rules.lanes(message), ensure_ascii=False)),
                 to_bytes(rules.spot(message.place)),
                 codec.place_to_bytes(message.place),
             ),
-            ("SET", self._keys.joined(message.key), to_bytes(message.installation), "PX", _ms(self._history_ttl)),
+            ("SET", self._keys.joined(message.key), to_bytes(message.installation), "PX", ms(self._history_ttl)),
             *(self._note_direct(message) if message.place.direct else ()),
         )
         self._hint(message.installation)
@@ -108,10 +105,10 @@ class RedisStore:
                 change,
                 to_bytes(message_id or ""),
                 to_bytes((text or "")[: rules.MAX_TEXT]),
-                _ms(rules.EARLY_TTL),
+                ms(rules.EARLY_TTL),
                 "" if at is None else repr(at),
                 secrets.token_hex(8),
-                _ms(rules.REPEAT_TTL),
+                ms(rules.REPEAT_TTL),
             )
         )
         self._hint(installation)
@@ -139,15 +136,15 @@ class RedisStore:
 
     async def waiting(self, installation: str, lasts: float) -> tuple[Place, ...]:
         """See `TurnStore.waiting`."""
-        limits = (_ms(rules.WAITS_AFTER), rules.STATUSES_A_SECOND, rules.MAX_STATUSES)
-        (places,) = await self._link.call(self._run("waiting", installation, _ms(lasts), *limits))
+        limits = (ms(rules.WAITS_AFTER), rules.STATUSES_A_SECOND, rules.MAX_STATUSES)
+        (places,) = await self._link.call(self._run("waiting", installation, ms(lasts), *limits))
         return replies.places(places)
 
     @restoring
     async def renew(self, claim: Claim, lease: float) -> Lease:
         """See `TurnStore.renew`."""
         until = time.monotonic() + lease
-        (answer,) = await self._link.call(self._claimed("renew", claim, _ms(lease)))
+        (answer,) = await self._link.call(self._claimed("renew", claim, ms(lease)))
         _held(answer[0], claim)
         return Lease(until, stopped=bool(answer[1]), edited=bool(answer[2]))
 
@@ -187,8 +184,8 @@ class RedisStore:
                 to_bytes(replaces or ""),
                 rules.MAX_TURNS,
                 rules.MAX_HISTORY_BYTES,
-                _ms(self._history_ttl),
-                _ms(rules.FENCE_TTL),
+                ms(self._history_ttl),
+                ms(rules.FENCE_TTL),
             )
         )
         _held(answer + 1, claim)
@@ -198,7 +195,7 @@ class RedisStore:
     @restoring
     async def release(self, claim: Claim, *, delay: float = 0.0) -> None:
         """See `TurnStore.release`."""
-        (kept,) = await self._link.call(self._claimed("release", claim, _ms(delay), _ms(rules.FENCE_TTL)))
+        (kept,) = await self._link.call(self._claimed("release", claim, ms(delay), ms(rules.FENCE_TTL)))
         _held(kept, claim)
         self._hint(claim.installation)
 
@@ -210,7 +207,7 @@ class RedisStore:
 
     async def restore(self, claim: Claim) -> bool:
         """See `Restores.restore`."""
-        note = ("SET", self._keys.joined(claim.key), to_bytes(claim.installation), "PX", _ms(self._history_ttl))
+        note = ("SET", self._keys.joined(claim.key), to_bytes(claim.installation), "PX", ms(self._history_ttl))
         restored, _ = await self._link.call(self._claimed("restore", claim, *restoration(claim, self._lease)), note)
         return bool(restored)
 
@@ -235,7 +232,7 @@ class RedisStore:
                 to_bytes(replaces or ""),
                 rules.MAX_TURNS,
                 rules.MAX_HISTORY_BYTES,
-                _ms(self._history_ttl),
+                ms(self._history_ttl),
             )
         )
 
@@ -259,31 +256,8 @@ class RedisStore:
     async def move_cursor(self, installation: str, value: str) -> None:
         """See `Inbox.move_cursor`; raises ValueError for what is no decimal number."""
         rules.decimal(value)
-        kept = (0, 0, value, _ms(rules.CURSOR_TTL))
+        kept = (0, 0, value, ms(rules.CURSOR_TTL))
         await self._link.call(Run(script("move_cursor"), self._keys.cursor(installation), kept))
-
-    async def identify(self, installation: str, bot: str) -> None:
-        """Say which bot this process is, before anything else is asked of the installation. See `Bots.identify`."""
-        await self._bots.identify(installation, bot)
-
-    async def attend(self, installations: Collection[str], worker: str, lasts: float) -> int:
-        """See `TurnStore.attend`."""
-        run = script("attend")
-        counts = await self._link.call(
-            *(Run(run, self._keys.workers(it), (self.clock_offset, 0, worker, _ms(lasts))) for it in installations),
-            *self._bots.kept(),
-        )
-        return max(counts[: len(installations)], default=0)
-
-    async def lead(self, installation: str, candidate: str, lasts: float) -> bool:
-        """See `ChoosesLeader.lead`."""
-        arguments = (self.clock_offset, 0, candidate, _ms(lasts), _ms(rules.FURTHEST))
-        (leads,) = await self._link.call(Run(script("lead"), self._keys.lead(installation), arguments))
-        return bool(leads)
-
-    async def ping(self, installation: str) -> None:
-        """See `TurnStore.ping`."""
-        await self._link.call(("SET", self._keys.ping(installation), 1, "PX", _ms(rules.PING_TTL)))
 
     async def break_leases(self, installations: Collection[str]) -> int:
         """Make every lease of these installations due at once, and return how many turns there were.
@@ -317,7 +291,7 @@ class RedisStore:
     async def _sweep(self, installations: Collection[str]) -> list[str]:
         """Look at every installation, and return and note those that have something."""
         looked = list(installations)
-        found = await self._link.call(*(self._run("peek", it, _ms(rules.FURTHEST)) for it in looked))
+        found = await self._link.call(*(self._run("peek", it, ms(rules.FURTHEST)) for it in looked))
         waiting = [it for it, waits in zip(looked, found, strict=True) if waits]
         for it in waiting:
             self._hint(it)
@@ -332,11 +306,11 @@ class RedisStore:
                 installation,
                 secrets.token_hex(12),
                 rules.new_turn_id(),
-                _ms(lease),
+                ms(lease),
                 to_bytes(worker),
                 rules.MAX_RUN,
-                _ms(rules.FENCE_TTL),
-                _ms(rules.FURTHEST),
+                ms(rules.FENCE_TTL),
+                ms(rules.FURTHEST),
             )
         )
         more, *found = answer
@@ -368,7 +342,7 @@ class RedisStore:
         number, text = ("", "") if broken is None else broken
         (kept,) = await self._link.call(
             self._claimed(
-                "record", claim, _ms(self._history_ttl), *posted, number, to_bytes(text[: rules.MAX_TEXT]), *fields
+                "record", claim, ms(self._history_ttl), *posted, number, to_bytes(text[: rules.MAX_TEXT]), *fields
             )
         )
         _held(kept, claim)
@@ -382,17 +356,10 @@ class RedisStore:
         name = self._keys.directs(message.installation)
         yield "ZADD", name, repr(message.sent_at), to_bytes(message.place.channel)
         yield "ZREMRANGEBYRANK", name, 0, -rules.MAX_DIRECTS - 1
-        yield "PEXPIRE", name, _ms(rules.CURSOR_TTL)
-
-    def _run(self, name: str, installation: str, *arguments: Argument) -> Run:
-        return Run(script(name), self._keys.prefix(installation), (self.clock_offset, _ms(rules.MAIL_TTL), *arguments))
+        yield "PEXPIRE", name, ms(rules.CURSOR_TTL)
 
     def _claimed(self, name: str, claim: Claim, *arguments: Argument) -> Run:
         return self._run(name, claim.installation, keys.text(claim.key), claim.token, *arguments)
-
-
-def _ms(seconds: float) -> int:
-    return max(0, round(seconds * 1000))
 
 
 def _held(answer: int, claim: Claim) -> None:

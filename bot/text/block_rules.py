@@ -21,6 +21,8 @@ _OPENING = re.compile(r"(`{3,}|~{3,})([^\n]*)")
 _UNDERLINE = re.compile(r"(?:=++|-++)[ \t]*+\Z")
 _BREAK = re.compile(r"([-*_])[ \t]*+(?:\1[ \t]*+){2,}+\Z")
 _BEGINNING = re.compile(r"`{3}|~{3}|>|(?:[-*+]|\d{1,9}+[.)]|\#{1,6}+)(?:[ \t]|\Z)|([-*_])[ \t]*+(?:\1[ \t]*+){2,}+\Z")
+_BEGINNERS, _UNDERLINES, _RULERS = frozenset("`~>-*+#_=0123456789"), frozenset("=-"), frozenset("|-:")
+"""First characters of lines that could begin another block, or be the rule below a table's head: no other line is."""
 _RULE = re.compile(r"[|\-:][|\-: \t]*+\Z")
 
 
@@ -102,19 +104,30 @@ def _paragraph(state: StateBlock, first: int, end: int, silent: bool) -> bool:
     """Take a paragraph or a heading that is underlined, in one look at its lines instead of one for each."""
     parent, state.parentType = state.parentType, "paragraph"
     line, kind = first + 1, "paragraph"
-    while line < end and not state.isEmpty(line):
-        indent = state.sCount[line]
-        if 0 <= indent <= state.blkIndent + 3:  # below 0: a line of a quote that went on without its mark
-            if indent >= state.blkIndent and _matches(_UNDERLINE, state, line):
-                kind = "heading"
-                break
-            if _table(state, line, end, True) or _ends_before(state, line, end, "paragraph"):
-                break
-        line += 1
+    begins = _first(state, line) if line < end else ""
+    while begins:
+        below = _first(state, line + 1) if line + 1 < end else ""
+        if begins in _BEGINNERS or below in _RULERS:
+            indent = state.sCount[line]
+            if 0 <= indent <= state.blkIndent + 3:  # below 0: a line of a quote that went on without its mark
+                if begins in _UNDERLINES and indent >= state.blkIndent and _matches(_UNDERLINE, state, line):
+                    kind = "heading"
+                    break
+                if (below in _RULERS and _table(state, line, end, True)) or (
+                    begins in _BEGINNERS and _ends_before(state, line, end, "paragraph")
+                ):
+                    break
+        line, begins = line + 1, below
     state.parentType = parent
     state.line = line + (kind == "heading")
     state.push(kind, "", 0).map = [first, line]
     return True
+
+
+def _first(state: StateBlock, line: int) -> str:
+    """Return the first character of a line that is no blank; nothing for an empty line."""
+    at = state.bMarks[line] + state.tShift[line]
+    return state.src[at] if at < state.eMarks[line] else ""
 
 
 def _matches(pattern: re.Pattern[str], state: StateBlock, line: int) -> bool:

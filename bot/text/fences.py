@@ -9,6 +9,7 @@ from bot.text.blocks import Kind, continued, outline
 _ZERO_WIDTH_SPACE = "\u200b"
 _THREE = re.compile(r"`(?=``)")
 _PLAIN = re.compile(r"^[ \t]*```([A-Za-z0-9_+\-.#]*)$", re.MULTILINE)
+_MAY_BEGIN = re.compile(r"^[ \t>*+\-\d.)]*+(?:```|~~~)", re.MULTILINE)
 _RUN = re.compile(r"`{3,}")
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]+")
 
@@ -28,6 +29,8 @@ def three_backticks(markdown: str) -> str:
     """
     if "~~~" not in markdown and _plain(markdown):
         return markdown
+    if not _MAY_BEGIN.search(markdown):
+        return "\n".join(map(_running, markdown.split("\n")))
     structure = outline(markdown)
     lines = [structure.line(number) for number in range(len(structure.starts) - 1)]
     fenced: set[int] = set()
@@ -53,9 +56,14 @@ def three_backticks(markdown: str) -> str:
             ended = "" if closing.endswith("\n") else "\n"
             lines[block.last - 1] = f"{closing}{ended}{indent}```" + ("\n" if block.last < len(lines) else "")
     for number, line in enumerate(lines):
-        if number not in fenced and len(_RUN.findall(line)) % 2:
-            lines[number] = inside(line)
+        if number not in fenced:
+            lines[number] = _running(line)
     return "".join(lines)
+
+
+def _running(line: str) -> str:
+    """Return a line of running text in which three backticks begin code only where they end it as well."""
+    return inside(line) if "```" in line and len(_RUN.findall(line)) % 2 else line
 
 
 def _plain(markdown: str) -> bool:

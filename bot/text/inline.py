@@ -27,7 +27,7 @@ from bot.text.links import end_of_link
 CODE_REACH: Final = 1000
 """Characters after which a backtick without a partner is taken for a stray one."""
 
-MOST_MARKS: Final = 300
+MOST_MARKS: Final = 200
 """Characters that may mean something in one paragraph. One with more is noise, and is shown as it is written: people
 write one such character in twenty, and a message holds 11,000."""
 
@@ -74,6 +74,7 @@ class Inline:
         backticks: the first run of backticks without a partner, within `CODE_REACH` of the end.
         brackets: positions of `[` without a partner, in order.
         bracketed: the last `[…]` that is no link (so far).
+        noise: whether the text holds so many marks that none of them means anything; then nothing else is found.
     """
 
     atoms: list[Span] = field(default_factory=list)
@@ -82,6 +83,7 @@ class Inline:
     backticks: Mark | None = None
     brackets: list[int] = field(default_factory=list)
     bracketed: Span | None = None
+    noise: bool = False
 
     def atom_at(self, pos: int) -> Span | None:
         """Return the atom that holds a position."""
@@ -106,7 +108,7 @@ def scan(text: str) -> Inline:
 
     Read only: the last few are kept.
     """
-    return Inline() if is_noise(text) else _Scan(text).run()
+    return Inline(noise=True) if is_noise(text) else _Scan(text).run()
 
 
 def is_noise(text: str) -> bool:
@@ -194,7 +196,9 @@ class _Scan:
         if length < width:
             return end
         first = end - width if char == "|" else start + length % width
-        opens, closes = _flanking(self._text, first if char == "|" else start, end, splits_words=char != "_")
+        begin = first if char == "|" else start
+        before, after = self._text[begin - 1] if begin else " ", self._text[end] if end < len(self._text) else " "
+        opens, closes = _flanking(before, after, char != "_")
         self._tokens += 1
         for pos in range(first, end, width):
             self._tokens += 1
@@ -293,9 +297,9 @@ def _end_of_run(text: str, start: int) -> int:
 _RUNS = {char: re.compile(re.escape(char) + "+") for char in "*_~|`"}
 
 
-def _flanking(text: str, start: int, end: int, *, splits_words: bool) -> tuple[bool, bool]:
-    """Return whether the run [start, end) can open and can close something (CommonMark, "delimiter runs")."""
-    before, after = text[start - 1] if start else " ", text[end] if end < len(text) else " "
+@lru_cache(maxsize=1024)
+def _flanking(before: str, after: str, splits_words: bool) -> tuple[bool, bool]:
+    """Return whether a run between two characters can open and can close something (CommonMark, "delimiter runs")."""
     after_blank, before_blank = isWhiteSpace(ord(before)), isWhiteSpace(ord(after))
     after_punctuation, before_punctuation = _punctuation(before), _punctuation(after)
     left = not (before_blank or (before_punctuation and not (after_blank or after_punctuation)))

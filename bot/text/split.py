@@ -212,21 +212,26 @@ def highest(overflow: Callable[[int], int], floor: int, ceiling: int) -> int:
     `overflow` says by how much a page that ends at an offset is over the limit (0 or less: it fits). Fitting is
     taken to be monotone; what is not (a table that grows narrower) costs a shorter page, never one too long.
     """
-    over = overflow(ceiling)
+    over: float = overflow(ceiling)
     if over <= 0:
         return ceiling
-    guess = ceiling - over
+    guess = ceiling - int(over)
     if guess > floor + (ceiling - floor) * 7 // 8 and overflow(guess) <= 0:
         return guess
-    low, under, high = floor, min(-1, overflow(floor)), ceiling
+    low, high = floor, ceiling
+    under: float = min(-1, overflow(floor))
     near, tries = max(1, (ceiling - floor) // 64), 0
+    fits: bool | None = None
     while high - low > near:
         # A page is about as long as its source, so that the place is soon guessed; halving finds it when it is not.
-        guess = low + (high - low) * under // (under - over) if tries < _MOST_GUESSES else (low + high) // 2
+        guess = low + int((high - low) * under / (under - over)) if tries < _MOST_GUESSES else (low + high) // 2
         middle = min(max(guess, low + (near + 1) // 2), high - (near + 1) // 2)
         tries += 1
-        if (found := overflow(middle)) <= 0:
-            low, under = middle, min(-1, found)
+        found = overflow(middle)
+        fits, again = found <= 0, (found <= 0) is fits
+        # An end that stays twice counts half from then on (the Illinois rule), else it would hold the guesses back.
+        if fits:
+            low, under, over = middle, min(-1, found), over / 2 if again else over
         else:
-            high, over = middle, found
+            high, over, under = middle, found, under / 2 if again else under
     return low

@@ -100,6 +100,10 @@ def rich_text(text: str) -> list[Json]:
     return [{"type": "rich_text", "block_id": "rt0", "elements": [section]}]
 
 
+PREVIEW = 100
+"""Characters of a transcript that a message carries."""
+
+
 def _run(text: str) -> list[Json]:
     plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     return [{"type": "text", "text": plain}] if plain else []
@@ -113,10 +117,21 @@ def file_object(given: Json, workspace: Workspace, user: str, number: int) -> Js
     if (content := given.pop("content", None)) is not None:
         workspace.uploads[f"{workspace.team_id}-F{number}"] = content
         given.setdefault("size", len(content))
+    if (said := given.pop("said", None)) is not None:
+        given |= _transcribed(said, workspace, number)
     base = {"id": f"F0SBX{number:05d}", "created": 1_700_000_000, "name": name, "title": name, "user": user}
     base |= {"mimetype": "text/plain", "filetype": kind, "pretty_type": kind.upper(), "size": 0, "mode": "hosted"}
     base |= {"is_external": False, "is_public": False, "url_private": link, "url_private_download": link}
     return base | given
+
+
+def _transcribed(said: str, workspace: Workspace, number: int) -> Json:
+    """What Slack adds to a clip or a voice message when it has listened: the beginning, and all of it as captions."""
+    id_ = f"{workspace.team_id}-V{number}"
+    workspace.uploads[id_] = f"WEBVTT\n\n00:00.000 --> 00:09.000\n{said}\n".encode()
+    preview = {"content": said[:PREVIEW], "has_more": len(said) > PREVIEW}
+    link = f"{workspace.files_url}/files-pri/{id_}/file.vtt"
+    return {"transcription": {"status": "complete", "locale": "en-US", "preview": preview}, "vtt": link}
 
 
 def user_object(user: User, workspace: Workspace) -> Json:

@@ -46,7 +46,8 @@ class People:
             user: who.
             text: in Slack's own form: mentions as `<@U…>`, and `&`, `<`, `>` otherwise as entities.
             thread: the root's ts.
-            files: at least name, mimetype and size (bytes) of each, or `content` (bytes), which can be fetched then.
+            files: at least name, mimetype and size (bytes) of each, or `content` (bytes), which can be fetched then;
+                `said` is what Slack hears in a voice message.
             attachments: as the message carries them.
             broadcast: a reply that is sent to the channel as well.
             subtype: such as `me_message`.

@@ -11,7 +11,7 @@ from adapters.slack.calls import Api
 from adapters.slack.closed import ClosedChannels
 from adapters.slack.defusing import defuse
 from adapters.slack.delivery import Delivery
-from adapters.slack.events import Identity
+from adapters.slack.fields import Identity
 from adapters.slack.refusals import MEANING
 from adapters.slack.rendering import MARKDOWN, PLAIN, content
 from bot import errors

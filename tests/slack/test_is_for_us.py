@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from adapters.slack.events import Identity, is_for_us
+from adapters.slack.fields import Identity
+from adapters.slack.for_us import is_for_us
 
 US = Identity("T1", "UBOT", "BBOT")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
-from adapters.slack.events import Identity
+from adapters.slack.fields import Identity
 from adapters.slack.history import LEFT_OUT, read_before
 from bot.conversation import Place
 from tests.slack.looking import question

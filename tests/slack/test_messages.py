@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.slack.blocks import shown_by
-from adapters.slack.events import Identity, deletion_of, edit_of, surely_concerns, to_message
+from adapters.slack.fields import Identity
+from adapters.slack.for_us import surely_concerns
 from adapters.slack.markup import readable
+from adapters.slack.reading import deletion_of, edit_of, to_message
 from bot.conversation import Attachment, Author, Place
 from bot.text import LONGEST_MESSAGE, LONGEST_NAME
 

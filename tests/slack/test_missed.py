@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from adapters.slack.closed import ClosedChannels
-from adapters.slack.events import Identity
+from adapters.slack.fields import Identity
 from adapters.slack.intake import Intake
 from adapters.slack.missed import REACH, Missed
 from sandbox.journal import Journal

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from adapters.slack.calls import Api
 from adapters.slack.delivery import Delivery
-from adapters.slack.events import Identity
+from adapters.slack.fields import Identity
 from adapters.slack.history import LEFT_OUT
 from adapters.slack.people import MOST_AT_ONCE, People
 from bot import errors

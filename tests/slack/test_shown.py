@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.slack.blocks import shown_by, words_of
-from adapters.slack.events import Identity, attachments_of, calls_us_now, edit_of, is_external, is_for_us
+from adapters.slack.fields import Identity
+from adapters.slack.for_us import calls_us_now, is_external, is_for_us
 from adapters.slack.markup import readable
+from adapters.slack.reading import attachments_of, edit_of
 
 US = Identity("T1", "UBOT", "BBOT", "bot")
 

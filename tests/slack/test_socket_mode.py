@@ -10,7 +10,7 @@ import pytest
 from adapters.slack import SlackAdapter
 from adapters.slack.calls import Api
 from adapters.slack.closed import ClosedChannels
-from adapters.slack.events import Identity
+from adapters.slack.fields import Identity
 from adapters.slack.intake import Intake
 from adapters.slack.sockets import Sockets
 from bot.errors import SettingsError

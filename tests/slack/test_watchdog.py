@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from adapters.slack.closed import ClosedChannels
-from adapters.slack.events import Identity
+from adapters.slack.fields import Identity
 from adapters.slack.intake import Intake
 from adapters.slack.sockets import Sockets
 from sandbox.journal import Journal

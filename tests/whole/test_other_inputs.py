@@ -51,6 +51,18 @@ async def test_a_paste_that_cannot_be_read_is_named(side: Side):
     assert "gone.txt" in told(side)
 
 
+@pytest.mark.parametrize("length", [1, 60])
+async def test_a_voice_message_is_read_by_its_transcript(slack: Slack, length: int):
+    """What Slack heard in a voice message is the question: its beginning, and all of it where that is not the whole."""
+    slack.house.box.claude.answer("At nine.")
+    said = " ".join(["when", *["exactly"] * length, "does it open & close?"])
+    file = {"name": "audio_message.m4a", "mimetype": "audio/mp4", "size": 9, "subtype": "slack_audio", "said": said}
+    async with slack.house.bot():
+        await slack.server.say(slack.server.direct(slack.person), slack.person, "", files=[file], subtype="file_share")
+        await slack.shows_text("At nine.")
+    assert said in told(slack)
+
+
 async def test_a_mention_that_an_edit_adds_is_asked_once(side: Side):
     """A message to which its author adds the mention is answered as one that had it; later edits ask no more."""
     side.house.box.claude.answer("With kubectl.", times=2)

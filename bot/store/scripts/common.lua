@@ -14,6 +14,7 @@
 --   told:<nonce>     what a change answered
 --   pace  sorted set: person, channel or workspace, by its next turn      shown  sorted set: spots, by their status's end
 --   partial:<turn>   hash: texts of broken streams                         ours:<message>  the thread it was posted in
+--   asked:<who>      sorted set: messages by when they came, silence:<who>  hash: told, until; of who asks too often
 --
 -- Times are milliseconds of the server's clock. ARGV[1] is added to it (0, except where a test moves time);
 -- ARGV[2] is how long what belongs to a mailbox is kept.
