@@ -12,7 +12,7 @@ import re
 from itertools import islice
 
 from adapters.discord.inline import Inlines
-from bot.text import Block, Kind, Outline, continued, lead_of, monospaced, outline, three_backticks
+from bot.text import Block, Kind, Outline, continued, lead_of, monospaced, outline, three_backticks, visible
 
 TABLE_WIDTH = 80
 """Columns of a table that a desktop client shows in a fence without wrapping; wider ones become lists."""
@@ -39,8 +39,9 @@ _HEADING = re.compile(r"(#{1,6}+)(?=[ \t\n]|\Z)(.*)")
 
 
 def rendered(markdown: str) -> str:
-    """Return a page's Markdown in Discord's own form."""
-    return three_backticks(_translated(monospaced(markdown, TABLE_WIDTH)))
+    """Return a page's Markdown in Discord's own form; as it is written where nothing of it could be seen else."""
+    shown = three_backticks(_translated(monospaced(markdown, TABLE_WIDTH)))
+    return shown if "&" not in markdown or visible(shown) else markdown
 
 
 def _translated(markdown: str) -> str:

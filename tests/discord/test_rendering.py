@@ -225,3 +225,10 @@ def test_it_is_never_lost_and_done_once(markdown: str) -> None:
     words = re.findall(r"word", markdown)
     assert re.findall(r"word", shown) == words
     assert not re.search(r"^[ \t]*>>> ", re.sub(r"```[\s\S]*?(```|\Z)", "", shown), re.MULTILINE)
+
+
+@pytest.mark.parametrize("text", ["&nbsp;", "&shy;", "&#8203;&nbsp;", "\n&zwnj;\n"])
+def test_what_could_not_be_seen_stays_as_it_is_written(text: str) -> None:
+    """Discord refuses a message of blanks alone: entities that stand for nothing one could see are shown as such."""
+    assert rendered(text) == text
+    assert rendered(f"a{text.strip()}b").startswith("a")
