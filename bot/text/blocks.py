@@ -23,7 +23,7 @@ _CHARACTERS_A_STEP, _GROWING_CHARACTERS_A_STEP = 8, 20
 
 _STEPS_A_MARK, _STEPS_A_PIECE, _STEPS_A_GAP = 10, 3, 3
 """Steps that a quote, an item, a heading or the rule of a table takes: parsed, with the block in it; or only found; and
-steps that a paragraph takes which begins after an empty line. A line takes one."""
+steps that a paragraph after an empty line takes, and either end of a code block. A line takes one."""
 
 _FEW_LINES = 7
 _BEGUN = re.compile(r"\n((?:[ \t]*+(?:>|(?:[-*+]|\d{1,9}+[.)]|\#{1,6}+)(?=\s)))++|[ \t]*+[|\-:][|\-: \t]*+(?=\n|\Z))")
@@ -161,7 +161,7 @@ def outline(text: str, *, growing: bool = False) -> Outline:
         return _found(text, _ANYTHING)
     begun = " ".join(_BEGUN.findall(text))
     marks = len(begun.split()) + begun.count(">")
-    gaps = text.count("\n\n")
+    gaps = text.count("\n\n") + text.count("\n```") + text.count("\n~~~")
     if lines + gaps * _STEPS_A_GAP + marks * _STEPS_A_MARK <= most:
         return _parsed(text)
     if lines + marks * _STEPS_A_PIECE <= most:

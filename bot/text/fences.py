@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from bot.text.blocks import Kind, continued, outline
+
+MOST_FENCES = 60
+"""Lines that may begin or end a code block in one message; one with more is noise, and no code is looked for in it."""
 
 _ZERO_WIDTH_SPACE = "\u200b"
 _THREE = re.compile(r"`(?=``)")
@@ -29,7 +33,7 @@ def three_backticks(markdown: str) -> str:
     """
     if "~~~" not in markdown and _plain(markdown):
         return markdown
-    if not _MAY_BEGIN.search(markdown):
+    if not _MAY_BEGIN.search(markdown) or any(islice(_MAY_BEGIN.finditer(markdown), MOST_FENCES, None)):
         return "\n".join(map(_running, markdown.split("\n")))
     structure = outline(markdown)
     lines = [structure.line(number) for number in range(len(structure.starts) - 1)]

@@ -10,6 +10,8 @@ from bot.text.inline import MARK
 _PUNCTUATION = re.compile(r"[!#$%+\-:=>@^{}]")  # where markdown-it stops to look, besides at marks
 _STOPS_A_MARK = 2  # such looks cost as much as a mark
 
+_A_FENCE = 3  # what reading a code block costs, whatever stands in it
+
 
 def effort(markdown: str) -> int:
     """Return about how much there is to read in Markdown: its marks and its lines, those in code blocks left out."""
@@ -18,7 +20,7 @@ def effort(markdown: str) -> int:
     for block in structure.blocks:
         if block.kind is Kind.FENCE:
             first, last = structure.starts[block.first], structure.starts[block.last]
-            total -= _effort(markdown, first, last) + block.last - block.first
+            total -= _effort(markdown, first, last) + block.last - block.first - _A_FENCE
     return total
 
 
