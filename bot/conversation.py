@@ -93,6 +93,7 @@ class Message:
         addressed: mentioned, replied to or written directly, as against a follow-up in a thread.
         mid_thread: the bot is addressed here in the middle of a thread that went on without it.
         from_bot: another bot wrote it, one that may ask.
+        about: the turn that a button was pressed below, where this stands for the press; empty for what was written.
         looping: that bot asked too often: it is told so, and Claude is not asked.
         external: its author, or who else can read along, belongs to another organisation, as far as can be told.
     """
@@ -110,6 +111,52 @@ class Message:
     external: bool = False
     from_bot: bool = False
     looping: bool = False
+    about: str = ""
+
+
+class Control(enum.StrEnum):
+    """What a person can want of an answer."""
+
+    STOP = "stop"
+    RETRY = "retry"
+    CONTINUE = "continue"
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """A person pressed a button below one of our messages.
+
+    Args:
+        control: what they want.
+        turn_id: of which answer.
+        installation: whose credentials it came in by.
+        message: where the button is.
+        author: who pressed.
+        place: where an answer to it goes.
+        pressed_at: the platform's time, Unix seconds.
+        moderates: whether the platform lets them manage others' messages there.
+        words: what they wrote with it.
+    """
+
+    control: Control
+    turn_id: str
+    installation: str
+    message: MessageRef
+    author: Author
+    place: Place
+    pressed_at: float
+    moderates: bool = False
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What somebody thinks of an answer: whether it was good, and what was wrong in their words."""
+
+    good: bool
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import discord
 from aiohttp import web
 from discord.http import Route
 
+from adapters.discord.actions import Actions
 from adapters.discord.calls import Calls
 from adapters.discord.check import INTENT_CURE, check_form, not_accepted
 from adapters.discord.delivery import Delivery
@@ -82,6 +83,7 @@ class DiscordAdapter:
         self._installations: dict[str, Platform] = {}
         self._leadership: Leadership | None = None
         self._intake: Intake | None = None
+        self._actions: Actions | None = None
         self._earlier: list[Intake] = []
         self._listening: asyncio.Task[None] | None = None
         self._over: asyncio.Event = asyncio.Event()
@@ -179,6 +181,7 @@ class DiscordAdapter:
         """Listen until another process does, or should."""
         if self._intake is not None:
             self._earlier = [earlier for earlier in (*self._earlier, self._intake) if earlier.reading]
+        self._actions = self._actions or Actions(self._client, self._calls, self.installation, inbox)
         intake = self._intake = Intake(
             self._client, self.installation, inbox, self._follow_ups, self._own, bots=self._bots
         )
@@ -201,7 +204,7 @@ class DiscordAdapter:
 
     async def _connect(self, intake: Intake) -> None:
         await intake.start()
-        self._client.intake = intake
+        self._client.intake, self._client.actions = intake, self._actions
         await self._client.stay_connected()
 
     async def check(self) -> list[str]:
@@ -263,6 +266,8 @@ class DiscordAdapter:
     async def close(self) -> None:
         """Stop, wait for the answer to every call, and disconnect. May be repeated."""
         await self.stop_intake()
+        if self._actions is not None:
+            await self._actions.close()
         await self._calls.close()
         for intake in (*self._earlier, self._intake):
             if intake is not None:

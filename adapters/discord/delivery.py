@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from discord.http import Route
 
+from adapters.discord.buttons import components
 from adapters.discord.calls import Calls
 from adapters.discord.cooldown import Cooldown
 from adapters.discord.gateway import Gateway
@@ -25,7 +26,7 @@ from adapters.proxies import LOOPBACK
 from adapters.texts import TextFiles, is_text
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import MessageGone, OutcomeUnknown, PlaceClosed, RateLimited, TooLong
-from bot.ports import Content, Posted, RateLimit, Receipt, Write
+from bot.ports import Button, Content, Posted, RateLimit, Receipt, Write
 from bot.text import Dialect, utf16, wellformed
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,10 @@ class Delivery:
         """Discord's Markdown: tables as fenced text, at most 2,000 UTF-16 units a message."""
         return Dialect("discord", self._limit, utf16, rendered)
 
+    def shows_buttons(self, place: Place) -> bool:
+        """See `bot.ports.ShowsButtons`."""
+        return True
+
     def rate_limits(self, write: Write, place: Place) -> tuple[RateLimit, ...]:
         """The channel's rate limit for that kind of write, and the whole bot's."""
         if write is Write.OPEN and not self._threads.opens(place):
@@ -97,11 +102,12 @@ class Delivery:
 
     async def post(self, place: Place, content: Content, nonce: str) -> Receipt:
         """Post a message. The same nonce within a few minutes posts nothing and returns the message that is there."""
-        return await self._post(place, content.text, nonce, self._body(content.text, SILENT), place.reply_to)
+        body = self._body(content.text, SILENT, content.buttons)
+        return await self._post(place, content.text, nonce, body, place.reply_to)
 
     async def edit(self, place: Place, ref: MessageRef, content: Content) -> Receipt:
         """Replace what a message shows."""
-        body = self._body(content.text, SILENT)
+        body = self._body(content.text, SILENT, content.buttons)
         answer = await self._call(ref.channel, "PATCH", ONE_MESSAGE, Write.EDIT, json=body, message_id=ref.id)
         return self._receipt(Write.EDIT, ref, content.text, answer)
 
@@ -162,8 +168,9 @@ class Delivery:
 
     # --- within ---------------------------------------------------------------------------------------------
 
-    def _body(self, text: str, mentions: dict[str, Any]) -> dict[str, Any]:
-        return {"content": wellformed(text), "allowed_mentions": mentions, "flags": SUPPRESS_EMBEDS}
+    def _body(self, text: str, mentions: dict[str, Any], buttons: Sequence[Button] = ()) -> dict[str, Any]:
+        body = {"content": wellformed(text), "allowed_mentions": mentions, "flags": SUPPRESS_EMBEDS}
+        return {**body, "components": components(buttons)}  # those that an edit leaves out stay
 
     async def _post(self, place: Place, text: str, nonce: str, body: dict[str, Any], reply_to: str | None) -> Receipt:
         channel = target(place)

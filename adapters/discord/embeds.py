@@ -7,6 +7,8 @@ from typing import Any
 
 import discord
 
+from adapters.discord.buttons import is_ours
+
 DEPTH = 6
 """How deep components are looked into; Discord nests them three deep."""
 
@@ -52,6 +54,8 @@ def components_text(components: Sequence[Any]) -> str:
 
 def _words(components: Iterable[Any], depth: int) -> Iterator[str]:
     for component in list(components)[:MOST] if depth else ():
+        if is_ours(getattr(component, "custom_id", None)):
+            continue
         words = [word for name in _WORDS if isinstance(word := getattr(component, name, None), str) and word]
         if words:
             yield words[0] if len(words) == 1 else f"{words[0]} ({', '.join(words[1:])})"

@@ -15,6 +15,7 @@ import yarl
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from discord.http import HTTPClient, Route
 
+from adapters.discord.actions import Actions
 from adapters.discord.check import FINAL
 from adapters.discord.intake import Intake
 from adapters.discord.odd import tell_left_out, told
@@ -115,6 +116,7 @@ class Gateway(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
         )
         self.intake: Intake | None = None
+        self.actions: Actions | None = None
         self.began = asyncio.Event()
         self._socket: CheckedWebSocket | None = None
         self._reconnect = Reconnect(lambda: asyncio.get_running_loop().time(), identify_delay)
@@ -241,6 +243,11 @@ class Gateway(discord.Client):
         """A message was written."""
         if self.intake:
             self.intake.message(message)
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        """Somebody pressed a button, or sent a form."""
+        if self.actions:
+            self.actions.take(interaction)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """A message changed."""

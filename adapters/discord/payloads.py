@@ -232,6 +232,17 @@ class _Ready(_Typed):
     user: _Person
 
 
+class _Interaction(_Typed):
+    id: Id
+    application_id: Id
+    type: int
+    token: str
+    channel_id: Id | None = None
+    guild_id: Id | None = None
+    data: dict[str, Any] | None = None
+    message: dict[str, Any] | None = None
+
+
 KINDS: Mapping[str, type[_Typed]] = {
     "READY": _Ready,
     "MESSAGE_CREATE": _Written,
@@ -248,6 +259,7 @@ KINDS: Mapping[str, type[_Typed]] = {
     "GUILD_CREATE": _Guild,
     "GUILD_UPDATE": _Guild,
     "GUILD_DELETE": _Guild,
+    "INTERACTION_CREATE": _Interaction,
 }
 """The events that the bot lives on. Of others discord.py finds out by itself what is odd."""
 

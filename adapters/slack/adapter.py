@@ -11,11 +11,13 @@ from dataclasses import replace
 from aiohttp import web
 
 from adapters.slack import check
+from adapters.slack.actions import Actions
 from adapters.slack.backfill import Backfill
 from adapters.slack.calls import Api
 from adapters.slack.delivery import Delivery
+from adapters.slack.endpoint import EventsEndpoint
 from adapters.slack.fields import Identity
-from adapters.slack.intake import EventsEndpoint, Intake
+from adapters.slack.intake import Intake
 from adapters.slack.missed import Missed
 from adapters.slack.sockets import QUIET, Sockets
 from bot.conversation import FollowUps
@@ -69,6 +71,7 @@ class SlackAdapter:
         self._installations: dict[str, Platform] = {}
         self._clock, self._quiet = clock, quiet
         self._sockets: Sockets | None = None
+        self._actions: Actions | None = None
         self._backfill: Backfill | None = None
         self._listening = False
         over_http = self._signing_secret if not self._app_token else None
@@ -99,7 +102,8 @@ class SlackAdapter:
         """Take events in from now on; returns once they can come. Raises SettingsError for a bad app-level token."""
         for warning in check.check_scopes(self._scopes):
             log.warning(warning)
-        intake = Intake(self._identity, inbox, self._follow_ups, self.platform.channels)
+        self._actions = Actions(self._identity, inbox, self._api)
+        intake = Intake(self._identity, inbox, self._follow_ups, self.platform.channels, self._actions)
         missed = Missed(self._api, self._identity, self._scopes, intake.missed, inbox.takes_part, clock=self._clock)
         self._backfill = backfill = Backfill(self.installation, inbox, missed, clock=self._clock)
         intake.on_taken = backfill.heard
@@ -133,6 +137,8 @@ class SlackAdapter:
             await self._endpoint.finish()
         if self._backfill is not None:
             await self._backfill.stop()
+        if self._actions is not None:
+            await self._actions.close()
 
     async def close(self) -> None:
         """Close every connection."""

@@ -15,6 +15,9 @@ DEPTH = 12
 MOST_BLOCKS = 500
 """Blocks and elements of one message that are read; Slack takes 50 blocks."""
 
+OURS = "ft."
+"""What the ids of our own buttons begin with: what stands on them says nothing to Claude."""
+
 _EMPTY = frozenset({"", "[no preview available]"})
 _TOLD_BY_TEXT = "rich_text"
 _NOT_WORDS = re.compile(r"[\W_]++")
@@ -176,7 +179,8 @@ def _blocks(blocks: list[Payload]) -> Iterator[str]:
                 parts = [block.get("text"), *objects(block.get("fields")), block.get("accessory")]
                 yield from (_inline(part) for part in parts if isinstance(part, Mapping))
             case "actions" | "context_actions":
-                yield " ".join(f"[{_inline(it)}]" for it in objects(block.get("elements")) if _inline(it))
+                others = (it for it in objects(block.get("elements")) if not _string(it, "action_id").startswith(OURS))
+                yield " ".join(f"[{text}]" for it in others if (text := _inline(it)))
             case "context":
                 yield " ".join(_inline(it) for it in objects(block.get("elements")))
             case "rich_text":

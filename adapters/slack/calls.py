@@ -29,7 +29,7 @@ SLACK_API_URL = "https://slack.com/api/"
 READS = frozenset(
     {"chat.getPermalink", "conversations.history", "conversations.replies", "users.conversations", "users.info"}
 )
-STRUCTURED = frozenset({"assistant.threads.setStatus", "chat.postMessage", "chat.update"})
+STRUCTURED = frozenset({"assistant.threads.setStatus", "chat.postMessage", "chat.update", "views.open"})
 """Methods sent as GET with a query, and those sent as JSON; all others are a POST with a query, as in slack_sdk."""
 
 TIMEOUT = aiohttp.ClientTimeout(total=40.0, connect=10.0, sock_connect=10.0, sock_read=30.0)

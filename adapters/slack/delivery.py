@@ -19,7 +19,8 @@ from adapters.slack.history import find_part, find_parts, read_before
 from adapters.slack.limits import rate_limits
 from adapters.slack.people import People
 from adapters.slack.refusals import BLOCKS_REFUSED, TEXT_TOO_LONG, ChannelClosed, NoChannel
-from adapters.slack.rendering import MARKDOWN, MRKDWN, SHORT_MARKDOWN, content, stored_text
+from adapters.slack.rendering import MARKDOWN, MRKDWN, SHORT_MARKDOWN, stored_text
+from adapters.slack.rendering import content as rendered
 from bot.conversation import Message, MessageRef, Place
 from bot.errors import ContentRefused, OutcomeUnknown, PlatformError, RateLimited, TooLong, Unavailable
 from bot.ports import Content, Posted, RateLimit, Receipt, Write
@@ -82,6 +83,10 @@ class Delivery:
         """How text is written there."""
         return self._dialect
 
+    def shows_buttons(self, place: Place) -> bool:
+        """See `bot.ports.ShowsButtons`: below Markdown, which some workspaces refuse."""
+        return self._dialect is not MRKDWN
+
     def rate_limits(self, write: Write, place: Place) -> tuple[RateLimit, ...]:
         """The rate limits that one such call spends from: see `limits`."""
         if self.closed(place):
@@ -107,13 +112,13 @@ class Delivery:
             "unfurl_media": False,
             "metadata": {"event_type": PART, "event_payload": {"nonce": nonce}},
         }
-        answer = await self._write("chat.postMessage", arguments, content.text)
+        answer = await self._write("chat.postMessage", arguments, content)
         self._statuses.discard((place.channel, place.thread or ""))
         return _receipt(answer, place.channel)
 
     async def edit(self, place: Place, ref: MessageRef, content: Content) -> Receipt:
         """Replace what one of our messages shows. Raises PlatformError."""
-        answer = await self._write("chat.update", {"channel": ref.channel, "ts": ref.id}, content.text)
+        answer = await self._write("chat.update", {"channel": ref.channel, "ts": ref.id}, content)
         return Receipt(ref, stored_text(answer.data.get("message")))
 
     async def delete(self, place: Place, ref: MessageRef) -> None:
@@ -129,13 +134,13 @@ class Delivery:
         """Our messages in the thread (or direct message) whose nonce begins with `name`. Raises PlatformError."""
         return await find_parts(self._api, self._us, place, PART, name, since)
 
-    async def _write(self, method: str, arguments: dict[str, Any], text: str) -> Answer:
-        dialect = self._dialect
+    async def _write(self, method: str, arguments: dict[str, Any], content: Content) -> Answer:
+        dialect, text = self._dialect, content.text
         if dialect.measure(text) > dialect.limit:
             raise TooLong(f"{dialect.measure(text)} is over this workspace's {dialect.limit}")
         if not text.strip():
             raise ContentRefused("Slack takes no empty message")
-        whole = {**arguments, **content(text, dialect), "parse": "none"}
+        whole = {**arguments, **rendered(text, dialect, content.buttons), "parse": "none"}
         answer = await self._in_channel(arguments["channel"], method, whole, TEXT_TOO_LONG | BLOCKS_REFUSED)
         if answer.error:
             raise self._lower(dialect, text, answer.error)

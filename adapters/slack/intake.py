@@ -8,17 +8,12 @@ delivers again.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import json
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
 from weakref import WeakValueDictionary
 
-import aiohttp
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp
@@ -29,6 +24,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.slack.actions import Actions
 from adapters.slack.calls import library_logger
 from adapters.slack.closed import ClosedChannels
 from adapters.slack.fields import Event, Identity, field, in_thread, is_direct, is_time
@@ -42,7 +38,7 @@ from adapters.slack.for_us import (
     opens_channel,
     surely_concerns,
 )
-from adapters.slack.payloads import OddPayload, read_json, typed
+from adapters.slack.payloads import OddPayload, read_form, read_interaction, read_json, typed
 from adapters.slack.reading import deletion_of, edit_of, message_id, thread_key, to_message
 from bot.conversation import FollowUps, ThreadKey
 from bot.errors import StoreUnavailable
@@ -51,39 +47,14 @@ from bot.ports import Inbox
 
 log = logging.getLogger(__name__)
 
-LARGEST_BODY = 8 << 20
-"""Bytes of one request. A character outside the BMP takes 12, and a message is told twice: as text and as blocks."""
-
-BODY_WITHIN = 10.0
-"""Seconds from a request's headers to the end of its body: Slack gives up on an answer after three."""
-
-ORDINARY_BODY = 64 << 10
-"""Bytes that every body may have; what is larger shares one room, which strangers cannot grow."""
-
 LATE = frozenset({"2", "3"})
 """Numbers of a delivery that has failed for a minute and more."""
-
-ROOM_FOR_BODIES = 64 << 20
-"""Bytes of the larger bodies that are being read, together."""
 
 FORM = "application/x-www-form-urlencoded"
 """What commands and presses come as."""
 
-FRESH = 300.0
-"""Seconds a signature is good for, either way (Slack's documentation on verifying requests)."""
-
-
-def is_fresh(timestamp: str, now: float) -> bool:
-    """Whether `timestamp` is a time within `FRESH` seconds of `now` (Unix s)."""
-    return timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12 and abs(now - int(timestamp)) <= FRESH
-
-
-def is_signed(secret: str, body: bytes, timestamp: str, signature: str, now: float) -> bool:
-    """Whether Slack signed `body` with `secret` within `FRESH` seconds of `now` (Unix s); compares in constant time."""
-    if not is_fresh(timestamp, now):
-        return False
-    signed = hmac.new(secret.encode(), b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(f"v0={signed}".encode(), signature.encode("utf-8", "replace"))
+INTERACTIVE = "interactive"
+"""The type of Socket Mode's envelopes that bring presses and forms."""
 
 
 class Intake:
@@ -94,11 +65,20 @@ class Intake:
         inbox: where messages go.
         follow_ups: see `is_for_us`.
         channels: those in which nothing can be written now; what is asked there is not taken in.
+        actions: carries out what is pressed; without them it is acknowledged alone.
     """
 
-    def __init__(self, us: Identity, inbox: Inbox, follow_ups: FollowUps, channels: ClosedChannels) -> None:
+    def __init__(
+        self,
+        us: Identity,
+        inbox: Inbox,
+        follow_ups: FollowUps,
+        channels: ClosedChannels,
+        actions: Actions | None = None,
+    ) -> None:
         self._us = us
         self._channels = channels
+        self._actions = actions
         self._inbox = inbox
         self._follow_ups = follow_ups
         self._odd = LimitedLog(log)
@@ -140,6 +120,9 @@ class Intake:
     async def envelope(self, request: SocketModeRequest) -> bool:
         """Take a Socket Mode envelope; whether to acknowledge it."""
         try:
+            if request.type == INTERACTIVE:
+                self._interacted(request.payload)
+                return True
             body = typed(request.payload)
         except OddPayload as error:
             self._leave_out(error)
@@ -149,16 +132,22 @@ class Intake:
 
     async def request(self, body: bytes, headers: Mapping[str, str]) -> web.Response:
         """Take an HTTP request whose signature was checked; any status but 200 makes Slack deliver again."""
-        if headers.get("Content-Type", "").startswith(FORM):
-            return web.Response()  # Slack's look at the certificate, or a press of a button that is none of ours
         if self.on_late is not None and headers.get("X-Slack-Retry-Num", "") in LATE:
             self.on_late()
         try:
+            if headers.get("Content-Type", "").startswith(FORM):
+                if (form := read_form(body)) is not None:  # else Slack's look at the certificate
+                    self._interacted(form)
+                return web.Response()
             payload = typed(read_json(body))
         except OddPayload as error:
             self._leave_out(error)
             return web.Response()  # delivering it again would make it no better
         return await to_aiohttp_response(await self._app.async_dispatch(AsyncBoltRequest(body=json.dumps(payload))))
+
+    def _interacted(self, payload: object) -> None:
+        if self._actions is not None:
+            self._actions.take(read_interaction(payload))
 
     def _leave_out(self, error: OddPayload) -> None:
         self._odd.warning(error.field, "an odd payload is left out", error=str(error))
@@ -285,96 +274,3 @@ class _Take(AsyncMiddleware):
             self._log.warning(type(error).__name__, "an event could not be handled", exc_info=True)
             return BoltResponse(status=500, body="")
         return await req.context.ack()
-
-
-class NoRoom(Exception):
-    """So many large bodies are being read that one more has no room."""
-
-
-class EventsEndpoint:
-    """The HTTP address Slack posts events to: checks size and signature, then hands the body on.
-
-    Args:
-        secret: the app's signing secret.
-        clock: Unix seconds.
-        body_within: seconds in which a body must be there.
-    """
-
-    PATH = "/slack/events"
-
-    def __init__(
-        self, secret: str, *, clock: Callable[[], float] = time.time, body_within: float = BODY_WITHIN
-    ) -> None:
-        self.intake: Intake | None = None
-        """Where bodies go; while there is none Slack is told to come back."""
-        self._secret = secret
-        self._clock = clock
-        self._body_within = body_within
-        self._complaints = LimitedLog(log)
-        self._held = 0
-        self._running: set[asyncio.Task[Any]] = set()
-
-    async def handle(self, request: web.Request) -> web.Response:
-        """Serve one request.
-
-        408 when its body is too slow, 413 when it is too large, 415 when it is compressed, 401 when it is not signed,
-        503 when nobody listens, or too many large bodies are being read.
-        """
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            return web.Response(status=415)  # Slack compresses nothing
-        timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
-        signature = request.headers.get("X-Slack-Signature", "")
-        if not (signature and is_fresh(timestamp, self._clock())):
-            return self._unsigned()
-        if (request.content_length or 0) > LARGEST_BODY:
-            return web.Response(status=413)
-        try:
-            async with asyncio.timeout(self._body_within):
-                body = await self._read(request.content)
-        except TimeoutError:
-            return web.Response(status=408, headers={"Connection": "close"})
-        except (aiohttp.ClientError, ConnectionError, ValueError):
-            return web.Response(status=400)
-        except NoRoom:
-            return web.Response(status=503)
-        if body is None:
-            return web.Response(status=413)
-        if not is_signed(self._secret, body, timestamp, signature, self._clock()):
-            return self._unsigned()
-        if self.intake is None:
-            return web.Response(status=503)
-        # A task of its own: a client that hangs up must not stop what was begun.
-        task = asyncio.create_task(self.intake.request(body, request.headers), name="slack event")
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
-
-    async def _read(self, content: aiohttp.StreamReader) -> bytes | None:
-        """Return the body; None when it is too large. Raises NoRoom."""
-        body, held = bytearray(), 0
-        try:
-            async for chunk in content.iter_chunked(1 << 16):
-                body += chunk
-                more = max(0, len(body) - ORDINARY_BODY) - held
-                held += more
-                self._held += more
-                if len(body) > LARGEST_BODY:
-                    return None
-                if more and self._held > ROOM_FOR_BODIES:
-                    raise NoRoom
-        finally:
-            self._held -= held
-        return bytes(body)
-
-    def _unsigned(self) -> web.Response:
-        self._complaints.warning(
-            "unsigned",
-            "a request was not signed with SLACK_SIGNING_SECRET (Basic Information > Signing Secret), or is old",
-        )
-        return web.Response(status=401)
-
-    async def finish(self) -> None:
-        """Take nothing more in, and return when what was begun is done."""
-        self.intake = None
-        if self._running:
-            await asyncio.wait(tuple(self._running))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
+from urllib.parse import parse_qs
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -19,6 +20,9 @@ TIME = r"\A(?:[0-9]{1,12}\.[0-9]{6})?\Z"
 TOLD = frozenset({"app_mention", "channel_unarchive", "group_unarchive", "member_joined_channel", "message"})
 """The types of events that say something to the bot."""
 
+
+FIELDS = 100
+"""Fields of a form; Slack's have about fifteen."""
 
 DEEPEST = 100
 """Levels of nesting; Slack's blocks have about ten. Ten times as many are more than Python's own recursion bears."""
@@ -96,6 +100,74 @@ class Frame(_Typed):
     reason: Text = ""
     num_connections: Any = None
     payload: Annotated[dict[str, Any], _or_default({})] = {}
+
+
+class Person(_Typed):
+    """Who pressed."""
+
+    id: Id = ""
+    username: Text = ""
+    team_id: Id = ""
+
+
+class Named(_Typed):
+    """Something that is known by its id."""
+
+    id: Id = ""
+
+
+class Action(_Typed):
+    """One button."""
+
+    action_id: Text = ""
+    value: Text = ""
+    action_ts: Time = ""
+
+
+class Input(_Typed):
+    """What was written into one field of a form."""
+
+    value: Text = ""
+
+
+class State(_Typed):
+    """What was written into a form, by the ids of its blocks and fields."""
+
+    values: Annotated[dict[str, dict[str, Input]], _or_default({})] = {}
+
+
+class View(_Typed):
+    """A form."""
+
+    callback_id: Text = ""
+    private_metadata: Text = ""
+    state: State | None = None
+
+
+class Interaction(_Typed):
+    """What somebody pressed, or a form that they sent."""
+
+    type: Text = ""
+    user: Person = Person()
+    channel: Named | None = None
+    message: Event | None = None
+    actions: Annotated[list[Action], _or_default([])] = []
+    trigger_id: Text = ""
+    view: View | None = None
+
+
+def read_interaction(payload: object) -> Interaction:
+    """Return what somebody did to a button or a form. Raises OddPayload."""
+    return _read(Interaction, payload)
+
+
+def read_form(body: bytes) -> object:
+    """Return what the field `payload` of a form holds; None where there is none. Raises OddPayload."""
+    try:
+        fields = parse_qs(body.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS)
+    except ValueError:
+        raise OddPayload("form", "it is none") from None
+    return read_json(fields["payload"][0]) if "payload" in fields else None
 
 
 def read_json(text: str | bytes) -> object:

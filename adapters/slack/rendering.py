@@ -6,12 +6,15 @@ Every text is made inert here once more, whatever was done to it before: nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from slackify_markdown import slackify_markdown
 
+from adapters.slack.blocks import OURS
 from adapters.slack.defusing import defuse
+from bot.conversation import Control
+from bot.ports import Button
 from bot.text import Dialect, effort, monospaced, utf8, utf16, visible
 
 PLAIN = 3_900
@@ -25,6 +28,9 @@ MOST_EFFORT = 250
 """Marks and lines, those in code left out, beyond which a page is shown as it is written: a message has room for
 3,900 characters, each of these takes up to half a millisecond to convert, and people write one in twenty."""
 
+OPINIONS = frozenset({Control.GOOD, Control.BAD})
+
+_BUTTONS = frozenset({"actions", "context_actions"})
 _LABELLED = re.compile(r"<([a-z][a-z0-9+.\-]*:[^<>|\s]+)\|([^<>\n]*)>", re.IGNORECASE)
 _CUT_ENTITY = re.compile(r"&[a-z]{0,3}$")
 
@@ -58,12 +64,49 @@ MRKDWN = Dialect("slack-mrkdwn", 3_900, utf8, to_mrkdwn)
 """For workspaces that refuse `markdown` blocks: plain `text`, which chat.update limits to 4,000."""
 
 
-def content(text: str, dialect: Dialect) -> dict[str, Any]:
-    """Return the arguments that hold `text`, rendered for `dialect`: blocks and the text beside them."""
+def content(text: str, dialect: Dialect, buttons: Sequence[Button] = ()) -> dict[str, Any]:
+    """Return the arguments that hold `text`, rendered for `dialect`: blocks and the text beside them.
+
+    Every edit carries all blocks: what becomes of those that it leaves out is told in two ways.
+    """
     safe = defuse(text)
     if dialect is MRKDWN:
         return {"text": safe, "blocks": []}
-    return {"text": plain(safe), "blocks": [{"type": "markdown", "text": safe}]}
+    return {"text": plain(safe), "blocks": [{"type": "markdown", "text": safe}, *_below(buttons)]}
+
+
+def _below(buttons: Sequence[Button]) -> Iterator[dict[str, Any]]:
+    """Yield the blocks of buttons: those that ask for something, and apart from them an opinion."""
+    asking = [button for button in buttons if button.control not in OPINIONS]
+    opinions = {button.control: button for button in buttons if button.control in OPINIONS}
+    if asking:
+        yield {"type": "actions", "elements": [_button(button) for button in asking]}
+    if opinions.keys() == OPINIONS:
+        good, bad = ({**_label(opinions[it]), "value": _value(opinions[it])} for it in (Control.GOOD, Control.BAD))
+        element = {
+            "type": "feedback_buttons",
+            "action_id": f"{OURS}opinion",
+            "positive_button": good,
+            "negative_button": bad,
+        }
+        yield {"type": "context_actions", "elements": [element]}
+
+
+def _button(button: Button) -> dict[str, Any]:
+    return {
+        "type": "button",
+        "action_id": f"{OURS}{button.control}",
+        "value": _value(button),
+        **_label(button),
+    }
+
+
+def _label(button: Button) -> dict[str, Any]:
+    return {"text": {"type": "plain_text", "text": button.label, "emoji": True}}
+
+
+def _value(button: Button) -> str:
+    return f"{button.control}:{button.turn_id}"
 
 
 def plain(text: str) -> str:
@@ -78,8 +121,8 @@ def plain(text: str) -> str:
 def stored_text(message: object) -> str | None:
     """The text a message holds, where Slack hands a markdown block back as it came; None where it rewrites it."""
     blocks = message.get("blocks") if isinstance(message, Mapping) else None
-    if isinstance(blocks, list) and len(blocks) == 1 and isinstance(blocks[0], Mapping):
-        text = blocks[0].get("text")
-        if blocks[0].get("type") == "markdown" and isinstance(text, str):
-            return text
-    return None
+    if not isinstance(blocks, list) or not all(isinstance(block, Mapping) for block in blocks):
+        return None
+    told = [block for block in blocks if block.get("type") not in _BUTTONS]
+    text = told[0].get("text") if len(told) == 1 and told[0].get("type") == "markdown" else None
+    return text if isinstance(text, str) else None

@@ -126,6 +126,7 @@ def policy(settings: Settings) -> Policy:
             settings.allowed_channels,
             settings.allowed_workspaces,
             external=settings.external == "allow",
+            admins=settings.admins,
         ),
         keep_partials=settings.on_interrupt == "keep",
         max_attempts=settings.max_attempts,

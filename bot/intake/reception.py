@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from bot.conversation import Message, ThreadKey
+from bot.conversation import Message, Press, ThreadKey
 from bot.intake.access import Access
 from bot.intake.commands import Kind, classify
-from bot.ports import Admission, Mailbox, Presence, Quota, Throttle
+from bot.intake.controls import Controls
+from bot.ports import Admission, History, Mailbox, Presence, PressResult, Quota, Throttle
 
 BOTS = Quota(most=3, within=60.0, silence=600.0)
 """How often another bot is answered in a channel: two bots that answer each other would never end."""
@@ -26,8 +27,8 @@ def _aside(message: Message) -> Message:
     return replace(message, key=key, place=place)
 
 
-class Incoming(Mailbox, Presence, Throttle, Protocol):
-    """Where messages go: the mailboxes, who listens, and who asks how often."""
+class Incoming(Mailbox, History, Presence, Throttle, Protocol):
+    """Where messages go: the mailboxes, the history, who listens, and who asks how often."""
 
 
 class Reception:
@@ -41,6 +42,7 @@ class Reception:
     def __init__(self, store: Incoming, access: Access) -> None:
         self._store = store
         self._access = access
+        self._controls = Controls(store, access)
 
     async def submit(self, message: Message) -> bool:
         """See `bot.ports.Inbox.submit`. A stranger is told once in a thread and then passed over in silence."""
@@ -72,6 +74,10 @@ class Reception:
                 await self._store.amend(key, installation, message_id=message.id)
         elif await self._store.amend(key, installation, message_id=message.id):
             await self._store.amend(key, installation)
+
+    async def press(self, press: Press) -> PressResult:
+        """See `bot.ports.Inbox.press`."""
+        return await self._controls.press(press)
 
     async def takes_part(self, key: ThreadKey) -> bool:
         """See `bot.ports.Inbox.takes_part`."""

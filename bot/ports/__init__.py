@@ -6,10 +6,11 @@ of its own, asked for with `isinstance`.
 
 from bot.ports.claims import Claim, Claims, Lease, Part, StoredAnswer
 from bot.ports.history import History
-from bot.ports.intake import Adapter, ChoosesLeader, Inbox, KnowsDirects
+from bot.ports.intake import Adapter, ChoosesLeader, Inbox, KnowsDirects, PressResult
 from bot.ports.mailbox import Mailbox, Signal
 from bot.ports.model import Model, Request, Said
 from bot.ports.platform import (
+    Button,
     CompletesMessages,
     Content,
     KnowsClosedPlaces,
@@ -21,6 +22,7 @@ from bot.ports.platform import (
     ReadsOwn,
     ReadsThread,
     Receipt,
+    ShowsButtons,
     ShowsStatus,
     Write,
 )
@@ -35,6 +37,7 @@ __all__ = [
     "Act",
     "Adapter",
     "Admission",
+    "Button",
     "ChoosesLeader",
     "Claim",
     "Claims",
@@ -56,6 +59,7 @@ __all__ = [
     "Platform",
     "Posted",
     "Presence",
+    "PressResult",
     "Quota",
     "RateLimit",
     "ReadsOwn",
@@ -65,6 +69,7 @@ __all__ = [
     "Room",
     "Said",
     "SharedRateLimits",
+    "ShowsButtons",
     "ShowsStatus",
     "Signal",
     "StoredAnswer",

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from aiohttp import web
 
-from bot.conversation import Message, ThreadKey
+from bot.conversation import Message, Press, ThreadKey
 from bot.ports.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class PressResult:
+    """What came of a press.
+
+    Args:
+        done: whether it was carried out.
+        told: what the person is told privately; empty where it shows by itself.
+    """
+
+    done: bool
+    told: str = ""
 
 
 class Inbox(Protocol):
@@ -35,6 +49,10 @@ class Inbox(Protocol):
 
     async def deleted(self, key: ThreadKey, installation: str, message_id: str) -> None:
         """A message was deleted: a question handed in before is taken back, one of the growing answer stops it."""
+        ...
+
+    async def press(self, press: Press) -> PressResult:
+        """Carry out what somebody pressed, if they may. Raises StoreUnavailable."""
         ...
 
     async def cursor(self, installation: str) -> str | None:

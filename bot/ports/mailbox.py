@@ -48,15 +48,20 @@ class Mailbox(Protocol):
         message_id: str | None = None,
         text: str | None = None,
         at: float | None = None,
+        turn_id: str = "",
     ) -> bool:
         """Change what waits or runs in a thread; returns whether there was anything to change.
 
         With `text`: the waiting message's new text, written `at` (Unix seconds of the platform; None counts as newest).
         An older one than it has changes nothing, nor does the same again. With `message_id` alone: the message is taken
         back, and a running turn that asks nothing else is stopped, one that others asked along in counts as edited.
-        With neither: the running turn is stopped. What comes before its message (platforms deliver again, and out of
-        order) waits for it a while.
+        With neither: the running turn is stopped, if it is `turn_id` where that is given. What comes before its message
+        (platforms deliver again, and out of order) waits for it a while.
         """
+        ...
+
+    async def running(self, key: ThreadKey, installation: str) -> tuple[str, tuple[Message, ...]]:
+        """Return the id of the turn that is under way in a thread, and what it asks; an empty id when none is."""
         ...
 
     async def waiting(self, installation: str, lasts: float) -> tuple[Place, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from bot.conversation import Message, MessageRef, Place
+from bot.conversation import Control, Message, MessageRef, Place
 from bot.text import Dialect
 
 
@@ -45,14 +45,31 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class Button:
+    """A button below a message.
+
+    Args:
+        control: what it is for.
+        label: what stands on it.
+        turn_id: of which answer; comes back with the press.
+    """
+
+    control: Control
+    label: str
+    turn_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """What one message shows. Whatever stands beside its text is a field of its own, so that no second way is needed.
 
     Args:
         text: rendered Markdown, as the place's `Dialect` made it.
+        buttons: what can be pressed below it, in order; none where the platform is no `ShowsButtons`.
     """
 
     text: str
+    buttons: tuple[Button, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +151,15 @@ class ShowsStatus(Protocol):
 
     async def clear_status(self, place: Place) -> None:
         """Take the status away, where the platform does not do so by itself."""
+        ...
+
+
+@runtime_checkable
+class ShowsButtons(Protocol):
+    """A platform on which buttons can stand below a message. They travel with posts and edits."""
+
+    def shows_buttons(self, place: Place) -> bool:
+        """Whether they can there, as far as is known."""
         ...
 
 

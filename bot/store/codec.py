@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import Any, Final, TypeVar
 
-from bot.conversation import Attachment, Author, Message, MessageRef, Place, StopReason, ThreadKey, Turn, Usage
+from bot.conversation import Attachment, Author, Message, MessageRef, Place, Rating, StopReason, ThreadKey, Turn, Usage
 from bot.ports import Part, StoredAnswer
 from bot.store.rules import MAX_TEXT
 
@@ -104,6 +104,16 @@ def place_from_bytes(data: bytes) -> Place:
     return _unpack(data, _to_place)
 
 
+def rating_to_bytes(rating: Rating) -> bytes:
+    """Encode what somebody thinks of an answer."""
+    return _pack({"good": rating.good, "words": rating.words})
+
+
+def rating_from_bytes(data: bytes) -> Rating:
+    """Decode what somebody thinks of an answer; raises UnreadableError."""
+    return _unpack(data, lambda it: Rating(good=bool(it["good"]), words=it.get("words", "")))
+
+
 def part_to_bytes(part: Part) -> bytes:
     """Encode a part."""
     return _pack({"attempt": part.attempt, "index": part.index, "channel": part.ref.channel, "id": part.ref.id})
@@ -163,6 +173,7 @@ def _message(message: Message) -> dict[str, Any]:
             "external": message.external,
             "from_bot": message.from_bot,
             "looping": message.looping,
+            "about": message.about or None,
         }
     )
     return record | {
@@ -192,6 +203,7 @@ def _to_message(it: dict[str, Any]) -> Message:
         external=it.get("external", False),
         from_bot=it.get("from_bot", False),
         looping=it.get("looping", False),
+        about=it.get("about", ""),
     )
 
 

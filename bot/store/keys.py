@@ -54,6 +54,10 @@ class Keys:
         """A thread's history."""
         return self.prefix(installation) + b"turns:" + text(key)
 
+    def rated(self, installation: str, turn_id: str) -> bytes:
+        """What people think of an answer."""
+        return self.prefix(installation) + b"rated:" + to_bytes(turn_id)
+
     def joined(self, key: ThreadKey) -> bytes:
         """Which installation takes part in a thread."""
         bot = self._others.get(f"{key.platform}:{key.tenant}") or self._others.get(key.platform, "")

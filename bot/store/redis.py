@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import aclosing, suppress
 
-from bot.conversation import Message, Place, ThreadKey, Turn
+from bot.conversation import Message, Place, Rating, ThreadKey, Turn
 from bot.errors import LeaseLost
 from bot.ports import Claim, Lease, Part, Signal, StoredAnswer
 from bot.store import codec, keys, replies, rules
@@ -94,6 +94,7 @@ class RedisStore(RedisPresence):
         message_id: str | None = None,
         text: str | None = None,
         at: float | None = None,
+        turn_id: str = "",
     ) -> bool:
         """See `TurnStore.amend`. An edit of what a running turn asks shows as `Lease.edited`, and in its next claim."""
         change = "stop" if message_id is None else "delete" if text is None else "text"
@@ -104,7 +105,7 @@ class RedisStore(RedisPresence):
                 keys.text(key),
                 change,
                 to_bytes(message_id or ""),
-                to_bytes((text or "")[: rules.MAX_TEXT]),
+                to_bytes(turn_id if message_id is None else (text or "")[: rules.MAX_TEXT]),
                 ms(rules.EARLY_TTL),
                 "" if at is None else repr(at),
                 secrets.token_hex(8),
@@ -113,6 +114,11 @@ class RedisStore(RedisPresence):
         )
         self._hint(installation)
         return bool(changed)
+
+    async def running(self, key: ThreadKey, installation: str) -> tuple[str, tuple[Message, ...]]:
+        """See `TurnStore.running`."""
+        (found,) = await self._link.call(self._run("running", installation, keys.text(key)))
+        return (to_text(found[0]), tuple(replies.messages(found[1:]))) if found else ("", ())
 
     async def claim(self, installations: Collection[str], worker: str, lease: float) -> Claim | None:
         """See `TurnStore.claim`.
@@ -219,6 +225,18 @@ class RedisStore(RedisPresence):
         """See `History.load`."""
         (turns,) = await self._link.call(("LRANGE", self._keys.turns(await self._home(key), key), 0, -1))
         return replies.history(turns)
+
+    async def rate(self, key: ThreadKey, turn_id: str, user: str, rating: Rating) -> None:
+        """See `History.rate`."""
+        name = self._keys.rated(await self._home(key), turn_id)
+        await self._link.call(
+            ("HSET", name, to_bytes(user), codec.rating_to_bytes(rating)), ("PEXPIRE", name, ms(self._history_ttl))
+        )
+
+    async def ratings(self, key: ThreadKey, turn_id: str) -> dict[str, Rating]:
+        """See `History.ratings`."""
+        (found,) = await self._link.call(("HGETALL", self._keys.rated(await self._home(key), turn_id)))
+        return replies.ratings(found)
 
     async def append(self, key: ThreadKey, turn: Turn, *, replaces: str | None = None) -> None:
         """See `History.append`; repeating it is harmless."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from bot.conversation import Message, Place, ThreadKey, Turn
+from bot.conversation import Message, Place, Rating, ThreadKey, Turn
 from bot.ports import Claim, Signal
 from bot.store import codec
 from bot.store.codec import UnreadableError, to_text
@@ -30,7 +30,7 @@ def claim(
         turns: the history.
     """
     flight = dict(zip(flat[::2], flat[1::2], strict=True))
-    messages = tuple(_messages(records))
+    read = tuple(messages(records))
     parts = sorted((int(order), name[5:]) for name, order in flight.items() if name.startswith(b"part:"))
     place = _read(codec.place_from_bytes, flight.get(b"place"))
     return Claim(
@@ -41,8 +41,8 @@ def claim(
         claims=int(flight[b"claims"]),
         takes=max(int(flight[b"claims"]), int(flight.get(b"takes", 0))),
         attempts=int(flight.get(b"attempts", 0)),
-        messages=messages,
-        place=place or (messages[-1].place if messages else Place("")),
+        messages=read,
+        place=place or (read[-1].place if read else Place("")),
         parts=tuple(part for _, record in parts if (part := _read(codec.part_from_bytes, record))),
         shown=int(flight.get(b"shown", 0)),
         settled=frozenset(int(name[8:]) for name in flight if name.startswith(b"settled:")),
@@ -55,7 +55,8 @@ def claim(
     )
 
 
-def _messages(records: list[Any]) -> Iterable[Message]:
+def messages(records: list[Any]) -> Iterable[Message]:
+    """Decode messages: a record and its new text (None mostly), in turn."""
     for record, text in zip(records[::2], records[1::2], strict=True):
         if record is None:
             _log.error("left out: a message whose record is gone")
@@ -82,6 +83,12 @@ def history(records: list[bytes]) -> tuple[Turn, ...]:
 def places(records: list[bytes]) -> tuple[Place, ...]:
     """Decode places."""
     return tuple(place for record in records if (place := _read(codec.place_from_bytes, record)))
+
+
+def ratings(found: Any) -> dict[str, Rating]:
+    """Decode what people think of an answer, by their ids."""
+    pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
+    return {to_text(user): read for user, record in pairs if (read := _read(codec.rating_from_bytes, record))}
 
 
 def _read(decode: Callable[[bytes], _T], record: bytes | None) -> _T | None:

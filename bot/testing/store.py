@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection
 
-from bot.conversation import Message, Place, ThreadKey, Turn
+from bot.conversation import Message, Place, Rating, ThreadKey, Turn
 from bot.errors import LeaseLost
 from bot.ports import Claim, Lease, Part, Signal, StoredAnswer
 from bot.store import rules
@@ -48,6 +48,7 @@ class MemoryStore(MemoryPresence):
         self._ours: Expiring[tuple[str, str], ThreadKey] = Expiring(clock, history_ttl)
         self._newest: Expiring[tuple[str, ThreadKey], str] = Expiring(clock, rules.MAIL_TTL)
         self._partials: Expiring[tuple[str, int], str] = Expiring(clock, history_ttl)
+        self._rated: Expiring[str, dict[str, Rating]] = Expiring(clock, history_ttl)
         self._seen: Expiring[tuple[str, str], bool] = Expiring(clock, rules.SEEN_TTL)
         self._early: Expiring[tuple[str, str], tuple[Edit | None]] = Expiring(clock, rules.EARLY_TTL)
         self._fences: Expiring[str, str] = Expiring(clock, rules.FENCE_TTL)
@@ -105,6 +106,7 @@ class MemoryStore(MemoryPresence):
         message_id: str | None = None,
         text: str | None = None,
         at: float | None = None,
+        turn_id: str = "",
     ) -> bool:
         """See `TurnStore.amend`. An edit of what a running turn asks shows as `Lease.edited`, and in its next claim."""
         edit = None if text is None else Edit(text[: rules.MAX_TEXT], at)
@@ -116,7 +118,7 @@ class MemoryStore(MemoryPresence):
             return False
         flight = thread.flight
         if message_id is None:
-            if flight is None:
+            if flight is None or (turn_id and flight.turn_id != turn_id):
                 return False
             flight.stopped = True
             self._tell(thread, hurry=True)
@@ -138,6 +140,13 @@ class MemoryStore(MemoryPresence):
             thread.remove(message_id)
             self._tidy(thread)
         return True
+
+    async def running(self, key: ThreadKey, installation: str) -> tuple[str, tuple[Message, ...]]:
+        """See `TurnStore.running`."""
+        thread = self._threads.get((installation, key))
+        if thread is None or thread.flight is None:
+            return "", ()
+        return thread.flight.turn_id, tuple(thread.mail[id_][0] for id_ in thread.flight.ids if id_ in thread.mail)
 
     def _come_early(self, key: ThreadKey, installation: str, message_id: str, edit: Edit | None) -> None:
         early = self._early.get((installation, message_id))
@@ -273,6 +282,14 @@ class MemoryStore(MemoryPresence):
         """See `TurnStore.reset`."""
         self._held(claim)
         self._history.pop((claim.installation, claim.key))
+
+    async def rate(self, key: ThreadKey, turn_id: str, user: str, rating: Rating) -> None:
+        """See `History.rate`."""
+        self._rated[turn_id] = {**(self._rated.get(turn_id) or {}), user: rating}
+
+    async def ratings(self, key: ThreadKey, turn_id: str) -> dict[str, Rating]:
+        """See `History.ratings`."""
+        return dict(self._rated.get(turn_id) or {})
 
     async def forget(self, key: ThreadKey) -> None:
         """See `History.forget`."""

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Sequence
 
 from bot.conversation import MessageRef, Place, StopReason
 from bot.errors import MessageGone, PlaceClosed
-from bot.ports import Claim, Part, Platform, ShowsStatus, StoredAnswer, Write
+from bot.ports import Button, Claim, Part, Platform, ShowsButtons, ShowsStatus, StoredAnswer, Write
 from bot.text import title
-from bot.turn import phrases
+from bot.turn import buttons, phrases
 from bot.turn.abandoned import nonce_base
 from bot.turn.attempt import AttemptResult
 from bot.turn.place import opened
@@ -69,7 +69,7 @@ class Display:
     def begin(self, *, bare: bool = True) -> None:
         """Begin the next attempt's reply; in a crowd without a placeholder (`bare`), where a status shows instead."""
         self.attempts += 1
-        reply = self._make_reply(self.attempts)
+        reply = self._make_reply(self.attempts, growing=self._buttons(buttons.growing(self._claim.turn_id)))
         self._status.show(self.place)
         crowded = self._writer.pacer.crowded(self._platform.rate_limits(Write.EDIT, self.place))
         bare = bare and crowded and isinstance(self._platform, ShowsStatus)
@@ -110,9 +110,11 @@ class Display:
 
         Returns False when a person removed it or the place closed.
         """
+        below = self._buttons(buttons.ended(self._claim.turn_id, outcome.stop))
         if outcome.stop is StopReason.FAILED:
-            return await self._shown(self.reply.interrupt(outcome.detail, keep=self._policy.keep_partials))
-        return await self._shown(self.reply.finish(outcome.detail))
+            keep = self._policy.keep_partials
+            return await self._shown(self.reply.interrupt(outcome.detail, keep=keep, buttons=below))
+        return await self._shown(self.reply.finish(outcome.detail, below))
 
     async def deliver_stored(self, outcome: StoredAnswer) -> None:
         """Show the answer that an earlier worker finished and could not bring to its end."""
@@ -146,7 +148,12 @@ class Display:
         await self._status.close()
         await self._writer.settle()
 
-    def _make_reply(self, number: int, *, name: int | None = None) -> Reply:
+    def _buttons(self, wanted: tuple[Button, ...]) -> tuple[Button, ...]:
+        """Return buttons where the platform shows any."""
+        shows = isinstance(self._platform, ShowsButtons) and self._platform.shows_buttons(self.place)
+        return wanted if shows else ()
+
+    def _make_reply(self, number: int, *, name: int | None = None, growing: tuple[Button, ...] = ()) -> Reply:
         def posted(part: Part) -> None:
             self._record.note(part=part, place=self.place)
             if not reply.exposed:
@@ -164,6 +171,7 @@ class Display:
             nonce_base(self._claim.turn_id, name or number),
             number,
             max_parts=self._policy.max_parts,
+            buttons=growing,
             on_posted=posted,
             on_exposed=exposed,
         )

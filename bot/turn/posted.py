@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.conversation import MessageRef
 from bot.errors import Unavailable
-from bot.ports import Part
+from bot.ports import Content, Part
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +21,14 @@ class PostedMessage:
 
     Args:
         ref: the platform's id.
-        shown: the text it surely shows; None while that is not known.
+        shown: what it surely shows; None while that is not known.
         adopted: posted by an earlier worker, and not yet confirmed.
         stand_in: a sentence shown in place of a page that the platform refuses.
         rewritten: written a second time because the platform stored another text than it was given.
     """
 
     ref: MessageRef
-    shown: str | None
+    shown: Content | None
     adopted: bool = False
     stand_in: str | None = None
     rewritten: bool = False
@@ -73,16 +73,16 @@ class PostedMessages:
         """Whether a message is one of these; it is known by its id, and by `channel:id`."""
         return any(message_id in (ref.id, f"{ref.channel}:{ref.id}") for ref in self.refs)
 
-    def wanted(self, index: int, page: str) -> str:
+    def wanted(self, index: int, page: Content) -> Content:
         """What a message, or one that is still to be posted, shows for its page: that, or what stands in for it."""
         stand_in = self._messages[index].stand_in if index < len(self._messages) else self._refused.get(index)
-        return stand_in or page
+        return replace(page, text=stand_in) if stand_in else page
 
-    def shows(self, index: int, text: str) -> bool:
-        """Whether a message is there and surely shows this text."""
-        return index < len(self._messages) and self._messages[index].shown == text
+    def shows(self, index: int, content: Content) -> bool:
+        """Whether a message is there and surely shows this."""
+        return index < len(self._messages) and self._messages[index].shown == content
 
-    def behind(self, pages: Sequence[str], *, growing: bool) -> int | None:
+    def behind(self, pages: Sequence[Content], *, growing: bool) -> int | None:
         """The first message, in reading order, that does not show what it should; None when all do.
 
         Args:
@@ -99,7 +99,7 @@ class PostedMessages:
     def refuse(self, index: int) -> None:
         """Have a sentence stand in for a page. Raises Unavailable where that was refused, too."""
         log.warning("the platform refused the content of a message", extra={"part": index})
-        if self.wanted(index, "") == REFUSED:
+        if self.wanted(index, Content("")).text == REFUSED:
             raise Unavailable("the platform takes no text there")
         if index < len(self._messages):
             self._messages[index].stand_in = REFUSED

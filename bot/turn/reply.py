@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from bot.conversation import MessageRef, Place
 from bot.errors import ContentRefused, MessageFrozen, MessageGone, PlaceClosed, PlatformError, TooLong
 from bot.pacing import LiveReply, Urgency
-from bot.ports import Content, Part, Receipt, Write
+from bot.ports import Button, Content, Part, Receipt, Write
 from bot.turn import phrases
 from bot.turn.draft import Draft
 from bot.turn.posted import PostedMessages
@@ -39,6 +40,7 @@ class Reply:
         name: what the nonces of its messages begin with; each ends with a number (at most 25 characters in all).
         attempt: its number.
         max_parts: messages the answer may fill.
+        buttons: what can be pressed below it while it grows.
         on_posted: told of every message posted; must not block.
         on_exposed: told once, when readers are about to see text; must not block.
 
@@ -55,6 +57,7 @@ class Reply:
         attempt: int,
         *,
         max_parts: int,
+        buttons: tuple[Button, ...] = (),
         on_posted: Callable[[Part], None],
         on_exposed: Callable[[], None],
     ) -> None:
@@ -64,6 +67,7 @@ class Reply:
         self._writer = writer
         self._place = place
         self._name = name
+        self._buttons = buttons
         self._on_posted = on_posted
         self._on_exposed = on_exposed
         self._draft = Draft(lambda: writer.platform.dialect(self._place), max_parts)
@@ -141,19 +145,22 @@ class Reply:
         self._live_reply.close()
         self._live_reply = self._new_live_reply()
 
-    async def finish(self, trailer: str = "") -> None:
-        """Show everything, `trailer` below it, and return when the platform has confirmed every message."""
+    async def finish(self, trailer: str = "", buttons: tuple[Button, ...] = ()) -> None:
+        """Show everything, `trailer` and buttons below it; return when the platform has confirmed every message."""
+        self._buttons = buttons
         self._end(trailer)
         await self._edited()
 
-    async def interrupt(self, note: str, *, keep: bool) -> None:
+    async def interrupt(self, note: str, *, keep: bool, buttons: tuple[Button, ...] = ()) -> None:
         """End the attempt's messages as abandoned.
 
         Args:
             note: the sentence that says so.
             keep: the partial text stays as it last looked, with the note below it; otherwise the first message becomes
                 the note and the others go.
+            buttons: what can be pressed below it.
         """
+        self._buttons = buttons
         if keep:
             self._draft.cut(note)
         else:
@@ -227,7 +234,7 @@ class Reply:
             self._changed.clear()
             if self._gone and not self._draft.ended:
                 raise MessageGone("a person deleted it")
-            index = self._messages.behind(self._draft.pages(), growing=not self._draft.ended)
+            index = self._messages.behind(self._pages(), growing=not self._draft.ended)
             if index is not None:
                 await self._bring_up(index)
             elif self._draft.ended:
@@ -235,6 +242,11 @@ class Reply:
                 return
             else:
                 await self._changed.wait()
+
+    def _pages(self) -> list[Content]:
+        """What each message should show now; the buttons are below the last."""
+        pages = [Content(text) for text in self._draft.pages()]
+        return [*pages[:-1], replace(pages[-1], buttons=self._buttons)] if pages else []
 
     async def _bring_up(self, index: int) -> None:
         try:
@@ -247,7 +259,8 @@ class Reply:
             if self._relimits > RELIMITS:
                 self._messages.refuse(index)
             else:
-                self._draft.relimit([self._messages[before].shown for before in range(index)])
+                shown = (self._messages[before].shown for before in range(index))
+                self._draft.relimit([None if content is None else content.text for content in shown])
         except ContentRefused:
             self._messages.refuse(index)
 
@@ -287,23 +300,23 @@ class Reply:
 
     def _newest(self, index: int) -> Content | None:
         """What a message shows at this moment; None when it already shows that. Readers are about to see it."""
-        pages = self._draft.pages()
+        pages = self._pages()
         if index >= len(pages):
             return None
         wanted = self._messages.wanted(index, pages[index])
         if self._messages.shows(index, wanted):
             return None
-        self._bare = not self._draft.ended and wanted == self._draft.placeholder
+        self._bare = not self._draft.ended and wanted.text == self._draft.placeholder
         if not self._bare and not self.exposed:
             self.exposed = True
             self._on_exposed()
-        return Content(wanted)
+        return wanted
 
     def _confirm(self, index: int, receipt: Receipt, content: Content | None) -> None:
         """Remember what a message shows."""
         message = self._messages[index]
         message.adopted = False
-        message.shown = None if content is None else content.text
+        message.shown = content
         if content is None:
             return
         text = content.text

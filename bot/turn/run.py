@@ -100,7 +100,7 @@ class TurnRun:
 
     async def _run(self) -> None:
         claim, kind = self._claim, self._kind()
-        answered, closed = claim.outcome is not None, claim.takes == 1 and self._is_closed()
+        answered, closed = claim.outcome is not None, claim.takes == 1 and (self._is_closed() or self._is_late())
         finds = found(kind, history=bool(claim.history), claims=claim.claims, answered=answered, closed=closed)
         path = PATHS[finds]
         if path is Path.END:
@@ -131,6 +131,11 @@ class TurnRun:
 
     def _is_closed(self) -> bool:
         return isinstance(self._platform, KnowsClosedPlaces) and bool(self._platform.closed(self._claim.place))
+
+    def _is_late(self) -> bool:
+        """Whether a button was pressed below an answer that is no longer the last."""
+        about = self._claim.messages[0].about
+        return bool(about) and about not in {turn.id for turn in self._claim.history[-1:]}
 
     def _kind(self) -> Kind:
         """What is wanted. A word to the bot stands alone; one that an edit put among questions is a question too."""
@@ -181,7 +186,7 @@ class TurnRun:
     async def _store(self, outcome: StoredAnswer, end: AttemptResult | None = None) -> None:
         turn = turn_of(self._claim.turn_id, self._question, outcome, self._retries.broken)
         # A word to the bot is no question, and a retry that came to nothing costs no answer.
-        kept = turn.answer or self._kind() is Kind.QUESTION
+        kept = turn.answer or (self._kind() is Kind.QUESTION and not self._is_late())
         await self._record.commit(turn if kept else None, replaces=self._question.replaces)
         figures = Figures(self._began, _now(), self._display.first_text_at, self._retries.waits)
         report(turn, end, figures, self._writer.tally, self._claim.names())

@@ -88,6 +88,7 @@ def embeds(body: Mapping[str, Any]) -> list[Json]:
 def components(body: Mapping[str, Any], flags: int) -> list[Json]:
     """The components; with IS_COMPONENTS_V2 they stand instead of content and embeds."""
     found: list[Json] = body.get("components") or []
+    _check_buttons(found)
     if not flags & IS_COMPONENTS_V2:
         return found
     for name in ("content", "embeds"):
@@ -107,6 +108,21 @@ def components(body: Mapping[str, Any], flags: int) -> list[Json]:
             f"Displayable text size exceeds maximum size of {COMPONENTS_TEXT_LIMIT}",
         )
     return found
+
+
+def _check_buttons(found: Sequence[Json]) -> None:
+    """Rows of at most five buttons, with labels of at most 80 characters and ids of their own, at most 100 long."""
+    ids = []
+    for row in found:
+        inside = row.get("components") or [] if row.get("type") == 1 else []
+        if len(inside) > 5:
+            raise form_error("components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
+        for each in (part for part in inside if part.get("type") == 2 and part.get("style") != 5):
+            if not 1 <= len(each.get("custom_id") or "") <= 100 or len(each.get("label") or "") > 80:
+                raise form_error("components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100 in length.")
+            ids.append(each["custom_id"])
+    if len(ids) != len(set(ids)):
+        raise form_error("components", "COMPONENT_CUSTOM_ID_DUPLICATED", "Component custom id cannot be duplicated")
 
 
 def _nested(found: Sequence[Json]) -> Iterator[Json]:

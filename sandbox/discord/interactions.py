@@ -1,6 +1,6 @@
 """Interactions: a person presses a button or runs a command, the bot answers within 3 s and may edit what it answered.
 
-Covers messages, deferred messages and updates of the pressed message; no modals and no autocomplete.
+Covers messages, deferred messages, updates of the pressed message and forms; no autocomplete.
 """
 
 from __future__ import annotations
@@ -31,11 +31,25 @@ EPHEMERAL, LOADING = 1 << 6, 1 << 7
 """Message flags: only the person sees it; "is thinking"."""
 
 
+BUTTON = 2
+"""The component type."""
+
+LABEL, FORM_TITLE, FORM_PARTS = 18, 45, 5
+"""A form: the component that holds a field, characters of its title, and how many components it takes."""
+
+
+def buttons_of(message: Message) -> dict[str, str]:
+    """The buttons of a message: custom ids by labels."""
+    parts = [part for row in message.components for part in row.get("components") or []]
+    return {part["label"]: part["custom_id"] for part in parts if part["type"] == BUTTON}
+
+
 class Kind(enum.IntEnum):
     """Interaction types."""
 
     COMMAND = 2
     COMPONENT = 3
+    FORM = 5
 
 
 class Answer(enum.IntEnum):
@@ -45,6 +59,7 @@ class Answer(enum.IntEnum):
     DEFERRED_MESSAGE = 5
     DEFERRED_UPDATE = 6
     UPDATE = 7
+    FORM = 9
 
 
 @dataclass(slots=True)
@@ -70,6 +85,8 @@ class Interactions:
         self.actions = actions
         self.journal = journal
         self._by_token: dict[str, Interaction] = {}
+        self.forms: dict[str, tuple[Json, Message | None]] = {}
+        """The form that is shown to a person, and the message it was opened from."""
 
     def calls(self) -> list[Endpoint]:
         """The calls by name; the token in the path is all the authorization they need, and no limit counts them."""
@@ -88,9 +105,21 @@ class Interactions:
     # --- people -----------------------------------------------------------------------------------------
 
     def press(self, message: Message, user: str, custom_id: str) -> str:
-        """A person presses a button; returns the interaction's id."""
+        """A person presses a button, perhaps one that has just gone; returns the interaction's id."""
         data: Json = {"component_type": 2, "custom_id": custom_id}
         return self._begin(Kind.COMPONENT, user, message.channel, data, pressed=message)
+
+    def submit(self, user: str, words: str) -> str:
+        """A person sends the form that is shown to them; raises KeyError when none is."""
+        form, pressed = self.forms.pop(user)
+        channel = pressed.channel if pressed is not None else ""
+        fields = [
+            {**each, "component": {**each["component"], "value": words}}
+            for each in form["components"]
+            if each["type"] == LABEL
+        ]
+        data = {"custom_id": form["custom_id"], "components": fields}
+        return self._begin(Kind.FORM, user, channel, data, pressed=pressed)
 
     def command(self, channel: str, user: str, command: Json, options: Json) -> str:
         """A person runs a registered slash command with text options; returns the interaction's id."""
@@ -152,7 +181,9 @@ class Interactions:
             raise ApiError(10062)
         kind, data = self._kind_of(call.body), call.body.get("data") or {}
         forms.shapes(data)
-        if kind in (Answer.DEFERRED_UPDATE, Answer.UPDATE):
+        if kind is Answer.FORM:
+            self._open(begun, data)
+        elif kind in (Answer.DEFERRED_UPDATE, Answer.UPDATE):
             begun.answer = begun.pressed
             if kind is Answer.UPDATE and begun.pressed is not None:
                 self._change(begun.pressed, data)
@@ -171,12 +202,21 @@ class Interactions:
             resource["message"] = payloads.message(self.world, begun.answer)
         return 200, {"interaction": told, "resource": resource}
 
+    def _open(self, begun: Interaction, data: Json) -> None:
+        title, parts = data.get("title"), data.get("components")
+        if begun.kind is Kind.FORM or not (isinstance(title, str) and 1 <= len(title) <= FORM_TITLE):
+            raise form_error("title", "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {FORM_TITLE} in length.")
+        if not (isinstance(parts, list) and 1 <= len(parts) <= FORM_PARTS and data.get("custom_id")):
+            raise form_error("components", "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {FORM_PARTS} in length.")
+        self.forms[begun.user] = (data, begun.pressed)
+        self.journal.add("discord", "form", user=begun.user, title=title)
+
     @staticmethod
     def _kind_of(body: Json) -> Answer:
         try:
             return Answer(body["type"])
         except (KeyError, ValueError):
-            raise form_error("type", "BASE_TYPE_CHOICES", "The stand-in takes types 4, 5, 6 and 7.") from None
+            raise form_error("type", "BASE_TYPE_CHOICES", "The stand-in takes types 4, 5, 6, 7 and 9.") from None
 
     def follow_up(self, call: Call) -> tuple[int, Any]:
         """A further message."""

@@ -18,7 +18,7 @@ from .actions import Actions
 from .channels import Channels
 from .gateway import HEARTBEAT_SECONDS, Gateway, Op
 from .guilds import Guilds
-from .interactions import Interactions
+from .interactions import Interactions, buttons_of
 from .messages import Messages
 from .people import People
 from .ratelimits import RateLimits
@@ -185,6 +185,14 @@ class DiscordServer(People, Service):
     async def press(self, channel: str, message: str, user: str, custom_id: str) -> str:
         """Press a button of one of the bot's messages; returns the interaction's id."""
         return self.interactions.press(self.world.channels[channel].messages[message], user, custom_id)
+
+    def buttons(self, channel: str, message: str) -> dict[str, str]:
+        """The buttons of a message: custom ids by labels, in order."""
+        return buttons_of(self.world.channels[channel].messages[message])
+
+    async def submit(self, user: str, words: str) -> str:
+        """Send the form that is shown to a person; raises KeyError when none is."""
+        return self.interactions.submit(user, words)
 
     async def run_command(self, channel: str, user: str, name: str, **options: str) -> str:
         """Run a slash command the bot has registered; returns the interaction's id."""

@@ -15,13 +15,18 @@ from sandbox.slack.world import Channel, Post, Stream, Workspace, micros
 
 @dataclass(slots=True)
 class Backend:
-    """Everything a method may touch. `statuses` holds (text, Unix s) by channel and thread."""
+    """Everything a method may touch. `statuses` holds (text, Unix s) by channel and thread.
+
+    `triggers` holds who may open a form, and until when (Unix s); `forms` the form that is shown to a person.
+    """
 
     workspace: Workspace
     rules: Rules
     ledger: Ledger
     journal: Journal
     statuses: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
+    triggers: dict[str, tuple[str, float]] = field(default_factory=dict)
+    forms: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def find_channel(self, which: str) -> Channel | None:
         """The channel of that id or name, as far as the bot can see it."""

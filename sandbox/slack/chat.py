@@ -109,12 +109,11 @@ def post_ephemeral(call: Call, back: Backend) -> Answer:
     if call.required("user") not in channel.members:
         raise Refusal("user_not_in_channel")
     content = read_content(call, back.rules, back.names())
-    ts = back.workspace.ts()
-    bot, thread = back.workspace.bot.id, thread_of(call, channel)
-    back.journal.posted(
-        "slack", channel.id, ts, bot, content.seen, thread=thread, pings=content.pings, only_for=call.text("user")
+    user, thread = call.text("user"), thread_of(call, channel)
+    back.journal.add(
+        "slack", "ephemeral", channel=channel.id, user=user, text=content.seen, thread=thread, pings=content.pings
     )
-    return {"message_ts": ts}
+    return {"message_ts": back.workspace.ts()}
 
 
 def get_permalink(call: Call, back: Backend) -> Answer:

@@ -10,7 +10,7 @@ from typing import Any
 from sandbox.slack.call import Call, Refusal, invalid
 from sandbox.slack.pings import linked_names, live_tokens
 
-_OPAQUE = {"actions", "call", "card", "carousel", "context_actions", "data_table", "divider", "file", "image", "input"}
+_OPAQUE = {"call", "card", "carousel", "data_table", "divider", "file", "image", "input"}
 _OPAQUE |= {"plan", "rich_text", "table", "task_card", "video"}
 
 
@@ -129,6 +129,7 @@ def _read_blocks(call: Call, rules: Rules) -> list[dict[str, Any]] | None:
         raise invalid(f"no more than {rules.blocks} items allowed [json-pointer:/blocks]", code="invalid_blocks")
     for at, block in enumerate(blocks):
         _check_block(block, f"/blocks/{at}", rules)
+    _check_unique(blocks)
     if sum(len(text) for text in seen_in(blocks)) > rules.total:
         raise Refusal("msg_blocks_too_long")
     return blocks
@@ -151,8 +152,50 @@ def _check_block(block: Any, at: str, rules: Rules) -> None:
         elements = block.get("elements")
         if not isinstance(elements, list) or not 1 <= len(elements) <= 10:
             raise invalid(f"must have 1 to 10 elements [json-pointer:{at}/elements]", code="invalid_blocks")
+    elif kind in ("actions", "context_actions"):
+        _check_elements(block.get("elements"), at, 25 if kind == "actions" else 5)
     elif kind not in _OPAQUE:
         raise invalid(f"unsupported type: {kind} [json-pointer:{at}/type]", code="invalid_blocks")
+
+
+def _check_elements(elements: Any, at: str, most: int) -> None:
+    """Buttons: their number, labels, ids and values (Slack's reference of the block elements)."""
+    if not isinstance(elements, list) or not 1 <= len(elements) <= most:
+        raise invalid(f"must have 1 to {most} elements [json-pointer:{at}/elements]", code="invalid_blocks")
+    for number, element in enumerate(elements):
+        here = f"{at}/elements/{number}"
+        if not isinstance(element, dict) or element.get("type") not in ("button", "feedback_buttons", "icon_button"):
+            raise invalid(f"unsupported type [json-pointer:{here}/type]", code="invalid_blocks")
+        _check_text(element.get("action_id"), f"{here}/action_id", 255)
+        feedback = element["type"] == "feedback_buttons"
+        for button in [element.get("positive_button"), element.get("negative_button")] if feedback else [element]:
+            label = button.get("text") if isinstance(button, dict) else None
+            if not isinstance(button, dict) or not isinstance(label, dict) or label.get("type") != "plain_text":
+                raise invalid(f"missing required field: text [json-pointer:{here}]", code="invalid_blocks")
+            _check_text(label.get("text"), f"{here}/text", 75)
+            _check_text(button.get("value", "-"), f"{here}/value", 2_000)
+
+
+def _check_unique(blocks: list[dict[str, Any]]) -> None:
+    """Two elements of a message with one action id are refused (openclaw#46686)."""
+    ids = [element["action_id"] for element in _elements(blocks)]
+    if len(ids) != len(set(ids)):
+        raise invalid("action_id already exists [json-pointer:/blocks]", code="invalid_blocks")
+
+
+def labels_in(blocks: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    """The buttons of a message by their labels: action id and value."""
+    found = {}
+    for element in _elements(blocks):
+        feedback = element["type"] == "feedback_buttons"
+        for button in [element["positive_button"], element["negative_button"]] if feedback else [element]:
+            found[button["text"]["text"]] = (element["action_id"], button.get("value", ""))
+    return found
+
+
+def _elements(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    below = [block for block in blocks if block.get("type") in ("actions", "context_actions")]
+    return [element for block in below for element in block["elements"]]
 
 
 def _check_text(text: Any, at: str, most: int, code: str = "invalid_blocks") -> None:
@@ -176,6 +219,8 @@ def seen_in(value: Any, *, literal: bool = True) -> Iterator[str]:
             yield from seen_in(item, literal=literal)
     elif isinstance(value, dict):
         kind = value.get("type")
+        if kind in ("actions", "context_actions"):
+            return  # buttons: what they say is no part of the text
         if isinstance(value.get("text"), str):
             if literal or kind not in {"plain_text", "text", "link"}:
                 yield value["text"]

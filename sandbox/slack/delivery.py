@@ -35,6 +35,10 @@ class Transport(Protocol):
         """Send an event and wait at most `patience` seconds for its acknowledgement."""
         ...
 
+    async def interact(self, body: dict[str, Any], patience: float) -> Outcome:
+        """Send what somebody pressed and wait at most `patience` seconds for its acknowledgement."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

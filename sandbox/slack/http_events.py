@@ -10,6 +10,7 @@ import json
 import secrets
 import time
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import aiohttp
 
@@ -59,18 +60,40 @@ class HttpPush:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         """Post `body` once, signed with `secret` and `timestamp` (Unix s); either may be wrong on purpose."""
-        raw = json.dumps(body).encode()
+        return await self._send(json.dumps(body).encode(), secret=secret, timestamp=timestamp, headers=headers or {})
+
+    async def _send(
+        self,
+        raw: bytes,
+        *,
+        secret: str | None = None,
+        timestamp: float | None = None,
+        headers: dict[str, str],
+    ) -> Answer:
         stamp = str(int(time.time() if timestamp is None else timestamp))
         sent = {
             "Content-Type": "application/json",
             "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",
             "X-Slack-Request-Timestamp": stamp,
             "X-Slack-Signature": signature(self._secret if secret is None else secret, stamp, raw),
-            **(headers or {}),
+            **headers,
         }
         sent["Content-Length"] = str(len(raw))
         async with self._session.post(self.url, data=io.BytesIO(raw), headers=sent, allow_redirects=False) as answer:
             return Answer(answer.status, await answer.text(), answer.headers.get("X-Slack-No-Retry") != "1")
+
+    async def form(self, raw: bytes) -> Answer:
+        """Post a form once, signed."""
+        return await self._send(raw, headers={"Content-Type": "application/x-www-form-urlencoded"})
+
+    async def interact(self, body: dict[str, Any], patience: float) -> Outcome:
+        """Post what somebody pressed as a form, once; only 200 within `patience` seconds acknowledges it."""
+        try:
+            async with asyncio.timeout(patience):
+                answer = await self.form(urlencode({"payload": json.dumps(body)}).encode())
+        except (TimeoutError, aiohttp.ClientError):
+            return Outcome(acked=False, reason="failed")
+        return Outcome(acked=answer.status == 200)
 
     async def deliver(self, body: dict[str, Any], attempt: int, reason: str, patience: float) -> Outcome:
         """Post an event; any 2xx within `patience` seconds acknowledges it."""

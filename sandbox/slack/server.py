@@ -14,6 +14,7 @@ from sandbox.slack.backend import Backend
 from sandbox.slack.content import Rules
 from sandbox.slack.delivery import Dispatcher
 from sandbox.slack.http_events import HttpPush
+from sandbox.slack.interactions import Interactions
 from sandbox.slack.ledger import Ledger, Told
 from sandbox.slack.people import People
 from sandbox.slack.rates import Rates
@@ -78,6 +79,7 @@ class SlackServer(Service):
         ledger = Ledger(self.workspace, journal, self.events.publish)
         self._back = Backend(self.workspace, self.rules, ledger, journal)
         self._people = People(self._back, self.events)
+        self.interactions = Interactions(self._back, self.events)
         self._api = WebApi(self._back, journal, self.faults, self.rates, self.tokens, self.sockets)
         self._api.latency = latency
         self._host, self._port = host, port

@@ -148,10 +148,18 @@ class SocketMode:
 
     async def deliver(self, body: dict[str, Any], attempt: int, reason: str, patience: float) -> Outcome:
         """Send an event to one of the open connections, each in turn, and wait `patience` seconds for the answer."""
+        envelope = {"payload": body, "type": "events_api", "accepts_response_payload": False}
+        return await self._deliver({**envelope, "retry_attempt": attempt, "retry_reason": reason}, patience)
+
+    async def interact(self, body: dict[str, Any], patience: float) -> Outcome:
+        """Send what somebody pressed, once, and wait `patience` seconds for the answer."""
+        envelope = {"payload": body, "type": "interactive", "accepts_response_payload": False}
+        return await self._deliver(envelope, patience)
+
+    async def _deliver(self, envelope: dict[str, Any], patience: float) -> Outcome:
         deadline = asyncio.timeout(patience)
         identity = str(uuid.uuid4())
-        envelope = {"envelope_id": identity, "payload": body, "type": "events_api", "accepts_response_payload": False}
-        envelope |= {"retry_attempt": attempt, "retry_reason": reason}
+        envelope = {"envelope_id": identity, **envelope}
         self._waiting[identity] = asyncio.get_running_loop().create_future()
         try:
             async with deadline:

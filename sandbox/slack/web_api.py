@@ -13,7 +13,7 @@ from aiohttp import web
 
 from sandbox.faults import Fault, Faults
 from sandbox.journal import Journal
-from sandbox.slack import chat, reads, scopes, streams
+from sandbox.slack import chat, interactions, reads, scopes, streams
 from sandbox.slack.backend import Answer, Backend
 from sandbox.slack.call import Call, Refusal
 from sandbox.slack.rates import Rates
@@ -42,6 +42,7 @@ METHODS: Mapping[str, Callable[[Call, Backend], Answer]] = {
     "users.conversations": reads.users_conversations,
     "bots.info": reads.bot_info,
     "team.info": reads.team_info,
+    "views.open": interactions.open_view,
     "views.publish": reads.publish_view,
 }
 

@@ -382,6 +382,7 @@ async def test_small_methods(slack: SlackServer, web: AsyncWebClient, general: s
     await web.reactions_add(channel=general, timestamp=post["ts"], name="eyes")
     data = await refusal(web.reactions_add(channel=general, timestamp=post["ts"], name="eyes"))
     assert data["error"] == "already_reacted"
-    whisper = await web.chat_postEphemeral(channel=general, user=ada, text="psst")
-    assert slack.journal.message("slack", general, whisper["message_ts"]).extra["only_for"] == ada
+    assert (await web.chat_postEphemeral(channel=general, user=ada, text="psst"))["message_ts"]
+    [whisper] = slack.journal.of("slack", "ephemeral")
+    assert (whisper.data["user"], whisper.data["text"]) == (ada, "psst")
     assert (await web.views_publish(user_id=ada, view={"type": "home", "blocks": []}))["view"]["id"]

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from adapters.slack import SlackAdapter
-from adapters.slack.intake import LARGEST_BODY, ROOM_FOR_BODIES, EventsEndpoint
+from adapters.slack.endpoint import LARGEST_BODY, ROOM_FOR_BODIES, EventsEndpoint
 from adapters.slack.payloads import OddPayload, read_envelope, read_event, read_frame, read_json, typed
 from adapters.slack.sockets import AT_ONCE
 from bot.app.http import serve

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from adapters.slack import SlackAdapter
-from adapters.slack.intake import LARGEST_BODY, is_signed
+from adapters.slack.endpoint import LARGEST_BODY, is_signed
 from sandbox.journal import Journal
 from sandbox.slack import SlackServer
 from sandbox.slack.http_events import HttpPush, signature

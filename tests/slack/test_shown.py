@@ -201,3 +201,11 @@ def test_no_form_breaks_the_reading(blocks: Any, attachments: Any) -> None:
     message = {"text": "said", "blocks": blocks, "attachments": attachments}
     assert words_of(message).startswith("said")
     assert shown_by(message).startswith("said")
+
+
+def test_our_own_buttons_say_nothing() -> None:
+    """Of a message of ours Claude reads the answer, and not what can be pressed below it."""
+    ours = {"type": "button", "action_id": "ft.retry", "text": plain("Retry")}
+    theirs = {"type": "button", "action_id": "ack", "text": plain("Acknowledge")}
+    blocks = [rich({"type": "text", "text": "The answer"}), {"type": "actions", "elements": [ours, theirs]}]
+    assert shown(blocks=blocks).split("\n") == ["The answer", "[Acknowledge]"]

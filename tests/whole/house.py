@@ -71,6 +71,7 @@ class Side:
 
     name: str
     bot: str
+    person: str
 
     async def ask(self, text: str, **more: Any) -> str:
         """Mention the bot in a channel; returns the message's id."""
@@ -86,6 +87,32 @@ class Side:
 
     async def delete(self, shown: Shown) -> None:
         """Delete a message as a person."""
+        raise NotImplementedError
+
+    def buttons(self, shown: Shown) -> list[str]:
+        """What stands on the buttons below a message."""
+        raise NotImplementedError
+
+    async def press(self, shown: Shown, label: str, *, user: str | None = None, gone: Any = None) -> None:
+        """Press a button as a person; `gone` is one that stood there before, as `button` returned it."""
+        raise NotImplementedError
+
+    def button(self, shown: Shown, label: str) -> Any:
+        """A button, to be pressed when it may have gone."""
+        raise NotImplementedError
+
+    async def submit(self, words: str) -> None:
+        """Send the form that is shown to the person."""
+        raise NotImplementedError
+
+    def told_privately(self, user: str | None = None) -> list[str]:
+        """What the bot said to one person alone."""
+        told = self.journal.of(self.name, "ephemeral")
+        return [it.data["text"] for it in told if it.data["user"] == (user or self.person)]
+
+    @property
+    def other(self) -> str:
+        """The id of somebody else."""
         raise NotImplementedError
 
     @property
@@ -147,6 +174,23 @@ class Slack(Side):
     async def delete(self, shown: Shown) -> None:
         await self.server.delete(shown.channel, shown.id)
 
+    def buttons(self, shown: Shown) -> list[str]:
+        return self.server.interactions.buttons(shown.channel, shown.id)
+
+    def button(self, shown: Shown, label: str) -> Any:
+        return self.server.interactions.value(shown.channel, shown.id, label)
+
+    async def press(self, shown: Shown, label: str, *, user: str | None = None, gone: Any = None) -> None:
+        interactions = self.server.interactions
+        assert await interactions.press(shown.channel, shown.id, user or self.person, label, button=gone)
+
+    async def submit(self, words: str) -> None:
+        assert await self.server.interactions.submit(self.person, words)
+
+    @property
+    def other(self) -> str:
+        return self.server.workspace.user("grace").id
+
 
 class Discord(Side):
     name = "discord"
@@ -172,6 +216,24 @@ class Discord(Side):
 
     async def delete(self, shown: Shown) -> None:
         await self.server.delete(shown.channel, shown.id)
+
+    def buttons(self, shown: Shown) -> list[str]:
+        return list(self.server.buttons(shown.channel, shown.id))
+
+    def button(self, shown: Shown, label: str) -> Any:
+        return self.server.buttons(shown.channel, shown.id)[label]
+
+    async def press(self, shown: Shown, label: str, *, user: str | None = None, gone: Any = None) -> None:
+        custom_id = gone or self.server.buttons(shown.channel, shown.id)[label]
+        await self.server.press(shown.channel, shown.id, user or self.person, custom_id)
+
+    async def submit(self, words: str) -> None:
+        await self.server.submit(self.person, words)
+
+    @property
+    def other(self) -> str:
+        people = [person.id for person in self.server.users() if person.id not in (self.bot, self.person)]
+        return people[0]
 
 
 SIDES: dict[str, type[Side]] = {"slack": Slack, "discord": Discord}

@@ -1,5 +1,5 @@
 -- amend: thread, 'text' | 'delete' | 'stop', message id, new text, ms that what comes before its message is kept,
--- when the platform says it was edited (s; '' where that is not known), nonce of the call, ms to remember the nonce
+-- ('stop': the turn to be stopped, or '' for any), when the platform says it was edited (s; '' where that is not known), nonce of the call, ms to remember the nonce
 -- returns 1 when there was something to change, else 0. The nonce makes a repeated call do no more and answer as the
 -- first did: a stop would else end the next turn.
 local thread, change, id, text, at = ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[8])
@@ -19,7 +19,7 @@ local function older(other)
 end
 
 local function stop()
-  if not token then return 0 end
+  if not token or (text ~= '' and redis.call('HGET', flight, 'turn') ~= text) then return 0 end
   redis.call('HSET', flight, 'stop', 1)
   tell(true)
   return 1
