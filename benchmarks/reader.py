@@ -39,7 +39,7 @@ LIVE_STREAMS_PLAIN = 120
 """The same for plain policies, whose streams mostly wait for a limit."""
 PROCESSES = 14
 """Runs at once."""
-PATIENCE = 120.0
+POST_FALLBACK = 120.0
 """Seconds after the last stream's end that answers get to become whole."""
 OURS = "ours"
 
@@ -132,7 +132,7 @@ async def _play(run: Run, data_dir: Path) -> Run:
                 await place.ask(number)
                 await asyncio.sleep(case.gap)
             await asyncio.sleep(case.seconds + case.stall)
-            await _until(whole, PATIENCE)
+            await _until(whole, POST_FALLBACK)
         run.sights = [place.sight(number, heard[number]) for number in sorted(heard)]
         run.traces = [heard[n].trace() for n in sorted(heard)]
         run.row = measure(run, place, lag.samples)

@@ -49,7 +49,7 @@ class DiscordAdapter:
         identify_delay: seconds before a new session after a lost one (Discord allows one per 5 s).
         listens: whether it is to listen; else it only writes, and nothing of the gateway concerns it.
         lease: seconds after which another process may listen in the place of one that gives no sign of life.
-        patience: seconds without a connection after which another process is let try.
+        hand_over_after: seconds without a connection after which another process is let try.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class DiscordAdapter:
         identify_delay: float = 5.0,
         listens: bool = True,
         lease: float = 15.0,
-        patience: float = 120.0,
+        hand_over_after: float = 120.0,
     ) -> None:
         self._token = token.strip()
         self._api_url = api_url
@@ -78,7 +78,7 @@ class DiscordAdapter:
         self._own = OwnMessages()
         self._listens = listens
         self._lease = lease
-        self._patience = patience
+        self._hand_over_after = hand_over_after
         self._platform: Delivery | None = None
         self._installations: dict[str, Platform] = {}
         self._leadership: Leadership | None = None
@@ -197,10 +197,12 @@ class DiscordAdapter:
     async def _grow_impatient(self) -> None:
         """Return when there was no connection for so long that another process might have better luck."""
         alone = 0.0
-        while alone < self._patience:
+        while alone < self._hand_over_after:
             await asyncio.sleep(GLANCE)
             alone = 0.0 if self._client.connected else alone + GLANCE
-        log.warning("no connection to Discord for long, another process may try", extra={"seconds": self._patience})
+        log.warning(
+            "no connection to Discord for long, another process may try", extra={"seconds": self._hand_over_after}
+        )
 
     async def _connect(self, intake: Intake) -> None:
         await intake.start()

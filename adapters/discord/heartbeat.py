@@ -29,13 +29,13 @@ class Heartbeat:
     def __init__(self, send: Callable[[], Awaitable[None]], interval: float) -> None:
         self._send = send
         self._interval = interval
-        self._patience = max(ANSWERED_AT_LEAST_WITHIN, min(ANSWERED_WITHIN, interval))
+        self._answer_timeout = max(ANSWERED_AT_LEAST_WITHIN, min(ANSWERED_WITHIN, interval))
         self._asked = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._sent = self._loop.time()
         self.latency = math.inf
         """Seconds from the last heartbeat to its answer."""
-        self.due = self._sent + self._patience
+        self.due = self._sent + self._answer_timeout
         """Loop time by which an answer must be here, whether its heartbeat was sent or not."""
         self._task = asyncio.create_task(self._run(), name="discord heartbeat")
         self._task.add_done_callback(_ended)
@@ -47,7 +47,7 @@ class Heartbeat:
     def answered(self) -> None:
         """Discord answered the last one."""
         self.latency = self._loop.time() - self._sent
-        self.due = self._sent + self._interval + self._patience
+        self.due = self._sent + self._interval + self._answer_timeout
 
     def stop(self) -> None:
         """Send no more."""

@@ -112,20 +112,20 @@ class Pacer:
         An interim write of a live reply that has nothing unseen waits for text: pass an `Urgency` for one that brings
         none. Cancelling spends nothing.
         """
-        await self.admit_any((rate_limits,), who, patience=math.inf)
+        await self.admit_any((rate_limits,), who, fallback_after=math.inf)
 
     async def admit_any(
-        self, choices: Sequence[Sequence[RateLimit]], who: LiveReply | Urgency, *, patience: float
+        self, choices: Sequence[Sequence[RateLimit]], who: LiveReply | Urgency, *, fallback_after: float
     ) -> int:
         """Wait like `admit` for one of several ways to write; returns the index of the one that may go.
 
         Args:
             choices: the rate limits of each way, the preferred first.
             who: whose write it is; an interim one waits for the first way alone.
-            patience: seconds the first way may make an urgent write wait before another is taken (for a live reply's
-                final from the stream's end).
+            fallback_after: seconds the first way may make an urgent write wait before another is taken; for a live
+                reply's final write they count from the stream's end.
         """
-        pending = self._schedule.ask(choices, who, self._now(), patience)
+        pending = self._schedule.ask(choices, who, self._now(), fallback_after)
         future = asyncio.get_running_loop().create_future()
         self._waiting[pending] = future
         try:

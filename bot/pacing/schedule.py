@@ -165,13 +165,17 @@ class Schedule:
     # --- who waits -------------------------------------------------------------------------------------------
 
     def ask(
-        self, choices: Sequence[Sequence[RateLimit]], who: LiveReply | Urgency, now: float, patience: float = math.inf
+        self,
+        choices: Sequence[Sequence[RateLimit]],
+        who: LiveReply | Urgency,
+        now: float,
+        fallback_after: float = math.inf,
     ) -> PendingWrite:
         """Want to write; `run` says when it may go."""
         ways = tuple(
             tuple({self.bucket(rate_limit, now): None for rate_limit in rate_limits}) for rate_limits in choices
         )
-        pending = PendingWrite(ways, who, now, patience, next(self._numbers))
+        pending = PendingWrite(ways, who, now, fallback_after, next(self._numbers))
         if isinstance(who, LiveReply) and (joined := self._joined.get(who)) is not None:
             joined.update(ways[0])
             for bucket in ways[0]:
@@ -297,7 +301,7 @@ class Schedule:
         if due <= now + _EPSILON:
             return 0, now, None
         if len(pending.choices) > 1 and interim is None:
-            tired = pending.urgent_since + pending.patience
+            tired = pending.urgent_since + pending.fallback_after
             for way in range(1, len(pending.choices)):
                 other = max(tired, self._due(pending, way, urgency, now)[0])
                 if other <= now + _EPSILON:

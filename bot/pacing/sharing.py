@@ -26,7 +26,7 @@ from bot.ports import ANEW, Act, Draw, Entry, SharedRateLimits, Verdict
 
 log = logging.getLogger(__name__)
 
-PATIENCE: Final = 0.25
+ANSWER_TIMEOUT: Final = 0.25
 """Seconds a write waits for the shared counter's answer."""
 
 GRACE: Final = 4.0
@@ -176,7 +176,7 @@ class Sharing:
             pending.entry = self._new_id()
             entries.append(self._entry(Act.ASK, pending.entry, pending.way, urgency))
         drawn = [*(errand.buckets for errand in errands), *(pending.way for pending in asked)]
-        self._tired = asyncio.get_running_loop().call_later(PATIENCE * 0.8, self._tire)
+        self._tired = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT * 0.8, self._tire)
         try:
             verdicts = await self._ledger.enter(self._name, entries)
         except StoreUnavailable as error:
@@ -198,7 +198,7 @@ class Sharing:
 
     def _tire(self) -> None:
         # In two steps: when this process itself was held up, the answer is there and is read in between.
-        self._tired = asyncio.get_running_loop().call_later(PATIENCE * 0.2, self._lose)
+        self._tired = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT * 0.2, self._lose)
 
     def _told(self, errand: _Errand, now: float) -> Entry:
         seconds = {Act.MADE: now - errand.at, Act.REST: errand.at - now}.get(errand.act, 0.0)

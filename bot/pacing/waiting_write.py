@@ -45,7 +45,7 @@ class PendingWrite:
         choices: the ways to write, the preferred first; a way spends from all of its buckets.
         who: whose write it is.
         since: when it was asked for (s).
-        patience: seconds the first way may make it wait before another is taken.
+        fallback_after: seconds the first way may make it wait before another is taken.
         order: breaks ties.
         granted: the index of the way it may go; -1 while it waits.
         granted_at: when that was decided.
@@ -56,7 +56,7 @@ class PendingWrite:
     choices: tuple[tuple[Bucket, ...], ...]
     who: LiveReply | Urgency
     since: float
-    patience: float
+    fallback_after: float
     order: int
     granted: int = -1
     granted_at: float = 0.0

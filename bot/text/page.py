@@ -21,7 +21,7 @@ _FENCES = re.compile(
 )
 """A line that begins or ends a code block, or the blank before what would begin one were it not behind other words."""
 _LONG_RUN = re.compile(r"(?<!`)(?=`{33})|(?<!~)(?=~{33})")
-_PATIENCE = 2000  # characters held back at most, and at most half of what a page holds
+_MOST_HELD_BACK = 2000  # characters held back at most, and at most half of what a page holds
 _STRIDE = 400  # characters of whole lines after which it is worth a look whether a block is done
 _REACH = 2  # pages' worth of text looked at; more than that is cut first
 
@@ -98,7 +98,7 @@ class Page:
             return self._composed(whole.rstrip(), closer), self.at + len(self.raw)
         stable = self._stable_from(whole)
         text, end = preview(whole[stable:])
-        if len(whole) - stable - end > min(_PATIENCE, self.capacity // 2):
+        if len(whole) - stable - end > min(_MOST_HELD_BACK, self.capacity // 2):
             structure = outline(whole[stable:], growing=True)
             text = whole[stable:].rstrip() + ending_at(structure, len(structure.text)).closer
             end = len(whole) - stable

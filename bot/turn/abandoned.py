@@ -24,7 +24,7 @@ from bot.turn.writer import Writer
 log = logging.getLogger(__name__)
 
 
-IMPATIENCE, PATIENCE = 3.0, 90.0
+SHORT_LOOK, LONG_LOOK = 3.0, 90.0
 """Seconds that a look for messages may take: while a reader waits behind it, and once the answer stands (Slack lets
 some apps look once a minute)."""
 
@@ -133,7 +133,7 @@ class Abandoned:
         self._texts.clear()
         before = [message.id for message in claim.messages] + ([claim.after] if claim.after else [])
         try:
-            async with asyncio.timeout(PATIENCE if patient else IMPATIENCE):
+            async with asyncio.timeout(LONG_LOOK if patient else SHORT_LOOK):
                 own = await self._writer.own(claim.place, nonce_base(claim.turn_id), before, patient=patient)
                 strays = [it.ref for it in own if it.ref not in known and not await self._record.recorded(it.ref)]
                 if strays:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 FRESH = 660.0
-"""Seconds an alert stands unless it is met again: twice as long as a write is tried (`writer.PATIENCE`) and its turn
-rests then (`turn.RETURN_DELAY`). Whoever takes that turn next may be another worker, and find all well."""
+"""Seconds an alert stands unless it is met again: twice as long as a write is tried (`writer.RETRY_WINDOW`) and its
+turn rests then (`turn.RETURN_DELAY`). Whoever takes that turn next may be another worker, and find all well."""
 
 
 class Alerts:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 RETRY = 0.5
 """Seconds between renewals while the store does not answer."""
 
-PATIENCE = 0.5
+FENCE_TIMEOUT = 0.5
 """Seconds a write waits for a store that was silent for two thirds of the lease: a reader waits behind it."""
 
 
@@ -142,7 +142,7 @@ class HeldClaim(Orders):
         while self._clock() >= self._until - self._lease / 3:
             self._look_at_clock()
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(FENCE_TIMEOUT):
                     await self._renew()
             except (StoreUnavailable, TimeoutError):
                 if not self._slept:

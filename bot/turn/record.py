@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-OUTBOX_PATIENCE = 2.0
+OUTBOX_TIMEOUT = 2.0
 """Seconds the last edit waits for the outbox: a reader waits behind it."""
 
 BACKOFF, BACKOFF_CAP = 0.2, 5.0
@@ -78,7 +78,7 @@ class RecordWriter:
         self.offered = True
         try:
             with self._losing():
-                async with asyncio.timeout(OUTBOX_PATIENCE):
+                async with asyncio.timeout(OUTBOX_TIMEOUT):
                     await self._noted()
                     await self._store.finish(self._hold.claim, outcome)
         except (TimeoutError, StoreUnavailable) as error:
@@ -101,7 +101,7 @@ class RecordWriter:
         """Give the turn back: what is not given back in time is taken when the lease ends. Raises LeaseLost."""
         try:
             with self._losing():
-                async with asyncio.timeout(OUTBOX_PATIENCE):
+                async with asyncio.timeout(OUTBOX_TIMEOUT):
                     await self._noted()
                     await self._store.release(self._hold.claim, delay=delay)
         except (TimeoutError, StoreUnavailable) as error:
@@ -110,7 +110,7 @@ class RecordWriter:
     async def settle(self) -> None:
         """Wait, but not long, until all notes are written or refused."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(OUTBOX_PATIENCE):
+            async with asyncio.timeout(OUTBOX_TIMEOUT):
                 await self._noted()
 
     async def close(self) -> None:

@@ -24,7 +24,7 @@ from bot.turn.writer import Writer
 log = logging.getLogger(__name__)
 
 PLACEHOLDER = "…"
-PATIENCE = 0.5
+POST_FALLBACK = 0.5
 """Seconds a first text or an end waits for an edit before it goes out as a new message: hardly noticed."""
 
 RELIMITS = 4
@@ -280,7 +280,7 @@ class Reply:
         message = self._messages[index]
         # What a dead worker left may show the whole text already: another message could only double it.
         last = index == len(self._messages) - 1 and not message.adopted
-        if last and await self._writer.first_free(self._place, self._live_reply, PATIENCE) is Write.POST:
+        if last and await self._writer.first_free(self._place, self._live_reply, POST_FALLBACK) is Write.POST:
             await self._supersede(index)
             return
         try:

@@ -4,7 +4,7 @@ Three tables are the whole of it:
 
     PATHS            what a claim finds                           -> which path it takes
     STEPS            how an attempt ends, and what readers saw    -> what follows it
-    OUT_OF_PATIENCE  how the last attempt that is allowed ended   -> how the turn ends
+    EXHAUSTED        how the last attempt that is allowed ended   -> how the turn ends
 
     claim --PATHS--> DELIVER    show the answer in the outbox --------------------------------> commit
                      APOLOGISE  show the apology ---------------------------------------------> commit
@@ -109,7 +109,7 @@ STEPS: dict[AttemptEnd, tuple[Step, Step]] = {
 }
 """NOTE and ASK become DELIVER when `Policy.max_attempts` streams broke, or Claude was busy for `busy_timeout` s."""
 
-OUT_OF_PATIENCE: dict[AttemptEnd, tuple[StopReason, str]] = {
+EXHAUSTED: dict[AttemptEnd, tuple[StopReason, str]] = {
     # the last one   the turn's end     what the reader is told below the text, or in place of it
     AttemptEnd.BROKE: (StopReason.FAILED, phrases.INTERRUPTED_FOR_GOOD),
     AttemptEnd.BUSY: (StopReason.FAILED, phrases.BUSY_FOR_GOOD),
@@ -284,11 +284,11 @@ def outcome_of(end: AttemptResult, reply: Answer, *, keep_partials: bool = False
     elif end.how is AttemptEnd.REFUSED:
         stop, sentence = StopReason.FAILED, phrases.refused_by_api(str(end.error))
     else:
-        stop, sentence = OUT_OF_PATIENCE.get(end.how, OUT_OF_PATIENCE[AttemptEnd.BROKE])
+        stop, sentence = EXHAUSTED.get(end.how, EXHAUSTED[AttemptEnd.BROKE])
     reply.write(addition)
     if stop is not StopReason.FAILED:
         if reply.cut():
-            stop, sentence = OUT_OF_PATIENCE[AttemptEnd.FULL]
+            stop, sentence = EXHAUSTED[AttemptEnd.FULL]
         reply.cut(sentence)
     return StoredAnswer(
         answer=reply.text if stop is not StopReason.FAILED or keep_partials else "",

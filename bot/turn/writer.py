@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-PATIENCE = 300.0
+RETRY_WINDOW = 300.0
 """Seconds of nothing but transient failures after which a write is given up (the turn then waits in the store)."""
 
 RETRY_AFTER_CAP = 60.0
@@ -89,7 +89,7 @@ class Writer:
             admitted: pacing has admitted the first try (see `first_free`).
 
         Raises:
-            PlatformError: one that repeating does not mend, or the last of `PATIENCE` seconds of those it would.
+            PlatformError: one that repeating does not mend, or the last of `RETRY_WINDOW` seconds of those it would.
         """
         rate_limits = self.platform.rate_limits(Write.POST, place)
         unsure = False
@@ -235,14 +235,14 @@ class Writer:
         except RateLimited as error:
             raise Unavailable(str(error), retry_after=error.retry_after) from error
 
-    async def first_free(self, place: Place, who: LiveReply, patience: float) -> Write:
-        """Wait for an edit's rate limit, or after `patience` seconds for a post's; whichever is free first is spent.
+    async def first_free(self, place: Place, who: LiveReply, fallback_after: float) -> Write:
+        """Wait for an edit's rate limit, and after `fallback_after` seconds for a post's too; spend the first free one.
 
         Platforms count the two apart: an ending that many edits stand before can go out as a new message.
         """
         ways = (Write.EDIT, Write.POST)
         choices = [self.platform.rate_limits(way, place) for way in ways]
-        return ways[await self.pacer.admit_any(choices, who, patience=patience)]
+        return ways[await self.pacer.admit_any(choices, who, fallback_after=fallback_after)]
 
     async def _admit(
         self, rate_limits: tuple[RateLimit, ...], who: LiveReply | Urgency, admitted: bool = False
@@ -285,7 +285,7 @@ class Writer:
                 self.tally.repeated += 1
                 now = asyncio.get_running_loop().time()
                 failing_since = failing_since or now
-                if now - failing_since > PATIENCE:
+                if now - failing_since > RETRY_WINDOW:
                     raise
                 pause = min(error.retry_after or 0.0, RETRY_AFTER_CAP) or next(pauses)
                 log.info("platform call failed, trying again", extra={"error": repr(error), "pause": round(pause, 2)})

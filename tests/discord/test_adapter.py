@@ -158,7 +158,7 @@ def intakes() -> set[int]:
 async def test_who_gets_no_connection_lets_another_try(server: DiscordServer) -> None:
     """Cut off from Discord alone, a process gives its place to one that may not be, and stands by for it."""
     store = MemoryStore(history_ttl=1000.0)
-    adapter = DiscordAdapter(server.bot_token, api_url=server.url, identify_delay=0.0, patience=1.0)
+    adapter = DiscordAdapter(server.bot_token, api_url=server.url, identify_delay=0.0, hand_over_after=1.0)
     await adapter.start()
     name, before = adapter.installation, intakes()
     try:

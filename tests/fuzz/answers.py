@@ -24,6 +24,8 @@ from bot.ports import Request
 from tests.fuzz.watching import Watch
 from tests.whole.house import Side, furnished
 
+_QUESTION = re.compile(r"\[q(\d+)\]")
+
 TIMES = ("nan", "-5", "", "soon", "0", "2", "Wed, 21 Oct 2015 07:28:00 GMT")
 YEARS = ("1e9", "inf")
 """A rest of years, which is one of five minutes: too long for a quick test."""
@@ -41,6 +43,9 @@ ENDS_WITHIN = 400.0
 """Seconds: a rest of five minutes, and the turn's own after it."""
 
 AFTER_WITHIN = 20.0
+LOOK = 0.2
+"""Seconds between two looks at the screen."""
+
 AT_ONCE = 6
 MOST_GROWTH = 40 << 20
 """Bytes; the bot and its stand-ins warm up in here, and remember what was said."""
@@ -170,17 +175,20 @@ def _all_ended(side: Side, asked: int) -> bool:
 
 def _open(side: Side, asked: int) -> int:
     """How many of the first `asked` questions have neither an answer nor a failure on the screen."""
-    texts = side.texts
-    answered = {number for number in range(asked) for text in texts if f"[q{number}]" in text and text.endswith(".")}
-    failures = sum(text.startswith("(") for text in texts)
+    answered: set[str] = set()
+    failures = 0
+    for text in side.texts:
+        failures += text.startswith("(")
+        if text.endswith("."):
+            answered.update(_QUESTION.findall(text))
     return max(0, asked - len(answered) - failures)
 
 
 async def _until(condition: Callable[[], bool], seconds: float) -> bool:
-    for _ in range(int(seconds / 0.05)):
+    for _ in range(int(seconds / LOOK)):
         if condition():
             return True
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(LOOK)
     return condition()
 
 

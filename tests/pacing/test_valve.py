@@ -1,4 +1,4 @@
-"""The other way of a final, in virtual time: not before its patience ends, and promptly then."""
+"""The other way of a final, in virtual time: not before its time, and promptly then."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_the_valve_prefers_the_first_way() -> None:
     """While the first way is free it is taken, whatever else is."""
 
     async def main() -> int:
-        return await Pacer().admit_any((SLACK, ONE), Urgency.ENDING, patience=0.0)
+        return await Pacer().admit_any((SLACK, ONE), Urgency.ENDING, fallback_after=0.0)
 
     assert run(main()) == 0
 
@@ -28,7 +28,7 @@ def test_the_valve_opens_when_patience_ends() -> None:
         pacer = Pacer()
         await emptied(pacer, ONE)
         begin = now()
-        way = await pacer.admit_any((ONE, SLACK), Urgency.ENDING, patience=0.5)
+        way = await pacer.admit_any((ONE, SLACK), Urgency.ENDING, fallback_after=0.5)
         return way, now() - begin
 
     way, waited = run(main())
@@ -37,7 +37,7 @@ def test_the_valve_opens_when_patience_ends() -> None:
 
 
 def test_patience_counts_from_the_streams_end() -> None:
-    """An interim edit never takes the valve; its reply's final does, `patience` after the end."""
+    """An interim edit never takes the valve; its reply's final does, `fallback_after` after the end."""
 
     async def main() -> tuple[int, float]:
         pacer = Pacer()
@@ -46,7 +46,7 @@ def test_patience_counts_from_the_streams_end() -> None:
         await pacer.admit(ONE, live_reply)
         live_reply.shown(1)
         live_reply.received(50)
-        waiting = asyncio.ensure_future(pacer.admit_any((ONE, SLACK), live_reply, patience=0.5))
+        waiting = asyncio.ensure_future(pacer.admit_any((ONE, SLACK), live_reply, fallback_after=0.5))
         await asyncio.sleep(5)
         assert not waiting.done()
         begin = now()
@@ -82,7 +82,7 @@ def test_ten_short_answers_that_end_together_end_promptly() -> None:
                 await asyncio.sleep(0)
                 last = False
                 while not last:
-                    await pacer.admit_any(ways, live_reply, patience=0.5)
+                    await pacer.admit_any(ways, live_reply, fallback_after=0.5)
                     last, chars = live_reply.urgency is Urgency.ENDING, total
                     await asyncio.sleep(0.15)
                     live_reply.shown(chars)

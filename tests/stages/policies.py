@@ -8,7 +8,7 @@ from dataclasses import replace
 from bot.pacing.pacer import Pacer
 from tests.stages.stage import Platform, Policy, Stream
 
-PATIENCE = 0.5
+POST_FALLBACK = 0.5
 """Seconds after which a final that waits goes out as a new message, where the platform counts those apart."""
 
 
@@ -31,7 +31,7 @@ async def _paced(stream: Stream, platform: Platform, pacer: Pacer, channel: str,
     stream.live_reply = live_reply = pacer.live_reply((edit,))
     await stream.changed.wait()
     while True:
-        rate_limits = ways[await pacer.admit_any(ways, live_reply, patience=PATIENCE)]
+        rate_limits = ways[await pacer.admit_any(ways, live_reply, fallback_after=POST_FALLBACK)]
         final, chars, at = stream.ended, stream.received, loop.time()
         refused, observed = await platform.call(rate_limits[0])
         if observed is not None:

@@ -310,7 +310,7 @@ async def test_threads_are_opened_as_they_are_paced():
     await asyncio.wait(running)
     assert len(house.platform.opened) == 4
     assert house.platform.posted.keys() == {str(n) for n in range(20)}
-    assert max(house.platform.posted.values()) - began <= place.PATIENCE + 1.0
+    assert max(house.platform.posted.values()) - began <= place.OPEN_FALLBACK + 1.0
 
 
 async def test_a_status_refused_for_rate_is_shown_when_that_is_over():

@@ -10,7 +10,7 @@ import pytest
 
 from bot.errors import LeaseLost, StoreUnavailable
 from bot.testing.store import MemoryStore
-from bot.turn.lease import PATIENCE, HeldClaim, Order
+from bot.turn.lease import FENCE_TIMEOUT, HeldClaim, Order
 from bot.turn.record import RecordWriter
 from tests.turn.fakes import message
 
@@ -108,7 +108,7 @@ async def test_a_nap_within_the_lease_holds_no_reader_up():
         scene.store.away = True
         scene.slept += LEASE / 4
         await asyncio.sleep(LEASE / 2)
-        async with asyncio.timeout(PATIENCE + 0.1):
+        async with asyncio.timeout(FENCE_TIMEOUT + 0.1):
             await hold.fence()
 
 
@@ -155,7 +155,7 @@ async def test_a_store_that_hangs_holds_a_write_up_for_a_moment_only():
         scene.store.away, scene.store.before = True, hang
         for _ in range(40):
             await asyncio.sleep(1.0)
-            async with asyncio.timeout(PATIENCE + 0.1):
+            async with asyncio.timeout(FENCE_TIMEOUT + 0.1):
                 await hold.fence()
 
 
