@@ -41,7 +41,6 @@ def _factor(work: Callable[[str], object], make: Callable[[int], str], length: i
     shorter = [(part, make(round(length * part))) for part in PARTS]
     long = make(2 * length)
     once = twice = float("inf")
-    gc.collect()
     gc.disable()  # a collection falls on whoever comes by
     try:
         for _ in range(TRIES):
