@@ -93,6 +93,7 @@ class Message:
         addressed: mentioned, replied to or written directly, as against a follow-up in a thread.
         mid_thread: the bot is addressed here in the middle of a thread that went on without it.
         from_bot: another bot wrote it, one that may ask.
+        roles: ids of its author's roles in that server (Discord).
         about: the turn that a button was pressed below, where this stands for the press; empty for what was written.
         looping: that bot asked too often: it is told so, and Claude is not asked.
         external: its author, or who else can read along, belongs to another organisation, as far as can be told.
@@ -112,6 +113,7 @@ class Message:
     from_bot: bool = False
     looping: bool = False
     about: str = ""
+    roles: tuple[str, ...] = ()
 
 
 class Control(enum.StrEnum):

@@ -152,6 +152,7 @@ def message_of(
         addressed=addressed,
         mid_thread=mid_thread,
         from_bot=_is_bot(message),
+        roles=tuple(str(role.id) for role in getattr(message.author, "roles", ())),
     )
 
 

@@ -127,6 +127,8 @@ def policy(settings: Settings) -> Policy:
             settings.allowed_workspaces,
             external=settings.external == "allow",
             admins=settings.admins,
+            denied=settings.denied_users,
+            roles=settings.allowed_roles,
         ),
         keep_partials=settings.on_interrupt == "keep",
         max_attempts=settings.max_attempts,

@@ -162,7 +162,11 @@ class Settings(BaseSettings):
     log_format: Annotated[Literal["console", "json"], Word] = Field("console", description="Form of the log lines")
 
     admins: Ids = Field(frozenset(), description="User ids that may ask everywhere and control everybody's answers")
+    denied_users: Ids = Field(frozenset(), description="User ids that may not ask, whatever else allows them")
     allowed_users: Ids = Field(frozenset(), description="User ids that may ask; empty: everybody")
+    allowed_roles: Ids = Field(
+        frozenset(), description="Discord role ids, one of which people there need who are not in ALLOWED_USERS"
+    )
     allowed_channels: Ids = Field(frozenset(), description="Channel ids in which one may ask; empty: all")
     allowed_workspaces: Ids = Field(frozenset(), description="Slack team or Discord guild ids; empty: all")
 

@@ -85,6 +85,8 @@ class Controls:
         return PressResult(done=new, told="" if new else UNDER_WAY)
 
     def _may(self, press: Press, asked: Iterable[Message]) -> bool:
+        if press.author.id in self._access.denied:
+            return False
         asker = press.author.id in {message.author.id for message in asked}
         return asker or press.moderates or press.author.id in self._access.admins
 

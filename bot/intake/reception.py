@@ -52,6 +52,8 @@ class Reception:
             if admission is Admission.SILENCED:
                 return False
             message = replace(message, looping=admission is Admission.REFUSED)
+        if message.roles:  # the history keeps those that count
+            message = replace(message, roles=tuple(role for role in message.roles if role in self._access.roles))
         kind = classify(message, self._access)
         if kind is Kind.STRANGER:
             aside = _aside(message)

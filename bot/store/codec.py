@@ -174,6 +174,7 @@ def _message(message: Message) -> dict[str, Any]:
             "from_bot": message.from_bot,
             "looping": message.looping,
             "about": message.about or None,
+            "roles": list(message.roles),
         }
     )
     return record | {
@@ -204,6 +205,7 @@ def _to_message(it: dict[str, Any]) -> Message:
         from_bot=it.get("from_bot", False),
         looping=it.get("looping", False),
         about=it.get("about", ""),
+        roles=tuple(it.get("roles", ())),
     )
 
 

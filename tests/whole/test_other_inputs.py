@@ -192,3 +192,16 @@ async def test_the_title_of_a_forum_post_is_told(discord: Discord):
     first, second = [asked["messages"][-1]["content"] for asked in discord.house.box.claude.asked()]
     assert "How do pods restart?" in first
     assert "How do pods restart?" not in second
+
+
+async def test_a_role_lets_people_ask(discord: Discord):
+    """With ALLOWED_ROLES somebody without the role is told so once, and somebody with it is answered."""
+    role = discord.server.world.add_role("askers", 0, mentionable=False)
+    discord.server.world.users[discord.person].roles.append(role)
+    discord.house.box.claude.answer("Paris.")
+    async with discord.house.bot(allowed_roles=frozenset({role})):
+        await discord.ask("What is the capital of France?", user=discord.other)
+        await discord.shows_text(phrases.STRANGER)
+        await discord.ask("What is the capital of France?")
+        await discord.shows_text("Paris.")
+    assert len(discord.house.box.claude.asked()) == 1
