@@ -250,7 +250,7 @@ async def test_a_huge_event_over_http(slack: Slack):
         await slack.server.push_to(f"http://127.0.0.1:{app.http_port}/slack/events")
         await slack.ask("🎉" * HUGE)
         await slack.shows("Quite a lot of it.")
-    assert not list(slack.journal.of("slack", "unacked"))
+        assert not list(slack.journal.of("slack", "unacked"))
 
 
 @pytest.mark.parametrize("event", [{}, {"type": "message"}, {"type": "app_mention", "text": 5, "channel": ["C"]}])
