@@ -10,6 +10,7 @@
     │   ├── RateLimited         the whole bucket rests for `retry_after`
     │   ├── Unavailable         the call surely had no effect (refused connection, 5xx before work): repeat it
     │   ├── OutcomeUnknown      the answer was lost: an edit may be repeated, a post must be looked for first
+    │   │   └── Unforeseen      refused for a reason that nobody here knows: as if lost, but maybe for the text
     │   ├── MessageGone         a person deleted the message: it counts as a stop
     │   ├── MessageFrozen       the message can no longer be edited: go on in a new one
     │   ├── PlaceClosed         no way to write there (archived, removed, no permission): end quietly
@@ -97,6 +98,10 @@ class Unavailable(PlatformError):
 
 class OutcomeUnknown(PlatformError):
     """The call may have had its effect; the answer was lost."""
+
+
+class Unforeseen(OutcomeUnknown):
+    """The platform refused the call for a reason that nobody here knows: it may pass, or be about the text."""
 
 
 class MessageGone(PlatformError):

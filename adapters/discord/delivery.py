@@ -183,7 +183,7 @@ class Delivery:
             del body["message_reference"]
             answer = await self._call(channel, "POST", MESSAGES, Write.POST, json=body)
         id_ = answer.data.get("id")
-        if not isinstance(id_, str):
+        if not isinstance(id_, str) or not id_.isdecimal():
             raise OutcomeUnknown("Discord posted the message and its answer was lost")
         self._typing.over(channel)
         return self._receipt(Write.POST, self._note(nonce, MessageRef(channel, id_)), text, answer)

@@ -22,6 +22,7 @@ from bot.errors import (
     RateLimited,
     TooLong,
     Unavailable,
+    Unforeseen,
 )
 from bot.ports import Write
 
@@ -109,6 +110,8 @@ def refusal(answer: Answer, write: Write | None = None, *, bucket: str = "") -> 
     what = _sentence(answer.status, code, data)
     if answer.status == 429 and code not in CODES:  # 30046 comes as a 429 as well
         return RateLimited(what, retry_after=_retry_after(answer, data), bucket=bucket)
+    if answer.status < 400:
+        return OutcomeUnknown(f"the answer is not one of Discord's (HTTP {answer.status})")
     if answer.status >= 500:
         # A post may have gone through behind the error; with its nonce it is looked for and repeated.
         return (OutcomeUnknown if write is Write.POST and answer.status != 503 else Unavailable)(what)
@@ -122,8 +125,8 @@ def refusal(answer: Answer, write: Write | None = None, *, bucket: str = "") -> 
         return error(what)
     if write in {Write.EDIT, Write.DELETE}:  # the message stands there: the core goes on beside it
         return MessageFrozen(what)
-    if write is Write.POST and not data:  # Discord says what is wrong in JSON; somebody else stands between
-        return Unavailable(what)
+    if write is Write.POST:  # Discord says what is wrong by a code; else somebody stands between
+        return Unforeseen(what) if code else OutcomeUnknown(what)
     return (PlaceClosed if answer.status in {403, 404} else ContentRefused)(what)
 
 

@@ -107,7 +107,9 @@ class ThreadOpener:
         )
         self._limits.learn(Write.OPEN, channel, answer.headers)
         if answer.ok:
-            return str(answer.data.get("id", root))
+            if answer.data.get("id") != root:  # a thread has the id of the message it was opened from
+                raise OutcomeUnknown("Discord's answer names no thread")
+            return root
         if answer.data.get("code") == THREAD_EXISTS:
             return root
         raise refusal(answer)

@@ -17,6 +17,7 @@ from bot.errors import (
     RateLimited,
     TooLong,
     Unavailable,
+    Unforeseen,
 )
 
 LIMITED = frozenset({"ratelimited", "rate_limited"})
@@ -94,10 +95,13 @@ MEANING: dict[str, type[PlatformError]] = {
 UNKNOWN: dict[str, type[PlatformError]] = {
     "chat.update": MessageFrozen,
     "chat.delete": MessageFrozen,
-    "chat.postMessage": Unavailable,
+    "chat.postMessage": Unforeseen,
+    "conversations.history": OutcomeUnknown,
+    "conversations.replies": OutcomeUnknown,
 }
-"""What a refusal that nobody foresaw comes to: where a message stands already, the core goes on beside it; a post is
-tried again, since a reader waits for it. Of any other method it is final, a plain PlatformError."""
+"""What a refusal that nobody foresaw comes to. Where a message stands already, the core goes on beside it; a post is
+looked for and tried again, since a reader waits for it; what could not be read may be there. Of any other method it is
+final, a plain PlatformError."""
 
 OPEN = "apps.connections.open"
 """The one call with an app-level token, whose scopes are mended elsewhere."""
@@ -128,9 +132,10 @@ def refusal(method: str, status: int, body: object, headers: Mapping[str, str]) 
         return MEANING.get(code, unknown)(_sentence(method, code, data), retry_after=rest)
     if status >= 500:
         return OutcomeUnknown(f"{method}: Slack answered HTTP {status}", retry_after=rest)
-    if 200 <= status < 300:
-        return OutcomeUnknown(f"{method}: the answer is not one of Slack's")
-    return unknown(f"{method}: HTTP {status} from something that is not Slack's API")
+    if status < 400:
+        return OutcomeUnknown(f"{method}: the answer is not one of Slack's (HTTP {status})")
+    lost = OutcomeUnknown if issubclass(unknown, OutcomeUnknown) else unknown  # nobody has looked at the text
+    return lost(f"{method}: HTTP {status} from something that is not Slack's API", retry_after=rest)
 
 
 def _sentence(method: str, code: str, data: Mapping[str, Any]) -> str:

@@ -15,7 +15,16 @@ from typing import Any, TypeVar
 
 from bot.backoff import growing
 from bot.conversation import MessageRef, Place
-from bot.errors import MessageFrozen, MessageGone, OutcomeUnknown, PlatformError, RateLimited, Unavailable
+from bot.errors import (
+    ContentRefused,
+    MessageFrozen,
+    MessageGone,
+    OutcomeUnknown,
+    PlatformError,
+    RateLimited,
+    Unavailable,
+    Unforeseen,
+)
 from bot.pacing import LiveReply, Pacer, Urgency
 from bot.ports import Content, Platform, Posted, RateLimit, ReadsOwn, Receipt, Write
 
@@ -25,6 +34,9 @@ T = TypeVar("T")
 
 RETRY_WINDOW = 300.0
 """Seconds of nothing but transient failures after which a write is given up (the turn then waits in the store)."""
+
+UNFORESEEN = 3
+"""How often a post is refused for a reason that nobody knows before its text is taken for the reason."""
 
 RETRY_AFTER_CAP = 60.0
 """Seconds beyond which a Retry-After of a failing server is not obeyed: a reader waits."""
@@ -84,15 +96,16 @@ class Writer:
             content: called when the write may go; None means that there is nothing to post any more.
             nonce: identifies the message for ever.
             who: for whom pacing admits it.
-            posted: told of the message and what it shows (None when an earlier try is found: that is not known), also
-                when the caller was cancelled while the call was in flight.
+            posted: told of the message and what it shows (None when one of several tries is found: which is not known),
+                also when the caller was cancelled while the call was in flight.
             admitted: pacing has admitted the first try (see `first_free`).
 
         Raises:
             PlatformError: one that repeating does not mend, or the last of `RETRY_WINDOW` seconds of those it would.
         """
         rate_limits = self.platform.rate_limits(Write.POST, place)
-        unsure = False
+        unsure, refusals = False, 0
+        tried: set[Content] = set()
 
         async def call(newest: Content) -> None:
             receipt = await self.platform.post(place, newest, nonce)
@@ -101,9 +114,9 @@ class Writer:
             posted(receipt, newest)
 
         async def attempt() -> None:
-            nonlocal unsure, admitted
+            nonlocal unsure, admitted, refusals
             if unsure and (ref := await self._find_or_none(place, nonce)):
-                posted(Receipt(ref), None)
+                posted(Receipt(ref), tried.pop() if len(tried) == 1 else None)
                 return
             unsure = False
             admitted = await self._admit(rate_limits, who, admitted)
@@ -111,8 +124,12 @@ class Writer:
                 return
             try:
                 await self._call(call(newest))
-            except OutcomeUnknown:
+            except OutcomeUnknown as error:
                 unsure = self.doubtful = True
+                tried.add(newest)
+                refusals += isinstance(error, Unforeseen)
+                if refusals == UNFORESEEN:
+                    raise ContentRefused(str(error)) from error
                 raise
 
         await self._carry_through(attempt, rate_limits)

@@ -21,6 +21,7 @@ from bot.errors import (
     RateLimited,
     TooLong,
     Unavailable,
+    Unforeseen,
 )
 from bot.ports import Write
 
@@ -57,9 +58,12 @@ def answer(status: int, code: int = 0, /, headers: dict[str, str] | None = None,
         (answer(500), Write.POST, OutcomeUnknown),
         (answer(502), Write.POST, OutcomeUnknown),
         (answer(503), Write.POST, Unavailable),
-        (answer(404), Write.POST, PlaceClosed),
-        (answer(403, 99999), Write.POST, PlaceClosed),
-        (answer(400, 99999), Write.POST, ContentRefused),
+        (answer(404), Write.POST, OutcomeUnknown),
+        (answer(403, 99999), Write.POST, Unforeseen),
+        (answer(400, 99999), Write.POST, Unforeseen),
+        (Answer(204, {}, b""), Write.POST, OutcomeUnknown),
+        (Answer(302, {}, b"{}"), Write.EDIT, OutcomeUnknown),
+        (Answer(404, {}, b"{}"), Write.POST, OutcomeUnknown),
         (answer(404), Write.EDIT, MessageFrozen),
         (answer(403, 99999), Write.EDIT, MessageFrozen),
         (answer(400, 99999), Write.EDIT, MessageFrozen),

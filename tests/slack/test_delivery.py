@@ -136,7 +136,7 @@ async def test_an_unknown_code_freezes_a_message(
 async def test_unknown_code(platform: Delivery, place: Place, slack: SlackServer) -> None:
     """A code nobody knows names itself: a post is tried again, since a reader waits; elsewhere it is final."""
     slack.faults.add(Fault("chat.postMessage", "error", code="moon_phase_wrong"))
-    with pytest.raises(errors.Unavailable, match="moon_phase_wrong"):
+    with pytest.raises(errors.Unforeseen, match="moon_phase_wrong"):
         await platform.post(place, Content("text"), "n.0")
     slack.faults.add(Fault("chat.getPermalink", "error", code="moon_phase_wrong"))
     api = Api(slack.bot_token, slack.url)
