@@ -22,7 +22,7 @@ from aiohttp import web
 from bot.conversation import Delta, Finished, StopReason, Usage
 from bot.ports import Request
 from tests.fuzz.watching import Watch
-from tests.whole.house import Side, furnished
+from tests.whole.house import Discord, Side, Slack, furnished
 
 _QUESTION = re.compile(r"\[q(\d+)\]")
 
@@ -46,7 +46,7 @@ AFTER_WITHIN = 20.0
 LOOK = 0.2
 """Seconds between two looks at the screen."""
 
-AT_ONCE = 6
+AT_ONCE, ROOMS = 6, 20
 MOST_GROWTH = 40 << 20
 """Bytes; the bot and its stand-ins warm up in here, and remember what was said."""
 
@@ -138,21 +138,36 @@ async def fuzz(
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         async with furnished(platform, Path(folder)) as side:
+            rooms = _rooms(side)
             target = side.house.box.slack.url if platform == "slack" else side.house.box.discord.url
             async with (
                 between(target, seed, years=years) as (proxy, address),
                 side.house.bot(model=Echo(), **{f"{platform}_api_url": address}),
             ):
                 with Watch(wrong, MOST_GROWTH):
-                    await _converse(side, proxy, count, odds, at_once, wrong)
+                    await _converse(side, rooms, proxy, count, odds, at_once, wrong)
     return wrong
 
 
-async def _converse(side: Side, proxy: OddProxy, count: int, odds: float, at_once: int, wrong: list[str]) -> None:
+def _rooms(side: Side) -> list[str]:
+    """Make channels, since each has limits of its own: in one alone a few thousand calls would take hours."""
+    if isinstance(side, Slack):
+        members = [side.person, side.bot]
+        return [side.server.workspace.add_channel(f"room{number}", members=members).id for number in range(ROOMS)]
+    assert isinstance(side, Discord)
+    return [side.server.world.add_channel(f"room{number}").id for number in range(ROOMS)]
+
+
+async def _converse(
+    side: Side, rooms: list[str], proxy: OddProxy, count: int, odds: float, at_once: int, wrong: list[str]
+) -> None:
     asked = 0
     while proxy.odd < count:
         proxy.odds = odds
-        roots = [await side.ask(f"[q{asked + number}] say so") for number in range(at_once)]
+        roots = [
+            await side.ask(f"[q{asked + number}] say so", channel=rooms[number % len(rooms)])
+            for number in range(at_once)
+        ]
         asked += len(roots)
         all_ended = partial(_all_ended, side, asked)
         await _until(all_ended, ENDS_WITHIN / 5)
