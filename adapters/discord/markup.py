@@ -47,7 +47,7 @@ def text_of(message: discord.Message, own_id: int, known: Mapping[int, str] | No
 
 def _shown(message: discord.Message | discord.MessageSnapshot, names: Callable[[re.Match[str]], str]) -> Iterator[str]:
     """Yield what a message shows beside its files, a part for each kind; parts may be empty."""
-    for said in (message.content, embeds_text(message.embeds), components_text(message.components)):
+    for said in (message.content, embeds_text(message.embeds), components_text(getattr(message, "components", ()))):
         yield plain(said, names)
     for sticker in message.stickers:
         yield f"[sticker: {sticker.name}]"

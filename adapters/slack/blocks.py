@@ -36,7 +36,9 @@ def words_of(message: Payload) -> str:
     blocks = objects(message.get("blocks"))
     if not text:
         return _joined(_blocks(blocks))
-    return _joined([text, *_untold(text, [block for block in blocks if block.get("type") != _TOLD_BY_TEXT])])
+    if not _string(message, "bot_id"):  # what a person writes Slack tells in both; an app's text may say less
+        blocks = [block for block in blocks if block.get("type") != _TOLD_BY_TEXT]
+    return _joined([text, *_untold(text, blocks)])
 
 
 def shown_by(message: Payload) -> str:
@@ -69,6 +71,8 @@ def transcript_of(file: Payload) -> tuple[str, bool]:
 def _transcripts(message: Payload) -> Iterator[str]:
     for file in objects(message.get("files")):
         said, more = transcript_of(file)
+        if _string(file, "mode") == "email" and (mail := _string(file, "plain_text")):
+            yield f"[mail: {escaped(_string(file, 'subject') or name_of(file))}]\n{escaped(mail)}"
         if said:
             yield f"[said in {escaped(name_of(file))}] {escaped(said)}{'…' if more else ''}"
 

@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -19,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from adapters.answers import BoundedResponse, no_redirections
-from adapters.proxies import LOOPBACK
+from adapters.proxies import LOOPBACK, proxy_for
 from adapters.slack.refusals import refusal
 from adapters.texts import TextFiles
 from bot.errors import OutcomeUnknown, PlatformError, Unavailable
@@ -108,9 +107,7 @@ class Api:
             self._client = AsyncWebClient(
                 self._token, self.base_url, session=self.session, retry_handlers=[], logger=library_logger()
             )
-            host = urlsplit(self.base_url).hostname or ""
-            if host in {"localhost", "::1"} or host.startswith("127.") or proxy_bypass(host):
-                self._client.proxy = None
+            self._client.proxy = proxy_for(self.base_url)  # its own look at the environment knows no ALL_PROXY
         return self._client
 
     async def call(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapters.slack.blocks import words_of
+from adapters.slack.blocks import shown_by, words_of
 from adapters.slack.fields import Event, Identity, field, in_thread, is_direct, is_time
 from adapters.slack.markup import addresses_others, mentions
 from bot.conversation import FollowUps
@@ -64,7 +64,9 @@ def is_written(message: Event, us: Identity) -> bool:
 
 def is_addressed(event: Event, us: Identity) -> bool:
     """Whether it is written to the bot itself: directly, or with a mention."""
-    return is_direct(event) or field(event, "type") == "app_mention" or mentions(words_of(event), us.user)
+    if is_direct(event) or mentions(words_of(event), us.user):
+        return True
+    return field(event, "type") == "app_mention" and not mentions(shown_by(event), us.user)  # else it is quoted only
 
 
 def calls_us_now(event: Event, us: Identity) -> bool:

@@ -74,7 +74,7 @@ def _base_url(value: str | None) -> str | None:
 
 def _without_version(value: str | None) -> str | None:
     """The SDK adds /v1/messages itself; many write /v1, since other tools want it."""
-    if value and re.search(r"/messages/?$", value):
+    if value and re.search(r"/messages/?(?:[?#].*)?$", value):
         raise ValueError("expected the address without /v1/messages, which is added to it")
     return re.sub(r"/v1/?$", "", value) if value else value
 

@@ -131,7 +131,7 @@ class AnswerReader:
         self._whole_json: bytearray | None = None
         self._text = Pieces()
         self._interposed = self._parted = False
-        self._return = ""
+        self._return = self._half = ""
         self._usage: dict[str, Any] = {}
         self._stop_reason: str | None = None
         self._category = ""
@@ -149,7 +149,7 @@ class AnswerReader:
         texts: list[str] = []
         try:
             plain = _PLAIN_DELTA.fullmatch(chunk)
-            if plain and not self._parted and not self._return and self._decoder.between_events:
+            if plain and not (self._parted or self._return or self._half) and self._decoder.between_events:
                 text = plain[1].decode()
                 self.events += 1
                 self._text.append(text)
@@ -163,11 +163,18 @@ class AnswerReader:
                     break
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             self.failure = error
-        if not texts and not (self.whole and self._return):
+        if not texts and not (self.whole and (self._return or self._half)):
             return ""
-        text = self._with_line_feeds(whole_characters("".join(texts)))
+        text = self._with_line_feeds(whole_characters(self._joined(texts)))
         self._text.append(text)
         return text
+
+    def _joined(self, texts: list[str]) -> str:
+        """Return pieces of text as one; the first half of a surrogate pair at its end waits for the second."""
+        text = self._half + "".join(texts)
+        half = "\ud800" <= text[-1:] <= "\udbff" and not self.whole
+        self._half = text[-1] if half else ""
+        return text[:-1] if half else text
 
     def _with_line_feeds(self, text: str) -> str:
         """Return text whose lines end in a line feed alone; a carriage return at its end waits for what follows."""
@@ -202,9 +209,13 @@ class AnswerReader:
             except ValueError:
                 self.failure = EOFError()
             return self.text if self.whole else ""
+        text = ""
         if not self.whole and self.failure is None:
-            self.failure = EOFError()
-        return ""
+            if not self._decoder.between_events:
+                text = self.feed(b"\n\n")  # the last event may lack the empty line behind it
+            if not self.whole:
+                self.failure = EOFError()
+        return text
 
     def message(self, message: Any) -> None:
         """Take a whole message as the standard call answers it; `failure` is set when it is not one."""
@@ -323,7 +334,7 @@ def failure_of(body: Any, status: int, headers: Mapping[str, str] | None = None)
     return ApiFailure(
         status=status,
         type=str(error.get("type") or ""),
-        message=str(error.get("message") or ""),
+        message=str(error.get("message") or (status >= 400 and body.get("message")) or ""),
         code=str(code or ""),
         headers=known,
         request_id=str(id_) if id_ else None,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bot.conversation import Message, StopReason, Turn
+from bot.conversation import Attachment, Message, StopReason, Turn
 from bot.ports import Request, Said
 from bot.text import whole_characters
 
@@ -120,7 +120,7 @@ def _said(message: Message) -> str:
     """One person's message as Claude sees it; among several people with the display name set around it."""
     lines = [clean(message.text).strip()]
     lines += [
-        f"[attached file: {_word(a.name)}, {_word(a.mime)}, {a.size} bytes; not readable here]"
+        f"[attached file: {_word(a.name)}, {_word(a.mime or UNKNOWN)}{_weight(a)}; not readable here]"
         for a in message.attachments
     ]
     body = "\n".join(line for line in lines if line) or "(no text)"
@@ -131,6 +131,14 @@ def _said(message: Message) -> str:
 
 
 _TAG = re.compile(r"<\s*+/?+\s*+(?:message|thread_so_far|note)\b", re.IGNORECASE)
+
+
+UNKNOWN = "of an unknown type"
+
+
+def _weight(file: Attachment) -> str:
+    """Return a file's size in words, where it is known."""
+    return f", {file.size} bytes" if file.size else ""
 
 
 def _word(text: str, limit: int = LONGEST_WORD) -> str:

@@ -209,3 +209,31 @@ def test_our_own_buttons_say_nothing() -> None:
     theirs = {"type": "button", "action_id": "ack", "text": plain("Acknowledge")}
     blocks = [rich({"type": "text", "text": "The answer"}), {"type": "actions", "elements": [ours, theirs]}]
     assert shown(blocks=blocks).split("\n") == ["The answer", "[Acknowledge]"]
+
+
+def test_an_apps_list_beside_a_short_text_is_read() -> None:
+    """What an app shows in rich text beside a text that says less reaches Claude; a person's text says the same."""
+    blocks = [rich({"type": "text", "text": "checkout is down since nine"})]
+    assert "since nine" in shown(text="An alert", bot_id="B1", blocks=blocks)
+    assert shown(text="checkout is down since nine", user="U1", blocks=blocks) == "checkout is down since nine"
+
+
+def test_a_mail_is_read() -> None:
+    """Of a mail that was sent to the channel its subject and text are read."""
+    file = {"mode": "email", "subject": "Invoice", "plain_text": "Please pay by Friday.", "name": "Invoice"}
+    assert "[mail: Invoice]\nPlease pay by Friday." in shown(text="", files=[file])
+
+
+def test_a_mention_that_is_only_quoted_calls_nobody() -> None:
+    """Slack tells of a mention in a quoted attachment, too; who quotes it says nothing to the bot."""
+    quoted = [{"is_share": True, "text": f"<@{US.user}> what now?", "author_name": "ada"}]
+    event = {
+        "type": "app_mention",
+        "channel": "C1",
+        "user": "U1",
+        "ts": "1.000001",
+        "text": "look",
+        "attachments": quoted,
+    }
+    assert not is_for_us(event, US, follow_ups="all", takes_part=False)
+    assert is_for_us({**event, "text": f"<@{US.user}> look"}, US, follow_ups="all", takes_part=False)
