@@ -120,7 +120,7 @@ def _said(message: Message) -> str:
     """One person's message as Claude sees it; among several people with the display name set around it."""
     lines = [clean(message.text).strip()]
     lines += [
-        f"[attached file: {_word(a.name)}, {_word(a.mime or UNKNOWN)}{_weight(a)}; not readable here]"
+        f"[attached file: {_word(a.name)}, {_word(a.mime or UNKNOWN)}{_bytes_of(a)}; not readable here]"
         for a in message.attachments
     ]
     body = "\n".join(line for line in lines if line) or "(no text)"
@@ -136,7 +136,7 @@ _TAG = re.compile(r"<\s*+/?+\s*+(?:message|thread_so_far|note)\b", re.IGNORECASE
 UNKNOWN = "of an unknown type"
 
 
-def _weight(file: Attachment) -> str:
+def _bytes_of(file: Attachment) -> str:
     """Return a file's size in words, where it is known."""
     return f", {file.size} bytes" if file.size else ""
 
