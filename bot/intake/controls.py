@@ -7,11 +7,12 @@ long ago the button was written.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from typing import Protocol
 
-from bot.conversation import Control, Message, Press, Rating, ThreadKey
+from bot.conversation import Control, Message, Press, Rating, ThreadKey, Turn
 from bot.intake.access import Access
 from bot.ports import History, Mailbox, PressResult
 
@@ -26,6 +27,9 @@ MOVED_ON = "The conversation has gone on since then. Please write below instead.
 FORGOTTEN = "I no longer remember this answer."
 UNDER_WAY = "That is under way already."
 THANKS = "Thank you. Your feedback is stored with the answer."
+
+LOOKS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
+"""Seconds between looks at a turn that is shown whole and not stored yet."""
 
 LONGEST_WORDS = 4_000
 """Characters of feedback that are kept: as many as a form on Discord takes."""
@@ -69,8 +73,7 @@ class Controls:
 
     async def _after(self, key: ThreadKey, press: Press) -> PressResult:
         """Carry out what can be wanted of an answer that has ended."""
-        turns = await self._store.load(key)
-        turn = next((turn for turn in reversed(turns) if turn.id == press.turn_id), None)
+        turns, turn = await self._ended(key, press)
         if turn is None:
             return PressResult(done=False, told=FORGOTTEN)
         if not self._may(press, turn.questions):
@@ -83,6 +86,18 @@ class Controls:
             return PressResult(done=False, told=MOVED_ON)
         new = await self._store.submit(_spoken(key, press), alone=True)
         return PressResult(done=new, told="" if new else UNDER_WAY)
+
+    async def _ended(self, key: ThreadKey, press: Press) -> tuple[tuple[Turn, ...], Turn | None]:
+        """Return the history and the turn in it. The last edit shows the buttons a moment before the turn is stored."""
+        turns: tuple[Turn, ...] = ()
+        for pause in LOOKS:
+            running, _ = await self._store.running(key, press.installation)  # first: what has ended by then is stored
+            turns = await self._store.load(key)
+            turn = next((turn for turn in reversed(turns) if turn.id == press.turn_id), None)
+            if turn is not None or running != press.turn_id:
+                return turns, turn
+            await asyncio.sleep(pause)
+        return turns, None
 
     def _may(self, press: Press, asked: Iterable[Message]) -> bool:
         if press.author.id in self._access.denied:
